@@ -1,0 +1,245 @@
+// The sharded durable log: streams of records with data-stream semantics. The interface that every engine
+// implements; nothing of an engine shows here. Knows bytes, not video.
+//
+//   stream     a name, shards, a retention
+//   shard      a range of hash keys; ordered records; closed by a split or a merge, which opens its children
+//   record     partition key, data, arrival time, sequence number, attributes; immutable
+//   attribute  a small value of a record; those with an id below kIndexedAttributesEnd can be searched by
+//   order within
+//              (stream, partition key)
+//   metadata   small durable versioned values of other rooms (camera settings, leases, checkpoints)
+//
+// Durability: a callback or a control-plane call that reports success means that what it did survives a power
+// loss. A record
+//   is readable and findable before its put is acknowledged, and never before it is durable.
+// Threads:  every method may be called from any thread. Put never blocks on the disk; its callback runs on
+// the engine's
+//   thread and must not block: hand over and return. Every other method may wait for the disk: call it on a
+//   pool that may.
+// Errors:   kNotFound (stream, shard, record), kInvalidArgument, kAlreadyExists, kFailedPrecondition (state),
+// kOutOfRange (the
+//   record is past its retention), kResourceExhausted (a put when the queue's bytes are used up:
+//   back-pressure, try again later), kNoSpace, kIo and kUnavailable (the store has stopped taking writes
+//   until it is reopened; reading goes on), kCorruption (what is stored does not match its checksum; nothing
+//   damaged is ever returned).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "storage/ids.h"
+
+namespace millrace::storage {
+
+// ---- what is stored
+// -------------------------------------------------------------------------------------------------
+
+using AttributeId = std::uint8_t;
+inline constexpr AttributeId kIndexedAttributesEnd = 16;  // ids 0..15 are indexed, 16..255 are only carried
+inline constexpr std::size_t kIndexedAttributeBytesMax = 64;
+inline constexpr std::size_t kAttributesBytesMax = 16 * 1024;  // all of a record's together
+inline constexpr std::size_t kPartitionKeyBytesMax = 1024;     // 256 characters of up to 4 bytes
+inline constexpr std::size_t kRecordBytesMax =
+    64 * 1024 * 1024;  // data of one record: fragments may have 50 MB
+
+struct Attribute {
+  AttributeId id = 0;
+  Bytes value;  // compared as bytes: write numbers big-endian
+  friend bool operator==(const Attribute&, const Attribute&) = default;
+};
+
+struct PutRecord {
+  std::string partition_key;                 // 1..kPartitionKeyBytesMax bytes
+  std::optional<HashKey> explicit_hash_key;  // chooses the shard instead of the partition key's MD5
+  std::vector<Attribute> attributes;         // each id at most once
+  SharedBytes data;
+};
+
+struct PutReceipt {
+  ShardId shard;
+  SequenceNumber sequence_number;
+  Timestamp arrival;
+};
+
+// All of a record but its data.
+struct RecordInfo {
+  ShardId shard;
+  SequenceNumber sequence_number;
+  Timestamp arrival;
+  std::string partition_key;
+  std::vector<Attribute> attributes;
+  std::uint64_t data_bytes = 0;
+
+  // The value of an attribute, or an empty span. Lives as long as this.
+  ByteSpan Find(AttributeId id) const {
+    for (const Attribute& attribute : attributes) {
+      if (attribute.id == id) return attribute.value;
+    }
+    return {};
+  }
+};
+
+struct Record {
+  RecordInfo info;
+  SharedBytes data;
+};
+
+struct ShardDescription {
+  ShardId id;
+  std::optional<ShardId> parent;
+  std::optional<ShardId> adjacent_parent;  // of a merge: the second parent
+  HashKeyRange hash_keys;
+  SequenceNumber starting_sequence_number;
+  std::optional<SequenceNumber> ending_sequence_number;  // of a closed shard
+  Timestamp created;
+  std::optional<Timestamp> closed;
+};
+
+struct StreamDescription {
+  std::string name;
+  Timestamp created;
+  Duration retention{0};
+  std::vector<ShardDescription> shards;  // by id; closed ones until nothing of them is kept
+};
+
+// ---- reading a shard
+// ------------------------------------------------------------------------------------------------
+
+enum class IteratorType { kTrimHorizon, kLatest, kAtSequenceNumber, kAfterSequenceNumber, kAtTimestamp };
+
+struct IteratorStart {
+  IteratorType type = IteratorType::kTrimHorizon;
+  SequenceNumber sequence_number;  // for the two sequence number types
+  Timestamp timestamp;             // for kAtTimestamp: the first record that arrived at or after it
+};
+
+// A place between two records of a shard: reading goes on with the first record after `after`. A plain value:
+// it may be written down and used in another process.
+struct ShardPosition {
+  ShardId shard;
+  SequenceNumber after;
+  friend bool operator==(const ShardPosition&, const ShardPosition&) = default;
+};
+
+struct ReadLimits {
+  std::size_t records_max = 10'000;
+  std::uint64_t data_bytes_max = 10 * 1024 * 1024;  // of data; one record is always returned, however large
+  bool with_data = true;                            // false: Record::data stays empty
+};
+
+struct ReadBatch {
+  std::vector<Record> records;             // oldest first; empty: nothing newer yet
+  std::optional<ShardPosition> next;       // none: the shard is closed and read to its end
+  std::vector<ShardDescription> children;  // then: the shards that carry on
+  Duration behind{0};                      // the age of the oldest unread record; zero at the tip
+};
+
+// ---- finding records by attribute
+// -----------------------------------------------------------------------------------
+
+// The records of one partition key, ordered by one indexed attribute. Ties come in the order of sequence
+// numbers.
+struct AttributeQuery {
+  AttributeId attribute = 0;
+  std::optional<Bytes> from;  // inclusive; none: from the lowest
+  std::optional<Bytes> to;    // inclusive; none: to the highest
+  bool descending = false;
+  std::size_t limit = 1000;
+};
+
+struct PartitionUsage {
+  std::string partition_key;
+  std::uint64_t records = 0;
+  std::uint64_t data_bytes = 0;
+};
+
+// ---- metadata
+// -------------------------------------------------------------------------------------------------------
+
+struct MetadataEntry {
+  std::string key;
+  Bytes value;
+  std::uint64_t version = 0;  // 1 for a new one, one more at each write
+};
+
+// ---- the log
+// --------------------------------------------------------------------------------------------------------
+
+// Holds a registration; letting it go ends it: afterwards the callback does not run and is not running
+// (unless it is the callback itself that lets go).
+using Subscription = std::shared_ptr<void>;
+
+class RecordLog {
+ public:
+  using PutCallback = std::function<void(Result<PutReceipt>)>;
+  using PutManyCallback = std::function<void(std::vector<Result<PutReceipt>>)>;
+
+  virtual ~RecordLog() = default;
+
+  // -- streams and shards. Names: [a-zA-Z0-9_.-]{1,128}.
+  virtual Result<StreamDescription> CreateStream(const std::string& name, std::uint32_t shard_count,
+                                                 Duration retention) = 0;
+  // The records are gone for readers at once; their space comes back soon after.
+  virtual Result<void> DeleteStream(const std::string& name) = 0;
+  virtual Result<StreamDescription> DescribeStream(const std::string& name) = 0;
+  virtual std::vector<std::string> ListStreams() = 0;  // in name order
+  virtual Result<void> SetRetention(const std::string& stream, Duration retention) = 0;
+  // One partition key's own retention inside the stream (longer or shorter than the stream's); none: as the
+  // stream.
+  virtual Result<void> SetPartitionRetention(const std::string& stream, const std::string& partition_key,
+                                             std::optional<Duration> retention) = 0;
+  // The two children, lower range first. kInvalidArgument unless start + 1 < new_starting_hash_key < end of
+  // the shard.
+  virtual Result<std::vector<ShardDescription>> SplitShard(const std::string& stream, ShardId shard,
+                                                           HashKey new_starting_hash_key) = 0;
+  // `shard` is the lower neighbour of `adjacent`. The one child.
+  virtual Result<ShardDescription> MergeShards(const std::string& stream, ShardId shard,
+                                               ShardId adjacent) = 0;
+
+  // -- writing
+  virtual void Put(const std::string& stream, PutRecord record, PutCallback done) = 0;
+  // Each on its own, as PutRecords: some may fail. Receipts in the order of the records; those of one shard
+  // keep that order.
+  virtual void PutMany(const std::string& stream, std::vector<PutRecord> records, PutManyCallback done) = 0;
+
+  // -- reading in order
+  virtual Result<ShardPosition> Seek(const std::string& stream, ShardId shard,
+                                     const IteratorStart& start) = 0;
+  virtual Result<ReadBatch> Read(const std::string& stream, const ShardPosition& position,
+                                 const ReadLimits& limits) = 0;
+  // Calls `ready` once, as soon as Read at `position` would give a record or the shard's end (at once, when
+  // it would now). On the engine's thread: hand over and return. Letting the subscription go ends the wait.
+  virtual Subscription NotifyReadable(const std::string& stream, const ShardPosition& position,
+                                      std::function<void()> ready) = 0;
+
+  // -- finding and fetching
+  virtual Result<std::vector<RecordInfo>> Find(const std::string& stream, const std::string& partition_key,
+                                               const AttributeQuery& query) = 0;
+  virtual Result<SharedBytes> Fetch(const std::string& stream, ShardId shard,
+                                    const SequenceNumber& sequence_number) = 0;
+  virtual Result<PartitionUsage> Usage(const std::string& stream, const std::string& partition_key) = 0;
+  // Takes away all records of the partition key (a purge), durably; new ones may be put at any time.
+  virtual Result<void> DeletePartition(const std::string& stream, const std::string& partition_key) = 0;
+
+  // -- metadata of other rooms. Keys: "<room>/<what>/<name>".
+  virtual Result<MetadataEntry> GetMetadata(const std::string& key) = 0;
+  virtual Result<std::vector<MetadataEntry>> ListMetadata(const std::string& key_prefix) = 0;
+  // `expected_version` none: whatever is there; 0: only if nothing is there; n: only over version n
+  // (kFailedPrecondition otherwise). Gives the new version.
+  virtual Result<std::uint64_t> PutMetadata(const std::string& key, Bytes value,
+                                            std::optional<std::uint64_t> expected_version = std::nullopt) = 0;
+  virtual Result<void> DeleteMetadata(const std::string& key) = 0;
+};
+
+// Puts and waits: for tests and tools.
+Result<PutReceipt> PutAndWait(RecordLog& log, const std::string& stream, PutRecord record);
+
+}  // namespace millrace::storage
