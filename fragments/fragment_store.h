@@ -1,0 +1,102 @@
+// Video streams over the log: their settings, appending fragments, finding them by number and by time,
+// reading them back.
+//
+// A video stream is a partition key (its name and creation time) of the fragment log, one data stream; a
+// fragment is one record of it. What is found comes from the index alone; media is only touched by Read.
+//
+// Errors:  as storage/record_log.h; kNotFound names the stream or the fragment.
+// Threads: every method, from any thread. Append never blocks; the others may wait for the disk.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "fragments/fragment.h"
+#include "fragments/live_feed.h"
+#include "storage/record_log.h"
+
+namespace millrace {
+
+inline constexpr Duration kCameraRetentionDefault = std::chrono::hours(168);
+
+struct VideoStream {
+  std::string name;       // [a-zA-Z0-9_.-]{1,256}
+  Timestamp created;      // whole ms; with the name, its identity
+  Duration retention{0};  // 0 to 87600 h
+};
+
+enum class FragmentOrder { kNumber, kProducerTime, kServerTime };
+
+// Fragments whose number or start lies in [from, to]; both ends inclusive, none: open.
+struct FragmentQuery {
+  FragmentOrder order = FragmentOrder::kProducerTime;
+  std::optional<FragmentNumber> from_number, to_number;  // for kNumber
+  std::optional<Timestamp> from, to;  // for the two times: compared with the fragments' starts
+  bool descending = false;
+  std::size_t limit = 1000;
+};
+
+// Where footage exists: adjacent fragments (of one run, or less than a frame apart) joined.
+struct CoverageInterval {
+  Timestamp start;
+  Timestamp end;
+  friend bool operator==(const CoverageInterval&, const CoverageInterval&) = default;
+};
+
+struct StreamUsage {
+  std::uint64_t fragments = 0;
+  std::uint64_t bytes = 0;
+  std::optional<Timestamp> first;  // start of the oldest fragment kept
+  std::optional<Timestamp> last;   // end of the newest
+};
+
+class FragmentStore {
+ public:
+  struct Options {
+    std::string data_stream = "millrace-fragments";
+    std::uint32_t shards = 4;
+    const Clock* clock = &SystemClock();
+  };
+  using AppendCallback = std::function<void(Result<FragmentNumber>)>;
+
+  // Makes the fragment log where it does not exist. `log` outlives the store.
+  static Result<std::unique_ptr<FragmentStore>> Open(storage::RecordLog& log, Options options);
+  virtual ~FragmentStore() = default;
+
+  // -- video streams
+  virtual Result<VideoStream> CreateStream(const std::string& name, Duration retention) = 0;
+  virtual Result<VideoStream> GetStream(const std::string& name) = 0;
+  virtual std::vector<VideoStream> ListStreams() = 0;  // in name order
+  virtual Result<VideoStream> SetRetention(const std::string& name, Duration retention) = 0;
+  // The footage goes at once; a stream made later under this name does not show it.
+  virtual Result<void> DeleteStream(const std::string& name) = 0;
+  virtual Result<StreamUsage> Usage(const std::string& name) = 0;
+
+  // -- writing (StreamRecorder does both)
+  // The next number of the stream, for a fragment that is opened now. Numbers rise, over restarts too.
+  virtual Result<FragmentNumber> OpenFragment(const VideoStream& stream) = 0;
+  // The next run's number of the stream.
+  virtual Result<std::uint64_t> OpenRun(const VideoStream& stream) = 0;
+  // `done` runs once it is durable and findable, or failed; on a storage thread: it must not block.
+  virtual void Append(const VideoStream& stream, Fragment fragment, AppendCallback done) = 0;
+
+  // -- reading
+  virtual Result<std::vector<FragmentFacts>> List(const std::string& name, const FragmentQuery& query) = 0;
+  // The fragment that contains `time` (start <= time < end) by producer time; kNotFound where there is a gap.
+  virtual Result<FragmentFacts> FindContaining(const std::string& name, Timestamp time) = 0;
+  virtual Result<FragmentFacts> Get(const std::string& name, const FragmentNumber& number) = 0;
+  virtual Result<Fragment> Read(const std::string& name, const FragmentNumber& number) = 0;
+  virtual Result<std::vector<CoverageInterval>> Coverage(const std::string& name, Timestamp start,
+                                                         Timestamp end, std::size_t limit) = 0;
+
+  // -- live
+  // The stream's live feed: one for the life of the process, made at the first call.
+  virtual Result<std::shared_ptr<LiveFeed>> Live(const std::string& name) = 0;
+};
+
+}  // namespace millrace
