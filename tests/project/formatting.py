@@ -1,0 +1,20 @@
+"""Every C++ source is formatted as .clang-format says (scripts/lint --fix mends it)."""
+import pathlib
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(sys.argv[1])
+tool = shutil.which("clang-format-14")
+if tool is None:
+    print("clang-format-14 is missing: scripts/deps --test installs it")
+    sys.exit(1)
+files = [
+    str(path)
+    for pattern in ("*.h", "*.cc")
+    for path in sorted(ROOT.rglob(pattern))
+    if path.relative_to(ROOT).parts[0] not in ("build", "console")
+]
+result = subprocess.run([tool, "--dry-run", "-Werror", *files], capture_output=True, text=True)
+print(result.stderr[:4000] or f"{len(files)} files are formatted")
+sys.exit(result.returncode)
