@@ -52,11 +52,11 @@ struct TrackFacts {
   std::uint32_t frames = 0;
   // Video. All three are whole milliseconds.
   std::uint32_t reorder_depth = 0;  // frames by which decode order may run ahead of display order
-  Timestamp first_dts;              // of the first frame in decode order
-  Timestamp end_dts;                // of the frame that follows the last one, known or estimated
+  Timestamp first_dts{};            // of the first frame in decode order
+  Timestamp end_dts{};              // of the frame that follows the last one, known or estimated
   // Audio.
   std::uint32_t samples_per_frame = 0;  // AAC: 1024
-  std::vector<AudioAnchor> anchors;     // the first has frame_index 0, when there are frames
+  std::vector<AudioAnchor> anchors{};   // the first has frame_index 0, when there are frames
   friend bool operator==(const TrackFacts&, const TrackFacts&) = default;
 };
 
@@ -72,7 +72,7 @@ struct FragmentFacts {
   bool independent = true;  // begins with a key frame; otherwise it is decoded after the one before it
   ClockSource clock = ClockSource::kArrival;
   FragmentEnd end = FragmentEnd::kKeyFrame;
-  // The tracks that its frames need (equal within a run). 64 bits of a hash over TracksKey(): names the init
+  // The tracks that its frames need (equal within a run). 64 bits of a hash (TracksId): names the init
   // segment.
   std::uint64_t tracks_id = 0;
   std::vector<TrackInfo> tracks;
@@ -91,6 +91,15 @@ std::uint64_t TracksId(const std::vector<TrackInfo>& tracks);
 Bytes EncodeFacts(const FragmentFacts& facts);
 // Errors: kCorruption (damaged), kUnsupported (a newer version).
 Result<FragmentFacts> DecodeFacts(ByteSpan bytes);
+
+// Where a fragment lies on the producer's clock.
+struct FragmentSpan {
+  Timestamp start;
+  Timestamp end;
+  std::uint64_t run = 0;
+};
+// The same bytes, read only as far as a timeline needs and without an allocation. Errors: as DecodeFacts.
+Result<FragmentSpan> DecodeFactsSpan(ByteSpan bytes);
 
 struct Fragment {
   FragmentFacts facts;

@@ -40,7 +40,7 @@ struct TrackInfo {
   Codec codec = Codec::kH264;
   // As Matroska's CodecPrivate: avcC for H.264, hvcC for H.265, AudioSpecificConfig for AAC, OpusHead for Opus.
   // H.264 and H.265 frames are then length-prefixed NAL units (4-byte lengths).
-  Bytes codec_private;
+  Bytes codec_private{};
   // Video: coded picture size as displayed, in pixels. Audio: 0.
   std::uint32_t width = 0;
   std::uint32_t height = 0;
