@@ -220,14 +220,11 @@ Result<ClipFile> LoadClip(const std::string& path) {
 }
 
 Result<void> SaveClip(const Clip& clip, const std::string& path, const std::string& comment) {
-  const std::string ending = std::filesystem::path(path).extension().string();
-  if (ending != ".mp4" && ending != ".mkv") {
-    return Error{ErrorCode::kInvalidArgument, path + ": a clip's file ends in .mp4 or .mkv"};
-  }
+  const bool mkv = path.ends_with(".mkv");
   const std::string unfinished = path + ".part";
   AVFormatContext* output = nullptr;
-  if (int code = avformat_alloc_output_context2(&output, nullptr, ending == ".mp4" ? "mp4" : "matroska",
-                                                unfinished.c_str());
+  if (int code =
+          avformat_alloc_output_context2(&output, nullptr, mkv ? "matroska" : "mp4", unfinished.c_str());
       code < 0) {
     return Error{ErrorCode::kIo, path + ": " + AvErrorText(code)};
   }

@@ -18,8 +18,8 @@ struct ClipFile {
 // Errors: kNotFound: no such file; kUnsupported: no H.264 in it; kCorruption.
 Result<ClipFile> LoadClip(const std::string& path);
 
-// Writes MP4 or MKV (by the ending; MKV rounds times to milliseconds). The file appears whole or not at all.
-// Errors: kIo; kInvalidArgument: another ending.
+// Writes MKV where the path ends in .mkv (its times are whole milliseconds), else MP4. The file appears whole
+// or not at all. Errors: kIo.
 Result<void> SaveClip(const Clip& clip, const std::string& path, const std::string& comment);
 
 // Sets Unit::send of all units from their pts and order.
