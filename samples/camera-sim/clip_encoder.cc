@@ -157,14 +157,24 @@ Result<AvCodecContextPtr> OpenAudioEncoder() {
   return encoder;
 }
 
-// A soft tone, and a beep at the start of every second, to hear and measure that sound and picture agree.
+// Noise of -1 to 1 that is the same for the same sample number in every build.
+double NoiseAt(std::int64_t sample) {
+  auto bits = static_cast<std::uint64_t>(sample) * 0x9E3779B97F4A7C15ULL;
+  bits = (bits ^ bits >> 29) * 0xBF58476D1CE4E5B9ULL;
+  return static_cast<double>(bits >> 40) / (1 << 23) - 1;
+}
+
+// A soft tone, a beep at the start of every second, to hear and measure that sound and picture agree, and a
+// little noise, which makes every packet of the clip unlike all others.
 float ToneAt(std::int64_t sample, std::int64_t loop_samples) {
+  const std::int64_t place = sample % loop_samples;
   const double loop_s = static_cast<double>(loop_samples) / kSampleRate;
   const double tone_hz =
       std::round(220 * loop_s) / loop_s;  // whole periods in the loop: no click at its seam
-  const double t = static_cast<double>(sample % loop_samples) / kSampleRate;
+  const double t = static_cast<double>(place) / kSampleRate;
   const double beep = t - std::floor(t) < 0.1 ? 0.3 * std::sin(2 * std::numbers::pi * 1000 * t) : 0.0;
-  return static_cast<float>(0.05 * std::sin(2 * std::numbers::pi * tone_hz * t) + beep);
+  return static_cast<float>(0.05 * std::sin(2 * std::numbers::pi * tone_hz * t) + beep +
+                            0.01 * NoiseAt(place));
 }
 
 // As many packets as fit into `seconds`. Two rounds of the loop are encoded and the second is kept, so that
@@ -225,7 +235,7 @@ Result<Clip> EncodeClip(const ClipOptions& options) {
 
 // Names everything that decides the clip's bytes; stands in the cache file's comment.
 std::string Fingerprint(const ClipOptions& options) {
-  std::string text = "camera-sim clip 1";
+  std::string text = "camera-sim clip 2";
   for (const std::string& path : {options.file, options.background, options.face}) {
     std::error_code ignored;
     const auto size = path.empty() ? 0 : std::filesystem::file_size(path, ignored);
