@@ -1,0 +1,43 @@
+// A connection's bytes both ways, with a deadline on every wait. TCP now; TLS is another implementation.
+//
+// Threads: on the connection's strand only. One read and one write may be under way at the same time.
+// Errors:  kUnavailable (the peer is gone), kDeadlineExceeded, kCancelled (CancelRead, Close).
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <chrono>
+#include <memory>
+#include <span>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/time.h"
+
+namespace millrace::api {
+
+class Transport {
+ public:
+  using TimePoint = std::chrono::steady_clock::time_point;
+
+  virtual ~Transport() = default;
+
+  // Some bytes, at least one; 0: the peer sends no more.
+  virtual boost::asio::awaitable<Result<std::size_t>> ReadSome(std::span<std::uint8_t> into,
+                                                               TimePoint until) = 0;
+  // All of the buffers in order. `stall_max`: gives up when nothing could be sent for this long.
+  virtual boost::asio::awaitable<Result<void>> Write(std::span<const boost::asio::const_buffer> buffers,
+                                                     Duration stall_max) = 0;
+  // Ends a ReadSome that is under way.
+  virtual void CancelRead() = 0;
+  // Tells the peer that nothing more comes; reading goes on.
+  virtual void ShutdownWrite() = 0;
+  // Ends everything at once; with unread input the peer sees a reset.
+  virtual void Close() = 0;
+};
+
+// `socket`'s executor is the connection's strand.
+std::unique_ptr<Transport> MakeTcpTransport(boost::asio::ip::tcp::socket socket);
+
+}  // namespace millrace::api
