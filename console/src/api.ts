@@ -1,0 +1,177 @@
+// The HTTP API as the console uses it (docs/http-api.md). Every call has a deadline and fails in one of two ways:
+// ApiError is an answer of the server, with its own words; Unreachable means that there was none.
+import { toApiTime } from './time.js';
+import type { Interval } from './timeline/intervals.js';
+
+export type CameraState = 'connecting' | 'recording' | 'waiting' | 'unauthorized' | 'failed' | 'disabled';
+
+export interface Track {
+  readonly number: number;
+  readonly kind: 'video' | 'audio';
+  readonly codec: string;
+  readonly width?: number;
+  readonly height?: number;
+  readonly sample_rate?: number;
+  readonly channels?: number;
+}
+
+export interface CameraSettings {
+  url: string;
+  stream?: string;
+  transport?: 'tcp' | 'udp';
+  username?: string;
+  password?: string;
+  analyzers?: readonly string[];
+  retention_hours?: number;
+  labels?: Readonly<Record<string, string>>;
+  enabled?: boolean;
+}
+
+export interface Camera {
+  readonly name: string;
+  readonly url: string;
+  readonly stream: string;
+  readonly transport: 'tcp' | 'udp';
+  readonly analyzers: readonly string[];
+  readonly retention_hours: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly enabled: boolean;
+  readonly has_credentials: boolean;
+  readonly state: CameraState;
+  readonly state_since: string | null;
+  readonly last_error: string | null;
+  readonly next_retry: string | null;
+  readonly bitrate_bps: number | null;
+  readonly frame_rate: number | null;
+  readonly last_frame: string | null;
+  readonly tracks: readonly Track[];
+  readonly clock: 'camera' | 'arrival' | null;
+}
+
+export interface Stream {
+  readonly name: string;
+  readonly retention_hours: number;
+  readonly bytes: number;
+  readonly first: string | null;
+  readonly last: string | null;
+  readonly live: boolean;
+  readonly camera: string | null;
+}
+
+export class ApiError extends Error {
+  constructor(readonly status: number, readonly code: string, message: string) {
+    super(message);
+  }
+}
+
+export class Unreachable extends Error {}
+
+const kDeadlineMs = 8000;
+
+// Server time less this machine's, in ms, from the answers' Date (whole seconds: small differences are not one).
+let clockOffset = 0;
+
+/** Now, by the server's clock. */
+export const serverNow = (): number => Date.now() + clockOffset;
+
+function noteDate(date: string | null): void {
+  const server = date === null ? Number.NaN : Date.parse(date);
+  if (Number.isNaN(server)) return;
+  const difference = server + 500 - Date.now();
+  clockOffset = Math.abs(difference) > 2000 ? difference : 0;
+}
+
+async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+  let response: Response;
+  let text: string;
+  try {
+    response = await fetch(path, {
+      method,
+      cache: 'no-store',
+      signal: AbortSignal.timeout(kDeadlineMs),
+      ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+    });
+    text = await response.text();
+  } catch (error) {
+    throw new Unreachable(String(error));
+  }
+  noteDate(response.headers.get('date'));
+  let answer: unknown = null;
+  try {
+    answer = text === '' ? null : JSON.parse(text);
+  } catch {
+    // Not JSON, so not the server itself: a proxy between us, most likely.
+    if (response.status >= 502 && response.status <= 504) throw new Unreachable(`a proxy answers ${response.status}`);
+    throw new ApiError(response.status, 'internal', `the answer to ${method} ${path} is not JSON (HTTP ${response.status})`);
+  }
+  if (!response.ok) {
+    const error = (answer as { error?: { code?: string; message?: string } } | null)?.error;
+    const words = error?.message ?? `HTTP ${response.status}`;
+    throw new ApiError(response.status, error?.code ?? 'internal', words);
+  }
+  return answer as T;
+}
+
+const path = (...parts: string[]): string => '/' + parts.map(encodeURIComponent).join('/');
+
+export async function listCameras(): Promise<Camera[]> {
+  return (await call<{ cameras: Camera[] }>('GET', '/v1/cameras')).cameras;
+}
+
+export async function listStreams(): Promise<Stream[]> {
+  return (await call<{ streams: Stream[] }>('GET', '/v1/streams')).streams;
+}
+
+export function putCamera(name: string, settings: CameraSettings): Promise<Camera> {
+  return call('PUT', path('v1', 'cameras', name), settings);
+}
+
+export function removeCamera(name: string, footage: 'keep' | 'purge'): Promise<{ kept_until: string | null }> {
+  return call('DELETE', `${path('v1', 'cameras', name)}?footage=${footage}`);
+}
+
+export async function purgeStream(name: string): Promise<void> {
+  await call('DELETE', path('v1', 'streams', name));
+}
+
+interface CoverageAnswer {
+  intervals: { start: string; end: string; state: string }[];
+}
+
+const kIntervalsMax = 10_000; // of one answer
+
+/** Coverage of [start, end), however many answers it takes (within sense). */
+export async function getCoverage(stream: string, start: number, end: number): Promise<Interval[]> {
+  const all: Interval[] = [];
+  let from = start;
+  for (let page = 0; page < 5; page += 1) {
+    const query = new URLSearchParams({ start: toApiTime(from), end: toApiTime(end) });
+    const answer = await call<CoverageAnswer>('GET', `${path('v1', 'streams', stream, 'coverage')}?${query}`);
+    for (const i of answer.intervals) all.push({ start: Date.parse(i.start), end: Date.parse(i.end), state: i.state });
+    const last = all[all.length - 1];
+    if (answer.intervals.length < kIntervalsMax || !last || last.end <= from) break;
+    from = last.end;
+  }
+  return all;
+}
+
+/** The HLS playlist of a stream: live, or from `start` (to `end`, or growing with the stream). */
+export function playlistUrl(stream: string, range?: { start: number; end: number | null }): string {
+  const base = `${path('hls', stream)}/index.m3u8`;
+  if (!range) return base;
+  const query = new URLSearchParams({ start: toApiTime(range.start) });
+  if (range.end !== null) query.set('end', toApiTime(range.end));
+  return `${base}?${query}`;
+}
+
+/** Why a playlist cannot be had, in the server's words; null when it can be after all. Throws Unreachable. */
+export async function whyNot(url: string): Promise<ApiError | null> {
+  try {
+    const response = await fetch(url, { cache: 'no-store', signal: AbortSignal.timeout(kDeadlineMs) });
+    if (response.ok) return null;
+    const body = (await response.json().catch(() => null)) as { error?: { code?: string; message?: string } } | null;
+    return new ApiError(response.status, body?.error?.code ?? '', body?.error?.message ?? `HTTP ${response.status}`);
+  } catch (error) {
+    throw new Unreachable(String(error));
+  }
+}
