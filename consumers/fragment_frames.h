@@ -1,0 +1,19 @@
+// A stored fragment's frames, as its readers want them: parsed in one go, sharing the fragment's bytes.
+//
+// Threads: pure; any.
+#pragma once
+
+#include <vector>
+
+#include "base/result.h"
+#include "fragments/fragment.h"
+#include "media/frame.h"
+
+namespace millrace {
+
+// In the order they are stored: decode order within a track. Their data are views that keep the whole
+// fragment alive; nothing is copied. `arrival` is not stored frame by frame and stays zero. Errors: as
+// parser/parse_fragment.h, with the fragment's number in front.
+Result<std::vector<Frame>> FramesOf(const Fragment& fragment);
+
+}  // namespace millrace

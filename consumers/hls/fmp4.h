@@ -1,0 +1,45 @@
+// Fragmented MP4 (CMAF) from stored fragments, without transcoding: one init segment per set of tracks, one
+// media segment per fragment.
+//
+// A segment is a pure function of the fragment's facts and its frames, so that segments made one by one, in
+// any order, on any day, equal one long remux:
+//   timescale  video 90,000; audio its sample rate
+//   time zero  of every track: FragmentFacts::run_start, so each run begins near 0 (and is a discontinuity)
+//   video      decode times and durations from fragments/decode_times.h; signed composition offsets (trun v1)
+//   audio      the sample positions of the facts' anchors; no edit list: cameras' AAC carries no priming
+//   mdat       the frames as they are stored, video first, then audio
+//
+// Threads: pure functions; any.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "fragments/fragment.h"
+#include "media/codec.h"
+#include "media/frame.h"
+
+namespace millrace {
+
+inline constexpr std::uint32_t kVideoTimescale = 90'000;
+
+// Bytes to send one after the other. Large frames are views into the fragment, never copied.
+struct MediaSegment {
+  std::vector<SharedBytes> parts;
+  std::uint64_t bytes = 0;         // sum of the parts' sizes
+  std::uint64_t copied_bytes = 0;  // of these, made or copied here; the rest is shared with the frames' owner
+};
+
+// ftyp and moov for `tracks`, those that can be played (PlayableTracks).
+// Errors: kUnsupported (codec), kInvalidArgument (a malformed configuration, track numbers of zero or twice).
+Result<Bytes> MakeInitSegment(const std::vector<TrackInfo>& tracks);
+
+// styp, moof and mdat of one fragment. `frames` are all of the fragment's, as the parser gives them; those of
+// tracks that HLS cannot play are left out.
+// Errors: kCorruption: frames and facts do not belong together, or times that run backwards.
+//         kUnsupported, kInvalidArgument: as MakeInitSegment.
+Result<MediaSegment> MakeMediaSegment(const FragmentFacts& facts, const std::vector<Frame>& frames);
+
+}  // namespace millrace

@@ -1,0 +1,175 @@
+#include "consumers/hls/hls_service.h"
+
+#include <utility>
+
+#include "consumers/fragment_frames.h"
+#include "consumers/hls/codec_string.h"
+#include "consumers/hls/fmp4.h"
+#include "consumers/hls/playlist.h"
+#include "consumers/hls/playlist_source.h"
+#include "consumers/hls/single_flight_cache.h"
+#include "consumers/hls/tracks_index.h"
+
+namespace millrace {
+namespace {
+
+constexpr std::string_view kPlaylistType = "application/vnd.apple.mpegurl";
+constexpr std::string_view kVideoType = "video/mp4";
+constexpr std::string_view kAskAgain = "no-cache";  // keep it, but ask with the ETag each time
+constexpr std::string_view kForEver = "private, max-age=31536000, immutable";
+constexpr std::string_view kMultivariantName = "index.m3u8";
+constexpr std::string_view kMediaName = "media.m3u8";
+
+Result<void> CheckRange(const HlsRange& range) {
+  if (range.end && !range.start) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "an end needs a start: give ?start=…&end=…, or neither for live"};
+  }
+  if (range.end && *range.end <= *range.start) {
+    return Error{ErrorCode::kInvalidArgument, "the range is empty: its end " + FormatRfc3339(*range.end) +
+                                                  " is not after its start " + FormatRfc3339(*range.start)};
+  }
+  return {};
+}
+
+// Times as a player asks with them: whole milliseconds, so that one range has one spelling.
+HlsRange WholeMillis(HlsRange range) {
+  if (range.start) range.start = Timestamp::FromMillis(range.start->millis());
+  if (range.end) range.end = Timestamp::FromMillis((*range.end + Duration{999'999}).millis());
+  return range;
+}
+
+std::string MediaUri(const HlsRange& range) {
+  std::string uri(kMediaName);
+  if (range.start) uri += "?start=" + FormatRfc3339(*range.start);
+  if (range.end) uri += "&end=" + FormatRfc3339(*range.end);
+  return uri;
+}
+
+HlsResource PlaylistResource(SharedBytes text, std::string etag) {
+  HlsResource resource;
+  resource.bytes = text.size();
+  resource.parts.push_back(std::move(text));
+  resource.content_type = kPlaylistType;
+  resource.cache_control = kAskAgain;
+  resource.etag = std::move(etag);
+  return resource;
+}
+
+}  // namespace
+
+class HlsService::Impl {
+ public:
+  Impl(FragmentStore& store, HlsOptions options)
+      : store_(store),
+        options_(options),
+        tracks_(store),
+        playlists_(store, tracks_, options_),
+        segments_("segments", options_.segment_cache_bytes),
+        remux_seconds_(GetHistogram("millrace_hls_segment_seconds",
+                                    "Time to fetch, parse and remux one segment",
+                                    {0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2})),
+        remuxed_bytes_(GetCounter("millrace_hls_segment_bytes_total", "Bytes of segments that were made")) {}
+
+  Result<HlsResource> Multivariant(const std::string& stream_name, const HlsRange& asked) {
+    MILLRACE_RETURN_IF_ERROR(CheckRange(asked));
+    const HlsRange range = WholeMillis(asked);
+    MILLRACE_ASSIGN_OR_RETURN(std::vector<FragmentFacts> sample, playlists_.Sample(stream_name, range));
+    const FragmentFacts& described = range.start ? sample.front() : sample.back();
+    auto variant = MeasureVariant(sample, described, options_.target_duration);
+    if (!variant) return WithContext(std::move(variant).error(), "stream '" + stream_name + "'");
+    std::string text = RenderMultivariant(*variant, MediaUri(range));
+    std::string etag = TextEtag(text);
+    Bytes body(text.begin(), text.end());
+    return PlaylistResource(SharedBytes(std::move(body)), std::move(etag));
+  }
+
+  Result<HlsResource> Media(const std::string& stream_name, const HlsRange& asked) {
+    MILLRACE_RETURN_IF_ERROR(CheckRange(asked));
+    const HlsRange range = WholeMillis(asked);
+    MILLRACE_ASSIGN_OR_RETURN(
+        auto playlist, range.start ? playlists_.Recorded(stream_name, range) : playlists_.Live(stream_name));
+    return PlaylistResource(playlist->text, playlist->etag);
+  }
+
+  Result<HlsResource> Init(const std::string& stream_name, std::uint64_t tracks_id) {
+    MILLRACE_ASSIGN_OR_RETURN(VideoStream stream, store_.GetStream(stream_name));
+    MILLRACE_ASSIGN_OR_RETURN(std::vector<TrackInfo> tracks, tracks_.Find(stream, tracks_id));
+    MILLRACE_ASSIGN_OR_RETURN(std::vector<TrackInfo> playable, PlayableTracks(tracks));
+    MILLRACE_ASSIGN_OR_RETURN(Bytes init, MakeInitSegment(playable));
+    HlsResource resource;
+    resource.bytes = init.size();
+    resource.parts.emplace_back(std::move(init));
+    resource.content_type = kVideoType;
+    resource.cache_control = kForEver;
+    resource.etag = "\"" + InitName(tracks_id) + "\"";
+    return resource;
+  }
+
+  Result<HlsResource> Segment(const std::string& stream_name, const FragmentNumber& number) {
+    MILLRACE_ASSIGN_OR_RETURN(VideoStream stream, store_.GetStream(stream_name));
+    const std::string text = number.ToString();
+    const std::string key = stream.name + "\n" + std::to_string(stream.created.ns) + "\n" + text;
+    MILLRACE_ASSIGN_OR_RETURN(auto segment, segments_.Get(key, [&] { return MakeSegment(stream, number); }));
+    HlsResource resource;
+    resource.parts = segment->parts;
+    resource.bytes = segment->bytes;
+    resource.content_type = kVideoType;
+    resource.cache_control = kForEver;
+    resource.etag = "\"" + text + "\"";
+    return resource;
+  }
+
+ private:
+  Result<SingleFlightCache<MediaSegment>::Made> MakeSegment(const VideoStream& stream,
+                                                            const FragmentNumber& number) {
+    const auto begun = std::chrono::steady_clock::now();
+    MILLRACE_ASSIGN_OR_RETURN(Fragment fragment, store_.Read(stream.name, number));
+    MILLRACE_ASSIGN_OR_RETURN(std::vector<Frame> frames, FramesOf(fragment));
+    MILLRACE_ASSIGN_OR_RETURN(MediaSegment segment, MakeMediaSegment(fragment.facts, frames));
+    remux_seconds_.Observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count());
+    remuxed_bytes_.Increment(static_cast<double>(segment.bytes));
+    // The parts keep the fragment that they are views of.
+    const std::size_t held =
+        fragment.mkv.size() + segment.copied_bytes + segment.parts.size() * sizeof(SharedBytes);
+    return SingleFlightCache<MediaSegment>::Made{std::move(segment), held};
+  }
+
+  // set in the constructor, never changed
+  FragmentStore& store_;
+  const HlsOptions options_;
+  TracksIndex tracks_;
+  PlaylistSource playlists_;
+  SingleFlightCache<MediaSegment> segments_;
+  prometheus::Histogram& remux_seconds_;
+  prometheus::Counter& remuxed_bytes_;
+};
+
+HlsService::HlsService(FragmentStore& store, HlsOptions options)
+    : impl_(std::make_unique<Impl>(store, options)) {}
+HlsService::~HlsService() = default;
+
+Result<HlsResource> HlsService::Multivariant(const std::string& stream, const HlsRange& range) {
+  return impl_->Multivariant(stream, range);
+}
+Result<HlsResource> HlsService::Media(const std::string& stream, const HlsRange& range) {
+  return impl_->Media(stream, range);
+}
+Result<HlsResource> HlsService::Init(const std::string& stream, std::uint64_t tracks_id) {
+  return impl_->Init(stream, tracks_id);
+}
+Result<HlsResource> HlsService::Segment(const std::string& stream, const FragmentNumber& number) {
+  return impl_->Segment(stream, number);
+}
+
+Result<HlsResource> HlsService::Get(const std::string& stream, std::string_view name, const HlsRange& range) {
+  if (name == kMultivariantName) return Multivariant(stream, range);
+  if (name == kMediaName) return Media(stream, range);
+  if (auto tracks_id = ParseInitName(name)) return Init(stream, *tracks_id);
+  if (auto number = ParseSegmentName(name)) return Segment(stream, *number);
+  return Error{ErrorCode::kNotFound,
+               "there is nothing of this name here: HLS has index.m3u8, and what that leads to (media.m3u8, "
+               "init-{id}.mp4, {fragment number}.m4s)"};
+}
+
+}  // namespace millrace

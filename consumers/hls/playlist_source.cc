@@ -1,0 +1,332 @@
+#include "consumers/hls/playlist_source.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <utility>
+
+#include "consumers/hls/codec_string.h"
+
+namespace millrace {
+namespace {
+
+constexpr std::size_t kLiveFragmentsMax = 64;
+constexpr std::size_t kSampleFragments = 60;
+constexpr std::size_t kPageFragments = 1000;
+constexpr std::size_t kWalkBackMax = 4096;  // fragments from a range's start back to a key frame
+
+std::string CacheKey(const VideoStream& stream, const std::string& what) {
+  return stream.name + "\n" + std::to_string(stream.created.ns) + "\n" + what;
+}
+
+std::string RangeText(const HlsRange& range) {
+  return FormatRfc3339(*range.start) + " and " + (range.end ? FormatRfc3339(*range.end) : "now");
+}
+
+bool StartsBeforeEnd(const HlsRange& range, const FragmentFacts& facts) {
+  return !range.end || facts.start < *range.end;
+}
+
+SharedBytes ToShared(std::string text) {
+  auto owner = std::make_shared<const std::string>(std::move(text));
+  ByteSpan view = AsBytes(*owner);
+  return {std::move(owner), view};
+}
+
+}  // namespace
+
+// Which tracks can be played, asked once a set; notes the sets for their init segments.
+class PlaylistSource::Playability {
+ public:
+  Playability(TracksIndex& index, const VideoStream& stream) : index_(index), stream_(stream) {}
+
+  PlaylistFragment Of(const FragmentFacts& facts) {
+    auto known = sets_.find(facts.tracks_id);
+    if (known == sets_.end()) {
+      auto tracks = PlayableTracks(facts.tracks);
+      if (tracks) {
+        index_.Note(stream_, facts);
+      } else if (!refusal_) {
+        refusal_ = std::move(tracks).error();
+      }
+      known = sets_.emplace(facts.tracks_id, tracks.has_value()).first;
+    }
+    return {facts.number,    facts.start,       facts.duration, facts.run,
+            facts.tracks_id, facts.independent, known->second};
+  }
+  // Why the first set that cannot be played cannot.
+  const std::optional<Error>& refusal() const { return refusal_; }
+
+ private:
+  TracksIndex& index_;
+  const VideoStream& stream_;
+  std::unordered_map<std::uint64_t, bool> sets_;
+  std::optional<Error> refusal_;
+};
+
+PlaylistSource::PlaylistSource(FragmentStore& store, TracksIndex& tracks, const HlsOptions& options)
+    : store_(store),
+      tracks_(tracks),
+      options_(options),
+      live_("live_playlists", options.playlist_cache_bytes / 8),
+      ranges_("range_playlists", options.playlist_cache_bytes) {}
+
+Result<FragmentFacts> PlaylistSource::Newest(const VideoStream& stream) {
+  FragmentQuery query;
+  query.order = FragmentOrder::kNumber;
+  query.descending = true;
+  query.limit = 1;
+  MILLRACE_ASSIGN_OR_RETURN(std::vector<FragmentFacts> newest, store_.List(stream.name, query));
+  if (newest.empty()) {
+    return Error{ErrorCode::kNotFound, "stream '" + stream.name + "' has no footage yet"};
+  }
+  return std::move(newest.front());
+}
+
+// ---- live
+
+Result<std::shared_ptr<const PlaylistSource::Playlist>> PlaylistSource::Live(const std::string& stream_name) {
+  MILLRACE_ASSIGN_OR_RETURN(VideoStream stream, store_.GetStream(stream_name));
+  MILLRACE_ASSIGN_OR_RETURN(FragmentFacts newest, Newest(stream));
+  return live_.Get(CacheKey(stream, newest.number.ToString()), [&] { return BuildLive(stream); });
+}
+
+Result<SingleFlightCache<PlaylistSource::Playlist>::Made> PlaylistSource::BuildLive(
+    const VideoStream& stream) {
+  FragmentQuery query;
+  query.order = FragmentOrder::kNumber;
+  query.descending = true;
+  query.limit = std::max(kLiveFragmentsMax, options_.live_segments_min);
+  MILLRACE_ASSIGN_OR_RETURN(std::vector<FragmentFacts> newest_first, store_.List(stream.name, query));
+  if (newest_first.empty())
+    return Error{ErrorCode::kNotFound, "stream '" + stream.name + "' has no footage yet"};
+
+  Playability playability(tracks_, stream);
+  std::vector<PlaylistFragment> window;  // newest first
+  Duration duration{0};
+  for (const FragmentFacts& facts : newest_first) {
+    PlaylistFragment fragment = playability.Of(facts);
+    if (!window.empty()) {
+      const bool enough =
+          window.size() >= options_.live_segments_min && duration >= options_.live_duration_min;
+      // A decoder has to begin at a key frame: the window goes back to one.
+      if ((enough && window.back().independent) || !MediaPlaylist::Continues(fragment, window.back())) break;
+    }
+    duration += fragment.duration;
+    window.push_back(fragment);
+  }
+  MediaPlaylist playlist({.kind = MediaPlaylist::Kind::kLive,
+                          .target_duration = options_.target_duration,
+                          .seek = std::nullopt});
+  for (auto fragment = window.rbegin(); fragment != window.rend(); ++fragment) playlist.Add(*fragment);
+  if (playlist.empty()) {
+    if (playability.refusal()) return WithContext(*playability.refusal(), "stream '" + stream.name + "'");
+    return Error{ErrorCode::kNotFound, "stream '" + stream.name +
+                                           "' has nothing to play yet: no key frame in its newest fragments"};
+  }
+  std::string text = playlist.Render(/*over=*/false);
+  const std::size_t bytes = text.size();
+  std::string etag = TextEtag(text);
+  return SingleFlightCache<Playlist>::Made{{ToShared(std::move(text)), std::move(etag)}, bytes};
+}
+
+// ---- recorded time
+
+Result<std::shared_ptr<const PlaylistSource::Playlist>> PlaylistSource::Recorded(
+    const std::string& stream_name, const HlsRange& range) {
+  MILLRACE_ASSIGN_OR_RETURN(VideoStream stream, store_.GetStream(stream_name));
+  MILLRACE_ASSIGN_OR_RETURN(FragmentFacts newest, Newest(stream));
+  const bool over =
+      range.end && (newest.start >= *range.end || options_.clock->Now() >= *range.end + options_.settle_time);
+
+  // What was made before is the beginning of what is made now, as long as its own beginning is still kept.
+  const std::string latest_key = CacheKey(
+      stream, std::to_string(range.start->ns) + "\n" + (range.end ? std::to_string(range.end->ns) : "now"));
+  std::shared_ptr<const RangeState> before = ranges_.Peek(latest_key);
+  if (before) {
+    auto first = store_.Get(stream.name, before->playlist.first().number);
+    if (!first && first.error().code != ErrorCode::kNotFound) return std::move(first).error();
+    if (!first) before = nullptr;
+  }
+  if (before && (before->over || (before->seen == newest.number && before->over == over))) {
+    return std::shared_ptr<const Playlist>(before, &before->rendered);
+  }
+  const std::string flight_key = latest_key + "\n" + newest.number.ToString() + (over ? "\nover" : "");
+  auto made = ranges_.Replace(latest_key, flight_key,
+                              [&] { return BuildRange(stream, range, before.get(), newest.number, over); });
+  if (!made) return std::move(made).error();
+  return std::shared_ptr<const Playlist>(*made, &(*made)->rendered);
+}
+
+Result<PlaylistSource::RangeMade> PlaylistSource::BuildRange(const VideoStream& stream, const HlsRange& range,
+                                                             const RangeState* before,
+                                                             const FragmentNumber& newest, bool over) {
+  Playability playability(tracks_, stream);
+  RangeState state = before != nullptr ? *before
+                                       : RangeState({.kind = MediaPlaylist::Kind::kRecorded,
+                                                     .target_duration = options_.target_duration,
+                                                     .seek = range.start});
+  MILLRACE_ASSIGN_OR_RETURN(std::vector<PlaylistFragment> fragments,
+                            before != nullptr ? ListAfter(stream, range, before->seen, playability)
+                                              : ListRange(stream, range, playability));
+  for (const PlaylistFragment& fragment : fragments) {
+    if (state.playlist.segments() >= options_.range_fragments_max) return TooMany(stream);
+    state.playlist.Add(fragment);
+  }
+  if (state.playlist.empty()) {
+    if (playability.refusal()) return WithContext(*playability.refusal(), "stream '" + stream.name + "'");
+    return NothingIn(stream, range);
+  }
+  state.over = over;
+  state.seen = fragments.empty() ? newest : std::max(newest, fragments.back().number);
+  std::string text = state.playlist.Render(over);
+  state.rendered.etag = TextEtag(text);
+  state.rendered.text = ToShared(std::move(text));
+  const std::size_t bytes = sizeof(RangeState) + state.rendered.text.size() + state.playlist.text_bytes();
+  return RangeMade{std::move(state), bytes};
+}
+
+Result<FragmentFacts> PlaylistSource::BeginOf(const VideoStream& stream, const HlsRange& range) {
+  auto containing = store_.FindContaining(stream.name, *range.start);
+  if (containing) return IndependentBefore(stream, *containing);
+  if (containing.error().code != ErrorCode::kNotFound) return std::move(containing).error();
+
+  FragmentQuery query;
+  query.from = range.start;
+  query.limit = 1;
+  MILLRACE_ASSIGN_OR_RETURN(std::vector<FragmentFacts> next, store_.List(stream.name, query));
+  if (next.empty() || !StartsBeforeEnd(range, next.front())) return NothingIn(stream, range);
+  return IndependentBefore(stream, next.front());
+}
+
+// The nearest fragment of the run, at or before `fragment`, that a decoder can begin with; where there is
+// none, `fragment` itself: the playlist then begins with the next one.
+Result<FragmentFacts> PlaylistSource::IndependentBefore(const VideoStream& stream,
+                                                        const FragmentFacts& fragment) {
+  if (fragment.independent) return fragment;
+  std::uint64_t counter = fragment.number.counter;
+  FragmentQuery query;
+  query.order = FragmentOrder::kNumber;
+  query.descending = true;
+  query.limit = 64;
+  query.to_number = fragment.number;
+  for (std::size_t walked = 0; walked < kWalkBackMax; walked += query.limit) {
+    MILLRACE_ASSIGN_OR_RETURN(std::vector<FragmentFacts> page, store_.List(stream.name, query));
+    for (FragmentFacts& facts : page) {
+      if (facts.number == *query.to_number && facts.number != fragment.number) continue;
+      if (facts.number != fragment.number &&
+          (facts.run != fragment.run || facts.number.counter + 1 != counter)) {
+        return fragment;
+      }
+      counter = facts.number.counter;
+      if (facts.independent) return std::move(facts);
+    }
+    if (page.size() < query.limit) return fragment;
+    query.to_number = page.back().number;
+  }
+  return fragment;
+}
+
+// Everything of the range that is stored now, in the order of numbers.
+Result<std::vector<PlaylistFragment>> PlaylistSource::ListRange(const VideoStream& stream,
+                                                                const HlsRange& range,
+                                                                Playability& playability) {
+  MILLRACE_ASSIGN_OR_RETURN(FragmentFacts begin, BeginOf(stream, range));
+  std::vector<PlaylistFragment> fragments;
+  FragmentQuery query;
+  query.from = begin.start;
+  if (range.end) query.to = *range.end - Duration{1};
+  query.limit = kPageFragments;
+  Timestamp listed_at{0};  // start of the last page's last fragment, which the next page begins with again
+  std::vector<FragmentNumber> listed;  // those that start there
+  for (;;) {
+    MILLRACE_ASSIGN_OR_RETURN(std::vector<FragmentFacts> page, store_.List(stream.name, query));
+    for (const FragmentFacts& facts : page) {
+      if (!listed.empty() && facts.start == listed_at &&
+          std::find(listed.begin(), listed.end(), facts.number) != listed.end()) {
+        continue;
+      }
+      if (facts.start != listed_at) {
+        listed_at = facts.start;
+        listed.clear();
+      }
+      listed.push_back(facts.number);
+      // The lead-in to the start is that of `begin`'s run alone; an older run may lie at the same time.
+      const bool lead_in = facts.run == begin.run && facts.number >= begin.number;
+      if (facts.end_time() <= *range.start && !lead_in) continue;
+      if (fragments.size() >= options_.range_fragments_max) return TooMany(stream);
+      fragments.push_back(playability.Of(facts));
+    }
+    if (page.size() < query.limit) break;
+    // More fragments at one millisecond than a page holds do not come from a recorder: go past them.
+    query.from = query.from == page.back().start ? page.back().start + std::chrono::milliseconds(1)
+                                                 : page.back().start;
+  }
+  std::sort(fragments.begin(), fragments.end(),
+            [](const PlaylistFragment& a, const PlaylistFragment& b) { return a.number < b.number; });
+  return fragments;
+}
+
+// What has come since. New fragments have higher numbers, whatever their times.
+Result<std::vector<PlaylistFragment>> PlaylistSource::ListAfter(const VideoStream& stream,
+                                                                const HlsRange& range,
+                                                                const FragmentNumber& seen,
+                                                                Playability& playability) {
+  std::vector<PlaylistFragment> fragments;
+  FragmentQuery query;
+  query.order = FragmentOrder::kNumber;
+  query.limit = kPageFragments;
+  query.from_number = FragmentNumber{.counter = seen.counter + 1, .server_ms = 0, .random = 0};
+  for (;;) {
+    MILLRACE_ASSIGN_OR_RETURN(std::vector<FragmentFacts> page, store_.List(stream.name, query));
+    for (const FragmentFacts& facts : page) {
+      if (facts.end_time() > *range.start && StartsBeforeEnd(range, facts))
+        fragments.push_back(playability.Of(facts));
+    }
+    if (fragments.size() > options_.range_fragments_max) return TooMany(stream);
+    if (page.size() < query.limit) return fragments;
+    query.from_number =
+        FragmentNumber{.counter = page.back().number.counter + 1, .server_ms = 0, .random = 0};
+  }
+}
+
+Result<std::vector<FragmentFacts>> PlaylistSource::Sample(const std::string& stream_name,
+                                                          const HlsRange& range) {
+  MILLRACE_ASSIGN_OR_RETURN(VideoStream stream, store_.GetStream(stream_name));
+  FragmentQuery query;
+  query.limit = kSampleFragments;
+  if (range.start) {
+    MILLRACE_RETURN_IF_ERROR(Newest(stream));  // says that there is no footage at all, where there is none
+    MILLRACE_ASSIGN_OR_RETURN(FragmentFacts begin, BeginOf(stream, range));
+    query.from = begin.start;
+    if (range.end) query.to = *range.end - Duration{1};
+  } else {
+    query.order = FragmentOrder::kNumber;
+    query.descending = true;
+  }
+  MILLRACE_ASSIGN_OR_RETURN(std::vector<FragmentFacts> facts, store_.List(stream.name, query));
+  if (query.descending) std::reverse(facts.begin(), facts.end());
+  if (facts.empty()) {
+    if (range.start) return NothingIn(stream, range);
+    return Error{ErrorCode::kNotFound, "stream '" + stream.name + "' has no footage yet"};
+  }
+  return facts;
+}
+
+Error PlaylistSource::NothingIn(const VideoStream& stream, const HlsRange& range) {
+  std::string text = "stream '" + stream.name + "' has no footage between " + RangeText(range);
+  auto usage = store_.Usage(stream.name);
+  if (usage && usage->first && usage->last) {
+    text += "; it has some from " + FormatRfc3339(*usage->first) + " to " + FormatRfc3339(*usage->last) +
+            " (GET /v1/streams/" + stream.name + "/coverage says where)";
+  }
+  return Error{ErrorCode::kNotFound, text};
+}
+
+Error PlaylistSource::TooMany(const VideoStream& stream) const {
+  return Error{ErrorCode::kInvalidArgument, "the range holds more than " +
+                                                std::to_string(options_.range_fragments_max) +
+                                                " fragments of stream '" + stream.name +
+                                                "', more than a playlist may have: ask for a shorter range"};
+}
+
+}  // namespace millrace
