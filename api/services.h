@@ -1,0 +1,46 @@
+// The services behind the routes, and what they need. Each adds its routes to a router; all of them read what
+// is stored on the worker pool, never on a thread of the I/O.
+//
+// Threads: the Add functions before the server starts. What they are given outlives the server.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "api/router.h"
+#include "api/worker_pool.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "fragments/fragment_store.h"
+
+namespace millrace {
+class HlsService;
+}
+
+namespace millrace::api {
+
+// The name of the camera that feeds a stream. Any thread.
+using CameraOfStream = std::function<std::optional<std::string>(const std::string& stream)>;
+
+// GET /v1/streams, GET and DELETE /v1/streams/{name}, …/coverage, …/fragments.
+struct StreamServices {
+  FragmentStore& store;
+  WorkerPool& pool;
+  CameraOfStream camera_of;
+  const Clock& clock;
+};
+void AddStreamRoutes(Router& router, StreamServices services);
+
+// GET /hls/{stream}/{resource}.
+void AddHlsRoutes(Router& router, HlsService& hls, WorkerPool& pool);
+
+// GET /healthz, /readyz, /metrics. `ready` says why the server cannot record and serve; any thread, may
+// block.
+void AddHealthRoutes(Router& router, WorkerPool& pool, std::function<Result<void>()> ready);
+
+// GET / and the console's files in `directory`; where there is none, a plain page that says so.
+void AddConsoleRoutes(Router& router, WorkerPool& pool, std::filesystem::path directory);
+
+}  // namespace millrace::api
