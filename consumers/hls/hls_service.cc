@@ -74,7 +74,9 @@ class HlsService::Impl {
   Result<HlsResource> Multivariant(const std::string& stream_name, const HlsRange& asked) {
     MILLRACE_RETURN_IF_ERROR(CheckRange(asked));
     const HlsRange range = WholeMillis(asked);
-    MILLRACE_ASSIGN_OR_RETURN(std::vector<FragmentFacts> sample, playlists_.Sample(stream_name, range));
+    MILLRACE_ASSIGN_OR_RETURN(std::vector<FragmentFacts> sample,
+                              range.start ? playlists_.SampleRecorded(stream_name, {*range.start, range.end})
+                                          : playlists_.SampleLive(stream_name));
     const FragmentFacts& described = range.start ? sample.front() : sample.back();
     auto variant = MeasureVariant(sample, described, options_.target_duration);
     if (!variant) return WithContext(std::move(variant).error(), "stream '" + stream_name + "'");
@@ -87,8 +89,9 @@ class HlsService::Impl {
   Result<HlsResource> Media(const std::string& stream_name, const HlsRange& asked) {
     MILLRACE_RETURN_IF_ERROR(CheckRange(asked));
     const HlsRange range = WholeMillis(asked);
-    MILLRACE_ASSIGN_OR_RETURN(
-        auto playlist, range.start ? playlists_.Recorded(stream_name, range) : playlists_.Live(stream_name));
+    MILLRACE_ASSIGN_OR_RETURN(auto playlist, range.start
+                                                 ? playlists_.Recorded(stream_name, {*range.start, range.end})
+                                                 : playlists_.Live(stream_name));
     return PlaylistResource(playlist->text, playlist->etag);
   }
 

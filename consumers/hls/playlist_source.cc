@@ -12,18 +12,13 @@ namespace {
 constexpr std::size_t kLiveFragmentsMax = 64;
 constexpr std::size_t kSampleFragments = 60;
 constexpr std::size_t kPageFragments = 1000;
-constexpr std::size_t kWalkBackMax = 4096;  // fragments from a range's start back to a key frame
 
 std::string CacheKey(const VideoStream& stream, const std::string& what) {
   return stream.name + "\n" + std::to_string(stream.created.ns) + "\n" + what;
 }
 
-std::string RangeText(const HlsRange& range) {
-  return FormatRfc3339(*range.start) + " and " + (range.end ? FormatRfc3339(*range.end) : "now");
-}
-
-bool StartsBeforeEnd(const HlsRange& range, const FragmentFacts& facts) {
-  return !range.end || facts.start < *range.end;
+Error NoFootageYet(const std::string& stream) {
+  return {ErrorCode::kNotFound, "stream '" + stream + "' has no footage yet"};
 }
 
 SharedBytes ToShared(std::string text) {
@@ -77,7 +72,7 @@ Result<FragmentFacts> PlaylistSource::Newest(const VideoStream& stream) {
   query.limit = 1;
   MILLRACE_ASSIGN_OR_RETURN(std::vector<FragmentFacts> newest, store_.List(stream.name, query));
   if (newest.empty()) {
-    return Error{ErrorCode::kNotFound, "stream '" + stream.name + "' has no footage yet"};
+    return NoFootageYet(stream.name);
   }
   return std::move(newest.front());
 }
@@ -97,8 +92,7 @@ Result<SingleFlightCache<PlaylistSource::Playlist>::Made> PlaylistSource::BuildL
   query.descending = true;
   query.limit = std::max(kLiveFragmentsMax, options_.live_segments_min);
   MILLRACE_ASSIGN_OR_RETURN(std::vector<FragmentFacts> newest_first, store_.List(stream.name, query));
-  if (newest_first.empty())
-    return Error{ErrorCode::kNotFound, "stream '" + stream.name + "' has no footage yet"};
+  if (newest_first.empty()) return NoFootageYet(stream.name);
 
   Playability playability(tracks_, stream);
   std::vector<PlaylistFragment> window;  // newest first
@@ -132,7 +126,7 @@ Result<SingleFlightCache<PlaylistSource::Playlist>::Made> PlaylistSource::BuildL
 // ---- recorded time
 
 Result<std::shared_ptr<const PlaylistSource::Playlist>> PlaylistSource::Recorded(
-    const std::string& stream_name, const HlsRange& range) {
+    const std::string& stream_name, const TimeRange& range) {
   MILLRACE_ASSIGN_OR_RETURN(VideoStream stream, store_.GetStream(stream_name));
   MILLRACE_ASSIGN_OR_RETURN(FragmentFacts newest, Newest(stream));
   const bool over =
@@ -140,7 +134,7 @@ Result<std::shared_ptr<const PlaylistSource::Playlist>> PlaylistSource::Recorded
 
   // What was made before is the beginning of what is made now, as long as its own beginning is still kept.
   const std::string latest_key = CacheKey(
-      stream, std::to_string(range.start->ns) + "\n" + (range.end ? std::to_string(range.end->ns) : "now"));
+      stream, std::to_string(range.start.ns) + "\n" + (range.end ? std::to_string(range.end->ns) : "now"));
   std::shared_ptr<const RangeState> before = ranges_.Peek(latest_key);
   if (before) {
     auto first = store_.Get(stream.name, before->playlist.first().number);
@@ -157,8 +151,8 @@ Result<std::shared_ptr<const PlaylistSource::Playlist>> PlaylistSource::Recorded
   return std::shared_ptr<const Playlist>(*made, &(*made)->rendered);
 }
 
-Result<PlaylistSource::RangeMade> PlaylistSource::BuildRange(const VideoStream& stream, const HlsRange& range,
-                                                             const RangeState* before,
+Result<PlaylistSource::RangeMade> PlaylistSource::BuildRange(const VideoStream& stream,
+                                                             const TimeRange& range, const RangeState* before,
                                                              const FragmentNumber& newest, bool over) {
   Playability playability(tracks_, stream);
   RangeState state = before != nullptr ? *before
@@ -169,12 +163,13 @@ Result<PlaylistSource::RangeMade> PlaylistSource::BuildRange(const VideoStream& 
                             before != nullptr ? ListAfter(stream, range, before->seen, playability)
                                               : ListRange(stream, range, playability));
   for (const PlaylistFragment& fragment : fragments) {
-    if (state.playlist.segments() >= options_.range_fragments_max) return TooMany(stream);
+    if (state.playlist.segments() >= options_.range_fragments_max)
+      return TooManyFragments(stream.name, options_.range_fragments_max);
     state.playlist.Add(fragment);
   }
   if (state.playlist.empty()) {
     if (playability.refusal()) return WithContext(*playability.refusal(), "stream '" + stream.name + "'");
-    return NothingIn(stream, range);
+    return NoFootage(store_, stream.name, range);
   }
   state.over = over;
   state.seen = fragments.empty() ? newest : std::max(newest, fragments.back().number);
@@ -185,82 +180,16 @@ Result<PlaylistSource::RangeMade> PlaylistSource::BuildRange(const VideoStream& 
   return RangeMade{std::move(state), bytes};
 }
 
-Result<FragmentFacts> PlaylistSource::BeginOf(const VideoStream& stream, const HlsRange& range) {
-  auto containing = store_.FindContaining(stream.name, *range.start);
-  if (containing) return IndependentBefore(stream, *containing);
-  if (containing.error().code != ErrorCode::kNotFound) return std::move(containing).error();
-
-  FragmentQuery query;
-  query.from = range.start;
-  query.limit = 1;
-  MILLRACE_ASSIGN_OR_RETURN(std::vector<FragmentFacts> next, store_.List(stream.name, query));
-  if (next.empty() || !StartsBeforeEnd(range, next.front())) return NothingIn(stream, range);
-  return IndependentBefore(stream, next.front());
-}
-
-// The nearest fragment of the run, at or before `fragment`, that a decoder can begin with; where there is
-// none, `fragment` itself: the playlist then begins with the next one.
-Result<FragmentFacts> PlaylistSource::IndependentBefore(const VideoStream& stream,
-                                                        const FragmentFacts& fragment) {
-  if (fragment.independent) return fragment;
-  std::uint64_t counter = fragment.number.counter;
-  FragmentQuery query;
-  query.order = FragmentOrder::kNumber;
-  query.descending = true;
-  query.limit = 64;
-  query.to_number = fragment.number;
-  for (std::size_t walked = 0; walked < kWalkBackMax; walked += query.limit) {
-    MILLRACE_ASSIGN_OR_RETURN(std::vector<FragmentFacts> page, store_.List(stream.name, query));
-    for (FragmentFacts& facts : page) {
-      if (facts.number == *query.to_number && facts.number != fragment.number) continue;
-      if (facts.number != fragment.number &&
-          (facts.run != fragment.run || facts.number.counter + 1 != counter)) {
-        return fragment;
-      }
-      counter = facts.number.counter;
-      if (facts.independent) return std::move(facts);
-    }
-    if (page.size() < query.limit) return fragment;
-    query.to_number = page.back().number;
-  }
-  return fragment;
-}
-
 // Everything of the range that is stored now, in the order of numbers.
 Result<std::vector<PlaylistFragment>> PlaylistSource::ListRange(const VideoStream& stream,
-                                                                const HlsRange& range,
+                                                                const TimeRange& range,
                                                                 Playability& playability) {
-  MILLRACE_ASSIGN_OR_RETURN(FragmentFacts begin, BeginOf(stream, range));
   std::vector<PlaylistFragment> fragments;
-  FragmentQuery query;
-  query.from = begin.start;
-  if (range.end) query.to = *range.end - Duration{1};
-  query.limit = kPageFragments;
-  Timestamp listed_at{0};  // start of the last page's last fragment, which the next page begins with again
-  std::vector<FragmentNumber> listed;  // those that start there
-  for (;;) {
-    MILLRACE_ASSIGN_OR_RETURN(std::vector<FragmentFacts> page, store_.List(stream.name, query));
-    for (const FragmentFacts& facts : page) {
-      if (!listed.empty() && facts.start == listed_at &&
-          std::find(listed.begin(), listed.end(), facts.number) != listed.end()) {
-        continue;
-      }
-      if (facts.start != listed_at) {
-        listed_at = facts.start;
-        listed.clear();
-      }
-      listed.push_back(facts.number);
-      // The lead-in to the start is that of `begin`'s run alone; an older run may lie at the same time.
-      const bool lead_in = facts.run == begin.run && facts.number >= begin.number;
-      if (facts.end_time() <= *range.start && !lead_in) continue;
-      if (fragments.size() >= options_.range_fragments_max) return TooMany(stream);
-      fragments.push_back(playability.Of(facts));
-    }
-    if (page.size() < query.limit) break;
-    // More fragments at one millisecond than a page holds do not come from a recorder: go past them.
-    query.from = query.from == page.back().start ? page.back().start + std::chrono::milliseconds(1)
-                                                 : page.back().start;
-  }
+  auto take = [&](const FragmentFacts& facts) -> Result<void> {
+    fragments.push_back(playability.Of(facts));
+    return {};
+  };
+  MILLRACE_RETURN_IF_ERROR(VisitRange(store_, stream.name, range, options_.range_fragments_max, take));
   std::sort(fragments.begin(), fragments.end(),
             [](const PlaylistFragment& a, const PlaylistFragment& b) { return a.number < b.number; });
   return fragments;
@@ -268,7 +197,7 @@ Result<std::vector<PlaylistFragment>> PlaylistSource::ListRange(const VideoStrea
 
 // What has come since. New fragments have higher numbers, whatever their times.
 Result<std::vector<PlaylistFragment>> PlaylistSource::ListAfter(const VideoStream& stream,
-                                                                const HlsRange& range,
+                                                                const TimeRange& range,
                                                                 const FragmentNumber& seen,
                                                                 Playability& playability) {
   std::vector<PlaylistFragment> fragments;
@@ -279,54 +208,38 @@ Result<std::vector<PlaylistFragment>> PlaylistSource::ListAfter(const VideoStrea
   for (;;) {
     MILLRACE_ASSIGN_OR_RETURN(std::vector<FragmentFacts> page, store_.List(stream.name, query));
     for (const FragmentFacts& facts : page) {
-      if (facts.end_time() > *range.start && StartsBeforeEnd(range, facts))
+      if (facts.end_time() > range.start && (!range.end || facts.start < *range.end))
         fragments.push_back(playability.Of(facts));
     }
-    if (fragments.size() > options_.range_fragments_max) return TooMany(stream);
+    if (fragments.size() > options_.range_fragments_max)
+      return TooManyFragments(stream.name, options_.range_fragments_max);
     if (page.size() < query.limit) return fragments;
     query.from_number =
         FragmentNumber{.counter = page.back().number.counter + 1, .server_ms = 0, .random = 0};
   }
 }
 
-Result<std::vector<FragmentFacts>> PlaylistSource::Sample(const std::string& stream_name,
-                                                          const HlsRange& range) {
-  MILLRACE_ASSIGN_OR_RETURN(VideoStream stream, store_.GetStream(stream_name));
+Result<std::vector<FragmentFacts>> PlaylistSource::SampleLive(const std::string& stream_name) {
   FragmentQuery query;
+  query.order = FragmentOrder::kNumber;
+  query.descending = true;
   query.limit = kSampleFragments;
-  if (range.start) {
-    MILLRACE_RETURN_IF_ERROR(Newest(stream));  // says that there is no footage at all, where there is none
-    MILLRACE_ASSIGN_OR_RETURN(FragmentFacts begin, BeginOf(stream, range));
-    query.from = begin.start;
-    if (range.end) query.to = *range.end - Duration{1};
-  } else {
-    query.order = FragmentOrder::kNumber;
-    query.descending = true;
-  }
-  MILLRACE_ASSIGN_OR_RETURN(std::vector<FragmentFacts> facts, store_.List(stream.name, query));
-  if (query.descending) std::reverse(facts.begin(), facts.end());
-  if (facts.empty()) {
-    if (range.start) return NothingIn(stream, range);
-    return Error{ErrorCode::kNotFound, "stream '" + stream.name + "' has no footage yet"};
-  }
+  MILLRACE_ASSIGN_OR_RETURN(std::vector<FragmentFacts> facts, store_.List(stream_name, query));
+  if (facts.empty()) return NoFootageYet(stream_name);
+  std::reverse(facts.begin(), facts.end());
   return facts;
 }
 
-Error PlaylistSource::NothingIn(const VideoStream& stream, const HlsRange& range) {
-  std::string text = "stream '" + stream.name + "' has no footage between " + RangeText(range);
-  auto usage = store_.Usage(stream.name);
-  if (usage && usage->first && usage->last) {
-    text += "; it has some from " + FormatRfc3339(*usage->first) + " to " + FormatRfc3339(*usage->last) +
-            " (GET /v1/streams/" + stream.name + "/coverage says where)";
-  }
-  return Error{ErrorCode::kNotFound, text};
-}
-
-Error PlaylistSource::TooMany(const VideoStream& stream) const {
-  return Error{ErrorCode::kInvalidArgument, "the range holds more than " +
-                                                std::to_string(options_.range_fragments_max) +
-                                                " fragments of stream '" + stream.name +
-                                                "', more than a playlist may have: ask for a shorter range"};
+Result<std::vector<FragmentFacts>> PlaylistSource::SampleRecorded(const std::string& stream_name,
+                                                                  const TimeRange& range) {
+  MILLRACE_ASSIGN_OR_RETURN(FragmentFacts begin, RangeBegin(store_, stream_name, range));
+  FragmentQuery query;
+  query.limit = kSampleFragments;
+  query.from = begin.start;
+  if (range.end) query.to = *range.end - Duration{1};
+  MILLRACE_ASSIGN_OR_RETURN(std::vector<FragmentFacts> facts, store_.List(stream_name, query));
+  if (facts.empty()) return NoFootage(store_, stream_name, range);  // it expired just now
+  return facts;
 }
 
 }  // namespace millrace

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "consumers/fragment_range.h"
 #include "consumers/hls/hls_service.h"
 #include "consumers/hls/playlist.h"
 #include "consumers/hls/single_flight_cache.h"
@@ -29,12 +30,13 @@ class PlaylistSource {
   PlaylistSource(FragmentStore& store, TracksIndex& tracks, const HlsOptions& options);
 
   Result<std::shared_ptr<const Playlist>> Live(const std::string& stream_name);
-  // REQUIRES: range.start, and a later end or none.
-  Result<std::shared_ptr<const Playlist>> Recorded(const std::string& stream_name, const HlsRange& range);
+  // REQUIRES: an end after the start, or none.
+  Result<std::shared_ptr<const Playlist>> Recorded(const std::string& stream_name, const TimeRange& range);
 
-  // Facts to measure the multivariant playlist by, in order, one or more: the newest ones, or those that the
+  // Facts to measure the multivariant playlist by, in order, one or more: the newest ones; those that the
   // range begins with.
-  Result<std::vector<FragmentFacts>> Sample(const std::string& stream_name, const HlsRange& range);
+  Result<std::vector<FragmentFacts>> SampleLive(const std::string& stream_name);
+  Result<std::vector<FragmentFacts>> SampleRecorded(const std::string& stream_name, const TimeRange& range);
 
  private:
   // A range's playlist, as far as it goes.
@@ -49,17 +51,13 @@ class PlaylistSource {
   class Playability;
 
   Result<FragmentFacts> Newest(const VideoStream& stream);
-  Result<FragmentFacts> BeginOf(const VideoStream& stream, const HlsRange& range);
-  Result<FragmentFacts> IndependentBefore(const VideoStream& stream, const FragmentFacts& fragment);
   Result<SingleFlightCache<Playlist>::Made> BuildLive(const VideoStream& stream);
-  Result<RangeMade> BuildRange(const VideoStream& stream, const HlsRange& range, const RangeState* before,
+  Result<RangeMade> BuildRange(const VideoStream& stream, const TimeRange& range, const RangeState* before,
                                const FragmentNumber& newest, bool over);
-  Result<std::vector<PlaylistFragment>> ListRange(const VideoStream& stream, const HlsRange& range,
+  Result<std::vector<PlaylistFragment>> ListRange(const VideoStream& stream, const TimeRange& range,
                                                   Playability& playability);
-  Result<std::vector<PlaylistFragment>> ListAfter(const VideoStream& stream, const HlsRange& range,
+  Result<std::vector<PlaylistFragment>> ListAfter(const VideoStream& stream, const TimeRange& range,
                                                   const FragmentNumber& seen, Playability& playability);
-  Error NothingIn(const VideoStream& stream, const HlsRange& range);
-  Error TooMany(const VideoStream& stream) const;
 
   // set in the constructor, never changed
   FragmentStore& store_;
