@@ -173,7 +173,7 @@ Result<void> FragmentVisitor::KeepTag(const ElementHeader& element, MkvTag tag) 
   tag_bytes_kept_ += tag.name.size() + tag.value.size();
   if (tags_kept_ > limits_.tags_max || tag_bytes_kept_ > limits_.tag_bytes_max) {
     return Error{ErrorCode::kResourceExhausted,
-                 "Tags at byte " + std::to_string(element.offset) + " is one too many for its fragment"};
+                 "Tags at byte " + std::to_string(element.offset) + " holds more than the tags allowed"};
   }
   if (fragment_) {
     fragment_->tags.push_back(std::move(tag));

@@ -63,10 +63,9 @@ Result<void> MkvParser::Push(const SharedBytes& bytes) {
 
 Result<std::size_t> MkvParser::PushUntilCluster(ByteSpan bytes) { return Run(bytes, nullptr, true); }
 
-Result<void> MkvParser::Pass(std::uint64_t count) {
+void MkvParser::Pass(std::uint64_t count) {
   assert(!current_ && partial_size_ == 0 && count <= enclosing_end() - offset_);
   offset_ += count;
-  return {};
 }
 
 Result<std::size_t> MkvParser::Run(ByteSpan bytes, const SharedBytes* owner, bool stop_at_cluster) {

@@ -101,7 +101,7 @@ class MkvParser {
   // but stops in front of a Cluster. Returns how many of `bytes` were taken.
   Result<std::size_t> PushUntilCluster(ByteSpan bytes);
   // The next `count` bytes, whole elements, were read by the caller. REQUIRES: as after PushUntilCluster.
-  Result<void> Pass(std::uint64_t count);
+  void Pass(std::uint64_t count);
   // Where the innermost open master of known size ends, or kUnknownSize.
   std::uint64_t enclosing_end() const { return open_.empty() ? kUnknownSize : open_.back().limit; }
 

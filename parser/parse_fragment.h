@@ -9,8 +9,9 @@
 //   }
 //
 // Memory:  the frames' table (40 bytes a frame, at most limits.frames_max of them) and the header's texts.
-// Errors:  as FragmentReader's (parser/fragment_visitor.h), with which it agrees on every input: kCorruption,
-//          kUnsupported, kResourceExhausted, with element and offset. kCorruption also for a second document.
+// Errors:  as FragmentReader's (parser/fragment_visitor.h), with which it agrees: kCorruption, kUnsupported,
+//          kResourceExhausted, with element and offset. kCorruption also for a second document;
+//          kResourceExhausted also for too many frames, and tags are counted over the whole document.
 // Threads: none inside; the result may be read from any number of threads.
 #pragma once
 

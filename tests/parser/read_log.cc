@@ -4,6 +4,8 @@
 
 #include <cstdio>
 
+#include "parser/parse_fragment.h"
+
 namespace millrace::testing {
 namespace {
 
@@ -34,6 +36,35 @@ std::string Describe(const std::vector<MkvTag>& tags) {
   return text;
 }
 
+template <typename Frame>
+std::string Describe(const Frame& frame, ByteSpan data) {
+  return "frame " + std::to_string(frame.track) + " @" + std::to_string(frame.timestamp_ns) + " +" +
+         std::to_string(frame.duration.count()) + (frame.key_frame ? " key" : "") +
+         (frame.discardable ? " discardable " : " ") + Hex(data);
+}
+
+// ParseFragment takes one document, and must then agree with the reader on frames and errors.
+void ExpectParseFragmentAgrees(ByteSpan bytes, const ReadLog& log, const ParserLimits& limits) {
+  const SharedBytes shared(Bytes(bytes.begin(), bytes.end()));
+  const Result<ParsedFragment> fragment = ParseFragment(shared, limits);
+  if (!fragment) {
+    if (fragment.error().message.find("begins a second document") != std::string::npos) return;
+    EXPECT_EQ(log.message, fragment.error().message);
+    return;
+  }
+  EXPECT_EQ(log.message, "");
+  std::vector<std::string> read;
+  for (const std::string& line : log.lines) {
+    if (line.starts_with("frame")) read.push_back(line);
+  }
+  std::vector<std::string> parsed;
+  for (const ParsedFrame& frame : fragment->frames) {
+    parsed.push_back(Describe(frame, frame.data));
+    EXPECT_EQ(Hex(fragment->Share(frame).span()), Hex(frame.data));
+  }
+  EXPECT_EQ(read, parsed) << "ParseFragment";
+}
+
 }  // namespace
 
 Result<void> LoggingHandler::OnFragmentStart(const MkvFragment& fragment) {
@@ -47,9 +78,7 @@ Result<void> LoggingHandler::OnFragmentStart(const MkvFragment& fragment) {
 }
 
 Result<void> LoggingHandler::OnFrame(const MkvFragment& /*fragment*/, const MkvFrame& frame) {
-  lines.push_back("frame " + std::to_string(frame.track) + " @" + std::to_string(frame.timestamp_ns) + " +" +
-                  std::to_string(frame.duration.count()) + (frame.key_frame ? " key" : "") +
-                  (frame.discardable ? " discardable " : " ") + Hex(frame.data.span()));
+  lines.push_back(Describe(frame, frame.data.span()));
   return {};
 }
 
@@ -97,6 +126,7 @@ ReadLog ReadEveryWay(ByteSpan bytes, const ParserLimits& limits) {
     EXPECT_EQ(whole.lines, split.lines) << "random splits, seed " << kSeed << ", round " << round;
     EXPECT_EQ(whole.message, split.message) << "random splits, seed " << kSeed << ", round " << round;
   }
+  ExpectParseFragmentAgrees(bytes, whole, limits);
   return whole;
 }
 

@@ -1,6 +1,7 @@
 // What a reader said about some bytes, as text lines: so that two ways of reading can be compared as a whole.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <random>
 #include <string>
