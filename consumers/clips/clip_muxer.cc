@@ -1,0 +1,213 @@
+#include "consumers/clips/clip_muxer.h"
+
+#include <cstring>
+#include <optional>
+#include <utility>
+
+extern "C" {
+#include <libavutil/channel_layout.h>
+#include <libavutil/dict.h>
+#include <libavutil/mathematics.h>
+#include <libavutil/mem.h>
+}
+
+namespace millrace {
+namespace {
+
+constexpr int kVideoTicks = 90'000;
+constexpr int kAacFrameSamples = 1024;
+
+std::optional<AVCodecID> ToAvCodec(Codec codec) {
+  switch (codec) {
+    case Codec::kH264:
+      return AV_CODEC_ID_H264;
+    case Codec::kH265:
+      return AV_CODEC_ID_HEVC;
+    case Codec::kAv1:
+      return AV_CODEC_ID_AV1;
+    case Codec::kVp8:
+      return AV_CODEC_ID_VP8;
+    case Codec::kVp9:
+      return AV_CODEC_ID_VP9;
+    case Codec::kAac:
+      return AV_CODEC_ID_AAC;
+    case Codec::kOpus:
+      return AV_CODEC_ID_OPUS;
+    case Codec::kPcmMulaw:
+      return AV_CODEC_ID_PCM_MULAW;
+    case Codec::kPcmAlaw:
+      return AV_CODEC_ID_PCM_ALAW;
+  }
+  return std::nullopt;
+}
+
+// A dictionary for one call.
+class Options {
+ public:
+  Options() = default;
+  Options(const Options&) = delete;
+  Options& operator=(const Options&) = delete;
+  ~Options() { av_dict_free(&options_); }
+  void Set(const char* name, const std::string& value) { av_dict_set(&options_, name, value.c_str(), 0); }
+  AVDictionary** get() { return &options_; }
+
+ private:
+  AVDictionary* options_ = nullptr;
+};
+
+// An upper bound of what libavformat's moov takes: room that is set aside in front of the media, so that a
+// clip can be played before all of it is there and is written once. The rest of the room becomes a `free`
+// box.
+std::uint64_t MoovBytesMax(const ClipPlan& plan) {
+  constexpr std::uint64_t kChunk = 12 + 8;              // stsc and co64, were every frame a chunk
+  constexpr std::uint64_t kVideo = 8 + 4 + 4 + kChunk;  // stts, stsz, stss
+  constexpr std::uint64_t kOffsets = 8;                 // ctts
+  constexpr std::uint64_t kAudio = 4 + 8 + kChunk;      // stsz, stts
+  constexpr std::uint64_t kChapter = 512;               // a sample of the chapter track, an entry of chpl
+  std::uint64_t bytes = 16 * 1024;
+  for (const TrackInfo& track : plan.tracks) bytes += 4096 + 2 * track.codec_private.size();
+  bytes += plan.video_frames * (kVideo + (plan.reordered ? kOffsets : 0));
+  bytes += plan.audio_frames * kAudio;
+  return bytes + plan.pieces.size() * kChapter;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ClipMuxer>> ClipMuxer::Open(const ClipPlan& plan, const std::string& title,
+                                                   ClipLayout layout, ClipOutput& output) {
+  if (output.io() == nullptr) return Error{ErrorCode::kResourceExhausted, "out of memory"};
+  std::unique_ptr<ClipMuxer> muxer(new ClipMuxer(layout, output));
+  AVFormatContext* context = nullptr;
+  const char* format = layout == ClipLayout::kMkv ? "matroska" : "mp4";
+  const int code = avformat_alloc_output_context2(&context, nullptr, format, nullptr);
+  if (code < 0) return muxer->Failure("no muxer for " + std::string(format), code);
+  muxer->muxer_.reset(context);
+  muxer->packet_.reset(av_packet_alloc());
+  if (!muxer->packet_) return Error{ErrorCode::kResourceExhausted, "out of memory"};
+  context->pb = output.io();
+  context->flags |= AVFMT_FLAG_CUSTOM_IO;
+  context->avoid_negative_ts = AVFMT_AVOID_NEG_TS_DISABLED;  // the plan chose the zero
+  av_dict_set(&context->metadata, "creation_time", FormatRfc3339(plan.pieces.front().start).c_str(), 0);
+  av_dict_set(&context->metadata, "title", title.c_str(), 0);
+
+  for (const TrackInfo& track : plan.tracks) MILLRACE_RETURN_IF_ERROR(muxer->AddTrack(track));
+  // A fragmented MP4 has its whole index in front of the first frame: chapters have no place in it.
+  if (layout != ClipLayout::kFragmentedMp4) MILLRACE_RETURN_IF_ERROR(muxer->AddChapters(plan));
+  MILLRACE_RETURN_IF_ERROR(muxer->WriteHeader(plan));
+  return muxer;
+}
+
+Result<void> ClipMuxer::AddTrack(const TrackInfo& track) {
+  const std::optional<AVCodecID> codec = ToAvCodec(track.codec);
+  if (!codec || avformat_query_codec(muxer_->oformat, *codec, FF_COMPLIANCE_NORMAL) != 1) {
+    return Error{ErrorCode::kUnsupported, std::string(layout_ == ClipLayout::kMkv ? "MKV" : "MP4") +
+                                              " cannot hold " + std::string(ToString(track.codec)) +
+                                              (layout_ == ClipLayout::kMkv ? "" : ": export to MKV")};
+  }
+  AVStream* stream = avformat_new_stream(muxer_.get(), nullptr);
+  if (stream == nullptr) return Error{ErrorCode::kResourceExhausted, "out of memory"};
+  AVCodecParameters& parameters = *stream->codecpar;
+  parameters.codec_id = *codec;
+  if (track.kind() == TrackKind::kVideo) {
+    parameters.codec_type = AVMEDIA_TYPE_VIDEO;
+    parameters.width = static_cast<int>(track.width);
+    parameters.height = static_cast<int>(track.height);
+    // Parameter sets out of band, as they are stored: hvc1, not hev1.
+    if (track.codec == Codec::kH265 && layout_ != ClipLayout::kMkv) {
+      parameters.codec_tag = MKTAG('h', 'v', 'c', '1');
+    }
+    stream->time_base = {1, kVideoTicks};
+  } else {
+    parameters.codec_type = AVMEDIA_TYPE_AUDIO;
+    parameters.sample_rate = static_cast<int>(track.sample_rate);
+    if (track.codec == Codec::kAac) parameters.frame_size = kAacFrameSamples;
+    av_channel_layout_default(&parameters.ch_layout, static_cast<int>(track.channels));
+    stream->time_base = {1, static_cast<int>(track.sample_rate)};
+  }
+  time_bases_.push_back(stream->time_base);
+  if (!track.codec_private.empty()) {
+    auto* extra =
+        static_cast<std::uint8_t*>(av_mallocz(track.codec_private.size() + AV_INPUT_BUFFER_PADDING_SIZE));
+    if (extra == nullptr) return Error{ErrorCode::kResourceExhausted, "out of memory"};
+    std::memcpy(extra, track.codec_private.data(), track.codec_private.size());
+    parameters.extradata = extra;
+    parameters.extradata_size = static_cast<int>(track.codec_private.size());
+  }
+  return {};
+}
+
+// One for each piece, where there is more than one.
+Result<void> ClipMuxer::AddChapters(const ClipPlan& plan) {
+  if (plan.pieces.size() < 2) return {};
+  auto** chapters = static_cast<AVChapter**>(av_calloc(plan.pieces.size(), sizeof(AVChapter*)));
+  if (chapters == nullptr) return Error{ErrorCode::kResourceExhausted, "out of memory"};
+  muxer_->chapters = chapters;
+  for (std::size_t i = 0; i < plan.pieces.size(); ++i) {
+    auto* chapter = static_cast<AVChapter*>(av_mallocz(sizeof(AVChapter)));
+    if (chapter == nullptr) return Error{ErrorCode::kResourceExhausted, "out of memory"};
+    chapters[muxer_->nb_chapters++] = chapter;
+    chapter->id = static_cast<std::int64_t>(i) + 1;
+    chapter->time_base = {1, 1000};
+    const bool is_last = i + 1 == plan.pieces.size();
+    chapter->start = plan.pieces[i].clip_start().count() / 1'000'000;
+    chapter->end = (is_last ? plan.end : plan.pieces[i + 1].clip_start()).count() / 1'000'000;
+    av_dict_set(&chapter->metadata, "title", FormatRfc3339(plan.pieces[i].start).c_str(), 0);
+  }
+  return {};
+}
+
+Result<void> ClipMuxer::WriteHeader(const ClipPlan& plan) {
+  Options options;
+  if (layout_ == ClipLayout::kProgressiveMp4) {
+    const std::uint64_t moov_bytes = MoovBytesMax(plan);
+    if (moov_bytes > 0x7FFFFFFF) return Error{ErrorCode::kInvalidArgument, "too many frames for one MP4"};
+    options.Set("moov_size", std::to_string(moov_bytes));
+  } else if (layout_ == ClipLayout::kFragmentedMp4) {
+    options.Set("movflags", "empty_moov+default_base_moof+frag_custom");
+  }
+  const int code = avformat_write_header(muxer_.get(), options.get());
+  if (code < 0) return Failure("the clip's header", code);
+  return {};
+}
+
+Result<void> ClipMuxer::Write(const Packet& packet) {
+  AVPacket& out = *packet_;
+  av_packet_unref(&out);
+  // Not reference counted: av_write_frame promises to leave the data alone, and to be done with them when it
+  // returns.
+  out.data = const_cast<std::uint8_t*>(packet.frame->data.data());
+  out.size = static_cast<int>(packet.frame->data.size());
+  out.stream_index = static_cast<int>(packet.track);
+  out.pts = packet.pts;
+  out.dts = packet.dts;
+  out.duration = packet.duration;
+  out.flags = packet.frame->key_frame ? AV_PKT_FLAG_KEY : 0;
+  av_packet_rescale_ts(&out, time_bases_[packet.track], muxer_->streams[packet.track]->time_base);
+  const int code = av_write_frame(muxer_.get(), &out);
+  if (code < 0) return Failure("writing a frame", code);
+  return {};
+}
+
+Result<void> ClipMuxer::Flush() {
+  if (layout_ != ClipLayout::kFragmentedMp4) return {};
+  const int code = av_write_frame(muxer_.get(), nullptr);
+  if (code < 0) return Failure("writing a movie fragment", code);
+  return {};
+}
+
+Result<void> ClipMuxer::Finish() {
+  const int code = av_write_trailer(muxer_.get());
+  avio_flush(output_.io());
+  if (code < 0 || output_.error() || output_.io()->error < 0) {
+    return Failure("the clip's end", code < 0 ? code : output_.io()->error);
+  }
+  return {};
+}
+
+Error ClipMuxer::Failure(const std::string& what, int code) const {
+  if (output_.error()) return *output_.error();
+  if (code == AVERROR(ENOMEM)) return {ErrorCode::kResourceExhausted, what + ": out of memory"};
+  return {ErrorCode::kInternal, what + ": " + AvErrorText(code)};
+}
+
+}  // namespace millrace
