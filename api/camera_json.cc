@@ -19,8 +19,8 @@ Result<void> CheckName(std::string_view name, std::string_view what, std::size_t
 
 Result<CameraPut> ParseCameraPut(std::string_view json) {
   MILLRACE_ASSIGN_OR_RETURN(boost::json::object object, ParseJsonObject(json));
-  ObjectReader reader(object, {"url", "stream", "transport", "username", "password", "analyzers",
-                               "retention_hours", "labels", "enabled"});
+  ObjectReader reader(object, {"url", "stream", "transport", "tls_verify", "username", "password",
+                               "analyzers", "retention_hours", "labels", "enabled"});
   CameraPut put;
   auto url = reader.String("url", kCameraUrlBytesMax);
   put.stream = reader.String("stream", 128);
@@ -30,6 +30,7 @@ Result<CameraPut> ParseCameraPut(std::string_view json) {
   put.analyzers = reader.Strings("analyzers", 16, 64).value_or(std::vector<std::string>());
   auto hours = reader.Number("retention_hours", 0, 87600);
   put.labels = reader.StringMap("labels", 64, 256).value_or(std::map<std::string, std::string>());
+  put.tls_verify = reader.Bool("tls_verify").value_or(true);
   put.enabled = reader.Bool("enabled").value_or(true);
   if (transport && *transport != "tcp" && *transport != "udp")
     reader.Fail("'transport' must be \"tcp\" or \"udp\"");

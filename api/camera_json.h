@@ -17,6 +17,7 @@ struct CameraPut {
   CameraUrl url;
   std::optional<std::string> stream;  // none: the camera's name
   bool udp = false;
+  bool tls_verify = true;
   // From the members, or from the URL where those are left out. None: what the camera has may be kept.
   std::optional<std::string> username;
   std::optional<std::string> password;

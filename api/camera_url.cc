@@ -34,10 +34,12 @@ Result<CameraUrl> ParseCameraUrl(std::string_view text) {
   auto scheme_end = text.find("://");
   std::string_view scheme = text.substr(0, scheme_end == std::string_view::npos ? 0 : scheme_end);
   CameraUrl result;
+  std::string prefix = "rtsp://";
   if (EqualsIgnoreCase(scheme, "rtsp")) {
     result.port = 554;
   } else if (EqualsIgnoreCase(scheme, "rtsps")) {
     result.port = 322;
+    prefix = "rtsps://";
   } else {
     return Invalid("must begin with rtsp:// or rtsps://");
   }
@@ -85,7 +87,7 @@ Result<CameraUrl> ParseCameraUrl(std::string_view text) {
   }
   if (!IsHost(host)) return Invalid("has no valid host: write it as rtsp://host:port/path");
   result.host = std::move(host);
-  result.url = std::string(text.substr(0, scheme_end + 3)) + std::string(authority) + std::string(path);
+  result.url = prefix + std::string(authority) + std::string(path);
   return result;
 }
 

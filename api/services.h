@@ -16,13 +16,22 @@
 #include "fragments/fragment_store.h"
 
 namespace millrace {
+class CameraFleet;
 class HlsService;
-}
+}  // namespace millrace
 
 namespace millrace::api {
 
 // The name of the camera that feeds a stream. Any thread.
 using CameraOfStream = std::function<std::optional<std::string>(const std::string& stream)>;
+
+// GET /v1/cameras, GET, PUT and DELETE /v1/cameras/{name}.
+struct CameraServices {
+  CameraFleet& fleet;
+  FragmentStore& store;
+  WorkerPool& pool;
+};
+void AddCameraRoutes(Router& router, CameraServices services);
 
 // GET /v1/streams, GET and DELETE /v1/streams/{name}, …/coverage, …/fragments.
 struct StreamServices {
@@ -32,6 +41,16 @@ struct StreamServices {
   const Clock& clock;
 };
 void AddStreamRoutes(Router& router, StreamServices services);
+
+// GET /v1/streams/{name}/export. An export lasts as long as the peer takes to read it, so exports have a pool
+// of their own.
+struct ExportServices {
+  FragmentStore& store;
+  WorkerPool& pool;         // for looking things up
+  WorkerPool& export_pool;  // its size is the number of exports at a time
+  const Clock& clock;
+};
+void AddExportRoutes(Router& router, ExportServices services);
 
 // GET /hls/{stream}/{resource}.
 void AddHlsRoutes(Router& router, HlsService& hls, WorkerPool& pool);

@@ -1,0 +1,205 @@
+#include "wire/http_client.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/buffer_body.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
+#include <charconv>
+#include <optional>
+
+namespace millrace::wire {
+namespace {
+
+namespace net = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using boost::system::error_code;
+using net::ip::tcp;
+
+constexpr auto kAwait = net::as_tuple(net::use_awaitable);
+
+Error ToError(const error_code& ec, const std::string& doing) {
+  if (ec == beast::error::timeout) return Error{ErrorCode::kDeadlineExceeded, doing + " took too long"};
+  if (ec == http::error::body_limit)
+    return Error{ErrorCode::kResourceExhausted, doing + ": the answer is too large"};
+  return Error{ErrorCode::kUnavailable, doing + ": " + ec.message()};
+}
+
+}  // namespace
+
+Result<Endpoint> Endpoint::Parse(std::string_view url) {
+  Error bad{ErrorCode::kInvalidArgument,
+            "'" + std::string(url.substr(0, 100)) + "' is not an endpoint such as http://127.0.0.1:4567"};
+  constexpr std::string_view kScheme = "http://";
+  if (url.substr(0, kScheme.size()) != kScheme) return bad;
+  url.remove_prefix(kScheme.size());
+  if (url.ends_with('/')) url.remove_suffix(1);
+  Endpoint endpoint;
+  std::string_view port;
+  if (url.starts_with('[')) {
+    auto end = url.find(']');
+    if (end == std::string_view::npos) return bad;
+    endpoint.host = std::string(url.substr(1, end - 1));
+    url.remove_prefix(end + 1);
+    if (!url.empty() && url.front() != ':') return bad;
+    if (!url.empty()) port = url.substr(1);
+    if (!url.empty() && port.empty()) return bad;
+  } else {
+    auto colon = url.find(':');
+    endpoint.host = std::string(url.substr(0, colon));
+    if (colon != std::string_view::npos) {
+      port = url.substr(colon + 1);
+      if (port.empty()) return bad;
+    }
+  }
+  if (endpoint.host.empty() || endpoint.host.find_first_of("/?#@ \r\n") != std::string::npos) return bad;
+  if (!port.empty()) {
+    auto [end, ec] = std::from_chars(port.data(), port.data() + port.size(), endpoint.port);
+    if (ec != std::errc() || end != port.data() + port.size() || endpoint.port == 0) return bad;
+  }
+  return endpoint;
+}
+
+std::string Endpoint::ToString() const {
+  bool v6 = host.find(':') != std::string::npos;
+  return "http://" + (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+class HttpClient::Impl {
+ public:
+  Impl(Endpoint where, Options options) : endpoint(std::move(where)), options_(options) {}
+
+  Result<HttpResponse> Send(const HttpRequest& request, const BodySink* sink) {
+    std::optional<Result<HttpResponse>> result;
+    auto exchange = [&]() -> net::awaitable<void> {
+      bool kept = stream_.has_value();
+      result.emplace(co_await Exchange(request, sink));
+      // The server may have closed a connection that was kept, just when it was used again: then nothing was
+      // answered, and it is tried once more on a new one.
+      if (kept && !*result && !answered_ && result->error().code == ErrorCode::kUnavailable) {
+        result.emplace(co_await Exchange(request, sink));
+      }
+    };
+    net::co_spawn(io_, exchange(), [&](std::exception_ptr failure) {
+      if (failure) result.emplace(Error{ErrorCode::kInternal, "unexpected exception in the HTTP client"});
+    });
+    io_.restart();
+    io_.run();
+    return std::move(*result);
+  }
+
+  const Endpoint endpoint;
+
+ private:
+  net::awaitable<Result<void>> Connect() {
+    if (stream_) co_return Result<void>();
+    std::string doing = "connecting to " + endpoint.ToString();
+    tcp::resolver resolver(io_);
+    auto [resolve_ec, addresses] =
+        co_await resolver.async_resolve(endpoint.host, std::to_string(endpoint.port), kAwait);
+    if (resolve_ec) co_return ToError(resolve_ec, doing);
+    stream_.emplace(io_);
+    buffer_.clear();
+    stream_->expires_after(options_.connect_timeout);
+    auto [ec, unused] = co_await stream_->async_connect(addresses, kAwait);
+    if (ec) {
+      stream_.reset();
+      co_return ToError(ec, doing);
+    }
+    co_return Result<void>();
+  }
+
+  net::awaitable<Result<HttpResponse>> Exchange(const HttpRequest& request, const BodySink* sink) {
+    answered_ = false;
+    auto connected = co_await Connect();
+    if (!connected) co_return std::move(connected).error();
+    std::string doing = request.method + " " + request.target;
+    http::request<http::string_body> message = Message(request);
+    stream_->expires_after(options_.progress_timeout);
+    auto [write_ec, written] = co_await http::async_write(*stream_, message, kAwait);
+    if (write_ec) co_return Broken(write_ec, doing);
+
+    http::response_parser<http::buffer_body> parser;
+    parser.body_limit(boost::none);
+    parser.skip(request.method == "HEAD");
+    stream_->expires_after(options_.progress_timeout);
+    auto [head_ec, head_size] = co_await http::async_read_header(*stream_, buffer_, parser, kAwait);
+    if (head_ec) co_return Broken(head_ec, doing);
+    answered_ = true;
+
+    HttpResponse response;
+    response.status = static_cast<int>(parser.get().result_int());
+    for (const auto& field : parser.get()) {
+      response.headers.emplace_back(std::string(field.name_string()), std::string(field.value()));
+    }
+    bool to_sink = sink != nullptr && response.status >= 200 && response.status < 300;
+    Bytes piece(64 * 1024);
+    while (!parser.is_done()) {
+      parser.get().body().data = piece.data();
+      parser.get().body().size = piece.size();
+      parser.get().body().more = true;
+      stream_->expires_after(options_.progress_timeout);
+      auto [ec, size] = co_await http::async_read(*stream_, buffer_, parser, kAwait);
+      if (ec && ec != http::error::need_buffer) co_return Broken(ec, doing);
+      ByteSpan got(piece.data(), piece.size() - parser.get().body().size);
+      if (to_sink) {
+        auto taken = (*sink)(got);
+        if (!taken) {
+          stream_.reset();
+          co_return std::move(taken).error();
+        }
+      } else if (response.body.size() + got.size() > options_.body_bytes_max) {
+        co_return Broken(make_error_code(http::error::body_limit), doing);
+      } else {
+        response.body.append(AsText(got));
+      }
+    }
+    if (!parser.keep_alive()) stream_.reset();
+    co_return response;
+  }
+
+  http::request<http::string_body> Message(const HttpRequest& request) const {
+    http::request<http::string_body> message;
+    message.version(11);
+    message.method_string(request.method);
+    message.target(request.target);
+    std::string authority = endpoint.ToString().substr(std::string_view("http://").size());
+    message.set(http::field::host, authority);
+    message.set(http::field::user_agent, "millrace");
+    for (const auto& [name, value] : request.headers) message.set(name, value);
+    message.body() = request.body;
+    message.prepare_payload();
+    return message;
+  }
+
+  Error Broken(const error_code& ec, const std::string& doing) {
+    stream_.reset();
+    return ToError(ec, doing);
+  }
+
+  const Options options_;
+  net::io_context io_{1};
+  std::optional<beast::tcp_stream> stream_;  // none: not connected
+  beast::flat_buffer buffer_;
+  bool answered_ = false;  // the head of an answer to the current request came
+};
+
+HttpClient::HttpClient(Endpoint endpoint, Options options)
+    : impl_(std::make_unique<Impl>(std::move(endpoint), options)) {}
+HttpClient::~HttpClient() = default;
+
+Result<HttpResponse> HttpClient::Send(const HttpRequest& request) { return impl_->Send(request, nullptr); }
+Result<HttpResponse> HttpClient::Send(const HttpRequest& request, const BodySink& sink) {
+  return impl_->Send(request, &sink);
+}
+const Endpoint& HttpClient::endpoint() const { return impl_->endpoint; }
+
+}  // namespace millrace::wire

@@ -1,0 +1,74 @@
+// A blocking HTTP/1.1 client for programs that call the server: the command line, later the consumer library.
+//
+// Errors:  kUnavailable (cannot connect, the connection broke), kDeadlineExceeded (no progress for the time
+// limit),
+//          kInvalidArgument (the endpoint), kResourceExhausted (an answer over the limit). An answer with an
+//          error status is an answer.
+// Threads: one thread at a time uses a client; any number of clients.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/time.h"
+
+namespace millrace::wire {
+
+// "http://127.0.0.1:4567"; a path is not part of it.
+struct Endpoint {
+  std::string host;  // without brackets
+  std::uint16_t port = 80;
+
+  static Result<Endpoint> Parse(std::string_view url);
+  std::string ToString() const;  // "http://[::1]:4567"
+};
+
+struct HttpRequest {
+  std::string method = "GET";
+  std::string target = "/";  // path and query, escaped
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+};
+
+struct HttpResponse {
+  int status = 0;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;  // empty where it went to a sink
+};
+
+class HttpClient {
+ public:
+  struct Options {
+    Duration connect_timeout = std::chrono::seconds(5);
+    Duration progress_timeout = std::chrono::seconds(60);  // nothing came or went
+    std::size_t body_bytes_max = 64 * 1024 * 1024;         // of an answer that is gathered
+  };
+
+  HttpClient(Endpoint endpoint, Options options);
+  ~HttpClient();
+  HttpClient(const HttpClient&) = delete;
+  HttpClient& operator=(const HttpClient&) = delete;
+
+  // Sends the request, on the connection of the one before where that still stands, and gathers the answer.
+  Result<HttpResponse> Send(const HttpRequest& request);
+
+  // Takes the body of a 2xx answer piece by piece, in order; an error from it ends the transfer and is
+  // returned. Other answers are gathered.
+  using BodySink = std::function<Result<void>(ByteSpan)>;
+  Result<HttpResponse> Send(const HttpRequest& request, const BodySink& sink);
+
+  const Endpoint& endpoint() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace millrace::wire
