@@ -1,11 +1,13 @@
 // Video streams over the log: their settings, appending fragments, finding them by number and by time,
 // reading them back.
 //
-// A video stream is a partition key (its name and creation time) of the fragment log, one data stream; a
+// A video stream is a partition key ("name/creation time in ms") of the fragment log, one data stream; a
 // fragment is one record of it. What is found comes from the index alone; media is only touched by Read.
 //
 // Errors:  as storage/record_log.h; kNotFound names the stream or the fragment.
-// Threads: every method, from any thread. Append never blocks; the others may wait for the disk.
+// Threads: every method, from any thread. Append, OpenFragment, OpenRun, GetStream, ListStreams and Live
+// never
+//          wait for the disk; the others may.
 #pragma once
 
 #include <functional>
@@ -21,6 +23,11 @@
 #include "storage/record_log.h"
 
 namespace millrace {
+
+// Shorter gaps between fragments are no gaps: a frame at five frames a second.
+inline constexpr Duration kCoverageGapMin = std::chrono::milliseconds(200);
+// No fragment lasts longer; what lies further before a time cannot contain it.
+inline constexpr Duration kFragmentDurationMax = std::chrono::seconds(60);
 
 inline constexpr Duration kCameraRetentionDefault = std::chrono::hours(168);
 
@@ -41,7 +48,8 @@ struct FragmentQuery {
   std::size_t limit = 1000;
 };
 
-// Where footage exists: adjacent fragments (of one run, or less than a frame apart) joined.
+// Where footage exists: adjacent fragments (one after the other in a run, or less than kCoverageGapMin apart)
+// joined, cut to the range that was asked for.
 struct CoverageInterval {
   Timestamp start;
   Timestamp end;
@@ -78,7 +86,8 @@ class FragmentStore {
   virtual Result<StreamUsage> Usage(const std::string& name) = 0;
 
   // -- writing (StreamRecorder does both)
-  // The next number of the stream, for a fragment that is opened now. Numbers rise, over restarts too.
+  // The next number of the stream, for a fragment that is opened now. Numbers rise, over restarts too, and
+  // when nothing is stored any more.
   virtual Result<FragmentNumber> OpenFragment(const VideoStream& stream) = 0;
   // The next run's number of the stream.
   virtual Result<std::uint64_t> OpenRun(const VideoStream& stream) = 0;
@@ -87,10 +96,12 @@ class FragmentStore {
 
   // -- reading
   virtual Result<std::vector<FragmentFacts>> List(const std::string& name, const FragmentQuery& query) = 0;
-  // The fragment that contains `time` (start <= time < end) by producer time; kNotFound where there is a gap.
+  // The fragment that contains `time` (start <= time < end) by producer time, the newest where runs overlap;
+  // kNotFound where there is a gap.
   virtual Result<FragmentFacts> FindContaining(const std::string& name, Timestamp time) = 0;
   virtual Result<FragmentFacts> Get(const std::string& name, const FragmentNumber& number) = 0;
   virtual Result<Fragment> Read(const std::string& name, const FragmentNumber& number) = 0;
+  // At most `limit` intervals, from the oldest on.
   virtual Result<std::vector<CoverageInterval>> Coverage(const std::string& name, Timestamp start,
                                                          Timestamp end, std::size_t limit) = 0;
 

@@ -2,9 +2,11 @@
 //
 // A fragment is open (growing), then closed (whole, being appended), then persisted; it stays here until its
 // append is acknowledged and 10 s more, so that a reader hands over to the log without a seam: readers name
-// fragments by number in all three states. Bounded in bytes: the oldest acknowledged fragments go first; a
-// reader that fell behind is moved forward to the newest key frame, and told so. A failed append leaves the
-// feed like an acknowledged one, marked failed.
+// fragments by number in all three states. Two are open at once for a moment, while the earlier one waits for
+// the audio of its last pictures; readers get them one after the other. Bounded in bytes: the oldest
+// acknowledged (or failed) fragments go first, then, when appends hang, the oldest closed ones; a reader that
+// fell behind is moved forward to the newest key frame, and told so. A failed append leaves the feed like an
+// acknowledged one, marked failed.
 //
 // Threads: one writer (the stream's recorder) and any number of readers, from any threads; nobody blocks
 // anybody for longer than a short lock.
@@ -68,7 +70,9 @@ class LiveFeed {
   // -- the writer
   void Open(const FragmentNumber& number, std::uint64_t run, bool independent, std::vector<TrackInfo> tracks);
   void Add(const FragmentNumber& number, const Frame& frame);
-  void Close(const FragmentFacts& facts);
+  // `frames`, where given, take the place of those that were added: the same ones in the same order, their
+  // bytes now shared with the fragment's document.
+  void Close(const FragmentFacts& facts, std::vector<Frame> frames = {});
   void SetPersisted(const FragmentNumber& number);
   void SetFailed(const FragmentNumber& number);
 
@@ -77,9 +81,15 @@ class LiveFeed {
   std::optional<LiveFragment> Find(const FragmentNumber& number) const;
   // Frames after `position`; none given: from the newest key frame on.
   LiveRead Read(std::optional<LivePosition> position, std::size_t frames_max) const;
-  // Calls `ready` after every change (a frame, a state) until the subscription is let go. On the writer's
-  // thread: hand over and return.
+  // Calls `ready` after every change (a frame, a state) until the subscription is let go; then it does not
+  // run any more, and is not running (unless it is `ready` itself that lets go). On the writer's thread: hand
+  // over and return. `ready` must not call the writer (StreamRecorder); nor may a lock that `ready` takes be
+  // held while letting go.
   [[nodiscard]] std::shared_ptr<void> Subscribe(std::function<void()> ready);
+
+  // Lets go of what has been persisted for long enough. Every change by the writer does so too; this is for
+  // feeds whose writer is gone.
+  void DropExpired();
 
   std::size_t bytes() const;
   bool live() const;  // a fragment is open

@@ -1,0 +1,588 @@
+#include "fragments/fragment_store.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <random>
+#include <thread>
+#include <utility>
+
+#include "base/log.h"
+#include "fragments/stream_settings.h"
+
+namespace millrace {
+namespace {
+
+using storage::AttributeQuery;
+using storage::RecordInfo;
+using storage::RecordLog;
+
+// The record's attributes.
+constexpr storage::AttributeId kNumberAttribute = 1;
+constexpr storage::AttributeId kProducerAttribute = 2;
+constexpr storage::AttributeId kServerAttribute = 3;
+constexpr storage::AttributeId kFactsAttribute = 16;
+
+// Bounds of numbers are written down this far ahead, and again when half of it is used up.
+constexpr std::uint64_t kCountersAhead = 4096;
+constexpr std::uint64_t kRunsAhead = 256;
+
+constexpr std::size_t kListMax = 10'000;
+constexpr std::size_t kCoveragePage = 1000;
+constexpr Duration kRetentionMax = std::chrono::hours(87'600);
+// Retention 0 keeps what a reader of the moment needs.
+constexpr Duration kRingRetention = std::chrono::minutes(5);
+constexpr Duration kSweepInterval = std::chrono::seconds(5);
+
+struct Stream {
+  VideoStream video;
+  std::string partition_key;
+  std::uint64_t counter = 0;  // the last that was given
+  std::uint64_t run = 0;
+  NumberBounds bounds;  // as written down, or about to be
+  std::shared_ptr<LiveFeed> live;
+};
+
+Duration LogRetention(Duration retention) { return retention == Duration{0} ? kRingRetention : retention; }
+
+Result<FragmentFacts> FactsOf(const RecordInfo& info) {
+  auto facts = DecodeFacts(info.Find(kFactsAttribute));
+  if (!facts) return WithContext(std::move(facts).error(), "record " + info.sequence_number.ToString());
+  return facts;
+}
+
+// Jobs that wait for the disk, on a thread of their own, so that opening a fragment does not.
+class BackgroundJobs {
+ public:
+  // `idle` runs now and then.
+  explicit BackgroundJobs(std::function<void()> idle) : idle_(std::move(idle)), thread_([this] { Run(); }) {}
+  ~BackgroundJobs() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopped_ = true;
+    }
+    wake_.notify_all();
+    thread_.join();
+  }
+
+  void Add(std::function<void()> job) {
+    {
+      const std::lock_guard lock(mutex_);
+      jobs_.push_back(std::move(job));
+    }
+    wake_.notify_all();
+  }
+
+ private:
+  void Run() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      wake_.wait_for(lock, kSweepInterval, [this] { return stopped_ || !jobs_.empty(); });
+      if (jobs_.empty() && stopped_) return;
+      std::function<void()> job = idle_;
+      if (!jobs_.empty()) {
+        job = std::move(jobs_.front());
+        jobs_.pop_front();
+      }
+      lock.unlock();
+      job();
+      job = nullptr;
+      lock.lock();
+    }
+  }
+
+  std::function<void()> idle_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::function<void()>> jobs_;  // at most one or two a stream
+  bool stopped_ = false;
+  std::thread thread_;
+};
+
+class LogFragmentStore final : public FragmentStore {
+ public:
+  LogFragmentStore(RecordLog& log, Options options)
+      : log_(log),
+        options_(std::move(options)),
+        random_(std::random_device{}()),
+        jobs_([this] { Sweep(); }) {}
+
+  ~LogFragmentStore() override {
+    // Appends that are under way call back into this.
+    std::unique_lock lock(mutex_);
+    idle_.wait(lock, [this] { return appends_ == 0; });
+  }
+
+  Result<void> Load();
+
+  Result<VideoStream> CreateStream(const std::string& name, Duration retention) override;
+  Result<VideoStream> GetStream(const std::string& name) override;
+  std::vector<VideoStream> ListStreams() override;
+  Result<VideoStream> SetRetention(const std::string& name, Duration retention) override;
+  Result<void> DeleteStream(const std::string& name) override;
+  Result<StreamUsage> Usage(const std::string& name) override;
+
+  Result<FragmentNumber> OpenFragment(const VideoStream& stream) override;
+  Result<std::uint64_t> OpenRun(const VideoStream& stream) override;
+  void Append(const VideoStream& stream, Fragment fragment, AppendCallback done) override;
+
+  Result<std::vector<FragmentFacts>> List(const std::string& name, const FragmentQuery& query) override;
+  Result<FragmentFacts> FindContaining(const std::string& name, Timestamp time) override;
+  Result<FragmentFacts> Get(const std::string& name, const FragmentNumber& number) override;
+  Result<Fragment> Read(const std::string& name, const FragmentNumber& number) override;
+  Result<std::vector<CoverageInterval>> Coverage(const std::string& name, Timestamp start, Timestamp end,
+                                                 std::size_t limit) override;
+  Result<std::shared_ptr<LiveFeed>> Live(const std::string& name) override;
+
+ private:
+  static Error NoStream(const std::string& name) {
+    return {ErrorCode::kNotFound, "stream '" + name + "' does not exist"};
+  }
+  // REQUIRES: mutex_ is held.
+  Result<Stream*> Find(const std::string& name);
+  Result<Stream*> Find(const VideoStream& stream);
+
+  Result<std::string> PartitionKey(const std::string& name);
+  Result<std::vector<RecordInfo>> Query(const std::string& partition_key, const AttributeQuery& query);
+  Result<RecordInfo> FindRecord(const std::string& name, const FragmentNumber& number);
+  Result<Stream> LoadStream(const std::string& name, const StreamSettings& settings);
+  Result<void> FinishDelete(const std::string& name, Timestamp created);
+  void RenewBounds(Stream& stream);
+  void Sweep();
+
+  RecordLog& log_;
+  const Options options_;
+  std::mutex control_mutex_;  // one change of the set of streams at a time; taken before mutex_
+
+  std::mutex mutex_;  // guards what follows; never held while the disk is waited for
+  std::condition_variable idle_;
+  std::size_t appends_ = 0;  // under way
+  std::map<std::string, Stream> streams_;
+  std::mt19937 random_;
+
+  BackgroundJobs jobs_;  // last: its thread uses all of the above
+};
+
+// ---- streams
+
+Result<Stream*> LogFragmentStore::Find(const std::string& name) {
+  const auto at = streams_.find(name);
+  if (at == streams_.end()) return NoStream(name);
+  return &at->second;
+}
+
+Result<Stream*> LogFragmentStore::Find(const VideoStream& stream) {
+  MILLRACE_ASSIGN_OR_RETURN(Stream * found, Find(stream.name));
+  if (found->video.created != stream.created) return NoStream(stream.name);
+  return found;
+}
+
+Result<std::string> LogFragmentStore::PartitionKey(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  MILLRACE_ASSIGN_OR_RETURN(const Stream* stream, Find(name));
+  return stream->partition_key;
+}
+
+Result<void> LogFragmentStore::Load() {
+  if (const auto described = log_.DescribeStream(options_.data_stream); !described) {
+    if (described.error().code != ErrorCode::kNotFound) return described.error();
+    MILLRACE_RETURN_IF_ERROR(
+        log_.CreateStream(options_.data_stream, options_.shards, kCameraRetentionDefault));
+  }
+  MILLRACE_ASSIGN_OR_RETURN(const auto entries, log_.ListMetadata(kStreamMetadataPrefix));
+  for (const storage::MetadataEntry& entry : entries) {
+    const std::string name = entry.key.substr(sizeof(kStreamMetadataPrefix) - 1);
+    auto settings = DecodeSettings(entry.value);
+    if (!settings) return WithContext(std::move(settings).error(), "stream '" + name + "'");
+    if (settings->deleted) {
+      MILLRACE_RETURN_IF_ERROR(FinishDelete(name, settings->created));
+      continue;
+    }
+    MILLRACE_ASSIGN_OR_RETURN(Stream stream, LoadStream(name, *settings));
+    const std::lock_guard lock(mutex_);
+    streams_.emplace(name, std::move(stream));
+  }
+  return {};
+}
+
+// Numbers go on behind the newest fragment that is stored; where none is, behind all that may have been
+// given.
+Result<Stream> LogFragmentStore::LoadStream(const std::string& name, const StreamSettings& settings) {
+  Stream stream;
+  stream.video = {.name = name, .created = settings.created, .retention = settings.retention};
+  stream.partition_key = FragmentPartitionKey(name, settings.created);
+  if (const auto entry = log_.GetMetadata(kNumbersMetadataPrefix + name)) {
+    MILLRACE_ASSIGN_OR_RETURN(const NumberBounds bounds, DecodeBounds(entry->value));
+    if (bounds.created == settings.created) stream.bounds = bounds;
+  } else if (entry.error().code != ErrorCode::kNotFound) {
+    return entry.error();
+  }
+  stream.bounds.created = settings.created;
+  stream.counter = stream.bounds.counter;
+  stream.run = stream.bounds.run;
+  AttributeQuery newest;
+  newest.attribute = kNumberAttribute;
+  newest.descending = true;
+  newest.limit = 1;
+  MILLRACE_ASSIGN_OR_RETURN(const auto records, Query(stream.partition_key, newest));
+  if (!records.empty()) {
+    MILLRACE_ASSIGN_OR_RETURN(const FragmentFacts facts, FactsOf(records.front()));
+    stream.counter = facts.number.counter;
+    stream.run = facts.run;
+  }
+  return stream;
+}
+
+Result<VideoStream> LogFragmentStore::CreateStream(const std::string& name, Duration retention) {
+  MILLRACE_RETURN_IF_ERROR(CheckStreamName(name));
+  if (retention < Duration{0} || retention > kRetentionMax) {
+    return Error{ErrorCode::kInvalidArgument, "retention is 0 to 87600 hours"};
+  }
+  const std::lock_guard control(control_mutex_);
+  {
+    const std::lock_guard lock(mutex_);
+    if (streams_.contains(name)) {
+      return Error{ErrorCode::kAlreadyExists, "stream '" + name + "' exists already"};
+    }
+  }
+  StreamSettings settings{.created = Timestamp::FromMillis(options_.clock->Now().millis()),
+                          .retention = retention};
+  // A forerunner whose footage could not be taken away yet, or that was made in this very millisecond.
+  if (const auto left = log_.GetMetadata(kStreamMetadataPrefix + name)) {
+    MILLRACE_ASSIGN_OR_RETURN(const StreamSettings old, DecodeSettings(left->value));
+    if (!old.deleted) return Error{ErrorCode::kAlreadyExists, "stream '" + name + "' exists already"};
+    MILLRACE_RETURN_IF_ERROR(FinishDelete(name, old.created));
+    settings.created = std::max(settings.created, old.created + std::chrono::milliseconds(1));
+  } else if (left.error().code != ErrorCode::kNotFound) {
+    return left.error();
+  }
+  if (const auto left = log_.GetMetadata(kNumbersMetadataPrefix + name)) {
+    const auto bounds = DecodeBounds(left->value);
+    if (bounds) settings.created = std::max(settings.created, bounds->created + std::chrono::milliseconds(1));
+  }
+  Stream stream;
+  stream.video = {.name = name, .created = settings.created, .retention = retention};
+  stream.partition_key = FragmentPartitionKey(name, settings.created);
+  stream.bounds = {.created = settings.created, .counter = kCountersAhead, .run = kRunsAhead};
+  MILLRACE_RETURN_IF_ERROR(
+      log_.SetPartitionRetention(options_.data_stream, stream.partition_key, LogRetention(retention)));
+  MILLRACE_RETURN_IF_ERROR(log_.PutMetadata(kNumbersMetadataPrefix + name, EncodeBounds(stream.bounds)));
+  MILLRACE_RETURN_IF_ERROR(log_.PutMetadata(kStreamMetadataPrefix + name, EncodeSettings(settings)));
+  const VideoStream video = stream.video;
+  const std::lock_guard lock(mutex_);
+  streams_.emplace(name, std::move(stream));
+  return video;
+}
+
+Result<VideoStream> LogFragmentStore::GetStream(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  MILLRACE_ASSIGN_OR_RETURN(const Stream* stream, Find(name));
+  return stream->video;
+}
+
+std::vector<VideoStream> LogFragmentStore::ListStreams() {
+  const std::lock_guard lock(mutex_);
+  std::vector<VideoStream> streams;
+  for (const auto& [name, stream] : streams_) streams.push_back(stream.video);
+  return streams;
+}
+
+Result<VideoStream> LogFragmentStore::SetRetention(const std::string& name, Duration retention) {
+  if (retention < Duration{0} || retention > kRetentionMax) {
+    return Error{ErrorCode::kInvalidArgument, "retention is 0 to 87600 hours"};
+  }
+  const std::lock_guard control(control_mutex_);
+  MILLRACE_ASSIGN_OR_RETURN(VideoStream video, GetStream(name));
+  video.retention = retention;
+  const std::string key = FragmentPartitionKey(name, video.created);
+  MILLRACE_RETURN_IF_ERROR(log_.PutMetadata(
+      kStreamMetadataPrefix + name, EncodeSettings({.created = video.created, .retention = retention})));
+  MILLRACE_RETURN_IF_ERROR(log_.SetPartitionRetention(options_.data_stream, key, LogRetention(retention)));
+  const std::lock_guard lock(mutex_);
+  MILLRACE_ASSIGN_OR_RETURN(Stream * stream, Find(name));
+  stream->video = video;
+  return video;
+}
+
+Result<void> LogFragmentStore::DeleteStream(const std::string& name) {
+  const std::lock_guard control(control_mutex_);
+  MILLRACE_ASSIGN_OR_RETURN(const VideoStream video, GetStream(name));
+  // The tombstone first: if what follows is cut off, opening the store finishes it.
+  MILLRACE_RETURN_IF_ERROR(
+      log_.PutMetadata(kStreamMetadataPrefix + name,
+                       EncodeSettings({.created = video.created, .retention = {}, .deleted = true})));
+  {
+    const std::lock_guard lock(mutex_);
+    streams_.erase(name);
+  }
+  return FinishDelete(name, video.created);
+}
+
+// The bounds of the numbers stay: they keep the creation time, which a stream of the same name must not
+// share.
+Result<void> LogFragmentStore::FinishDelete(const std::string& name, Timestamp created) {
+  MILLRACE_RETURN_IF_ERROR(log_.DeletePartition(options_.data_stream, FragmentPartitionKey(name, created)));
+  return log_.DeleteMetadata(kStreamMetadataPrefix + name);
+}
+
+Result<StreamUsage> LogFragmentStore::Usage(const std::string& name) {
+  MILLRACE_ASSIGN_OR_RETURN(const std::string key, PartitionKey(name));
+  MILLRACE_ASSIGN_OR_RETURN(const storage::PartitionUsage kept, log_.Usage(options_.data_stream, key));
+  StreamUsage usage{.fragments = kept.records, .bytes = kept.data_bytes, .first = {}, .last = {}};
+  AttributeQuery query;
+  query.attribute = kProducerAttribute;
+  query.limit = 1;
+  for (const bool descending : {false, true}) {
+    query.descending = descending;
+    MILLRACE_ASSIGN_OR_RETURN(const auto records, Query(key, query));
+    if (records.empty()) continue;
+    MILLRACE_ASSIGN_OR_RETURN(const FragmentSpan span, DecodeFactsSpan(records[0].Find(kFactsAttribute)));
+    (descending ? usage.last : usage.first) = descending ? span.end : span.start;
+  }
+  return usage;
+}
+
+// ---- writing
+
+Result<FragmentNumber> LogFragmentStore::OpenFragment(const VideoStream& video) {
+  const std::int64_t now_ms = options_.clock->Now().millis();
+  const std::lock_guard lock(mutex_);
+  MILLRACE_ASSIGN_OR_RETURN(Stream * stream, Find(video));
+  const FragmentNumber number{.counter = ++stream->counter,
+                              .server_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(now_ms, 0)),
+                              .random = static_cast<std::uint32_t>(random_()) & 0x0FFF'FFFF};
+  RenewBounds(*stream);
+  return number;
+}
+
+Result<std::uint64_t> LogFragmentStore::OpenRun(const VideoStream& video) {
+  const std::lock_guard lock(mutex_);
+  MILLRACE_ASSIGN_OR_RETURN(Stream * stream, Find(video));
+  ++stream->run;
+  RenewBounds(*stream);
+  return stream->run;
+}
+
+// Long before the bounds are reached; a disk that hangs delays only the next renewal.
+void LogFragmentStore::RenewBounds(Stream& stream) {
+  if (stream.counter + kCountersAhead / 2 <= stream.bounds.counter &&
+      stream.run + kRunsAhead / 2 <= stream.bounds.run) {
+    return;
+  }
+  stream.bounds.counter = std::max(stream.bounds.counter, stream.counter + kCountersAhead);
+  stream.bounds.run = std::max(stream.bounds.run, stream.run + kRunsAhead);
+  jobs_.Add([this, name = stream.video.name, bounds = stream.bounds] {
+    const auto written = log_.PutMetadata(kNumbersMetadataPrefix + name, EncodeBounds(bounds));
+    if (!written) {
+      Log(LogLevel::kWarning, "bounds of fragment numbers could not be written",
+          {{"stream", name}, {"error", written.error().ToString()}});
+    }
+  });
+}
+
+void LogFragmentStore::Append(const VideoStream& video, Fragment fragment, AppendCallback done) {
+  std::string key;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto stream = Find(video);
+    if (stream) {
+      key = (*stream)->partition_key;
+      ++appends_;
+    }
+  }
+  if (key.empty()) return done(NoStream(video.name));
+  const FragmentFacts& facts = fragment.facts;
+  storage::PutRecord record;
+  record.partition_key = key;
+  record.attributes = {{kNumberAttribute, facts.number.ToKey()},
+                       {kProducerAttribute, TimeKey(facts.start)},
+                       {kServerAttribute, TimeKey(facts.server_start)},
+                       {kFactsAttribute, EncodeFacts(facts)}};
+  record.data = std::move(fragment.mkv);
+  log_.Put(options_.data_stream, std::move(record),
+           [this, number = facts.number, video, done = std::move(done)](Result<storage::PutReceipt> receipt) {
+             bool deleted = false;
+             {
+               const std::lock_guard lock(mutex_);
+               deleted = !Find(video).has_value();
+             }
+             if (receipt && deleted) {
+               // It became durable after the stream's footage was taken away: it goes after it.
+               jobs_.Add([this, video] {
+                 const auto gone = log_.DeletePartition(options_.data_stream,
+                                                        FragmentPartitionKey(video.name, video.created));
+                 if (!gone) {
+                   Log(LogLevel::kWarning, "footage of a deleted stream stays until it expires",
+                       {{"stream", video.name}, {"error", gone.error().ToString()}});
+                 }
+               });
+               receipt = NoStream(video.name);
+             }
+             if (receipt) {
+               done(number);
+             } else {
+               done(std::move(receipt).error());
+             }
+             const std::lock_guard lock(mutex_);
+             if (--appends_ == 0) idle_.notify_all();
+           });
+}
+
+// ---- reading
+
+Result<std::vector<RecordInfo>> LogFragmentStore::Query(const std::string& partition_key,
+                                                        const AttributeQuery& query) {
+  return log_.Find(options_.data_stream, partition_key, query);
+}
+
+Result<std::vector<FragmentFacts>> LogFragmentStore::List(const std::string& name,
+                                                          const FragmentQuery& query) {
+  MILLRACE_ASSIGN_OR_RETURN(const std::string key, PartitionKey(name));
+  AttributeQuery find;
+  find.descending = query.descending;
+  find.limit = std::min(query.limit, kListMax);
+  if (query.order == FragmentOrder::kNumber) {
+    find.attribute = kNumberAttribute;
+    if (query.from_number) find.from = query.from_number->ToKey();
+    if (query.to_number) find.to = query.to_number->ToKey();
+  } else {
+    find.attribute = query.order == FragmentOrder::kProducerTime ? kProducerAttribute : kServerAttribute;
+    if (query.from) find.from = TimeKey(*query.from);
+    if (query.to) find.to = TimeKey(*query.to);
+  }
+  MILLRACE_ASSIGN_OR_RETURN(const auto records, Query(key, find));
+  std::vector<FragmentFacts> fragments;
+  fragments.reserve(records.size());
+  for (const RecordInfo& record : records) {
+    MILLRACE_ASSIGN_OR_RETURN(FragmentFacts facts, FactsOf(record));
+    fragments.push_back(std::move(facts));
+  }
+  return fragments;
+}
+
+Result<FragmentFacts> LogFragmentStore::FindContaining(const std::string& name, Timestamp time) {
+  MILLRACE_ASSIGN_OR_RETURN(const std::string key, PartitionKey(name));
+  // From the newest start at or before `time` backwards. Fragments of one run follow each other, so the first
+  // is usually the one; runs may overlap where the producer's clock was set back, and then the newest wins.
+  AttributeQuery query;
+  query.attribute = kProducerAttribute;
+  query.from = TimeKey(time - kFragmentDurationMax);
+  query.to = TimeKey(time);
+  query.descending = true;
+  for (const std::size_t limit : {std::size_t{4}, kListMax}) {
+    query.limit = limit;
+    MILLRACE_ASSIGN_OR_RETURN(const auto records, Query(key, query));
+    const RecordInfo* found = nullptr;
+    for (const RecordInfo& record : records) {
+      MILLRACE_ASSIGN_OR_RETURN(const FragmentSpan span, DecodeFactsSpan(record.Find(kFactsAttribute)));
+      if (time < span.start || time >= span.end) continue;
+      if (found == nullptr || std::ranges::lexicographical_compare(found->Find(kNumberAttribute),
+                                                                   record.Find(kNumberAttribute))) {
+        found = &record;
+      }
+    }
+    if (found != nullptr) return FactsOf(*found);
+    if (records.size() < limit) break;
+  }
+  return Error{ErrorCode::kNotFound, "stream '" + name + "' has no footage at " + FormatRfc3339(time)};
+}
+
+Result<RecordInfo> LogFragmentStore::FindRecord(const std::string& name, const FragmentNumber& number) {
+  MILLRACE_ASSIGN_OR_RETURN(const std::string key, PartitionKey(name));
+  AttributeQuery query;
+  query.attribute = kNumberAttribute;
+  query.from = query.to = number.ToKey();
+  query.limit = 1;
+  MILLRACE_ASSIGN_OR_RETURN(auto records, Query(key, query));
+  if (records.empty()) {
+    return Error{ErrorCode::kNotFound, "stream '" + name + "' has no fragment " + number.ToString()};
+  }
+  return std::move(records.front());
+}
+
+Result<FragmentFacts> LogFragmentStore::Get(const std::string& name, const FragmentNumber& number) {
+  MILLRACE_ASSIGN_OR_RETURN(const RecordInfo record, FindRecord(name, number));
+  return FactsOf(record);
+}
+
+Result<Fragment> LogFragmentStore::Read(const std::string& name, const FragmentNumber& number) {
+  MILLRACE_ASSIGN_OR_RETURN(const RecordInfo record, FindRecord(name, number));
+  MILLRACE_ASSIGN_OR_RETURN(FragmentFacts facts, FactsOf(record));
+  MILLRACE_ASSIGN_OR_RETURN(SharedBytes mkv,
+                            log_.Fetch(options_.data_stream, record.shard, record.sequence_number));
+  return Fragment{.facts = std::move(facts), .mkv = std::move(mkv)};
+}
+
+Result<std::vector<CoverageInterval>> LogFragmentStore::Coverage(const std::string& name, Timestamp start,
+                                                                 Timestamp end, std::size_t limit) {
+  MILLRACE_ASSIGN_OR_RETURN(const std::string key, PartitionKey(name));
+  std::vector<CoverageInterval> intervals;
+  if (limit == 0 || end <= start) return intervals;
+  AttributeQuery query;
+  query.attribute = kProducerAttribute;
+  query.from = TimeKey(start - kFragmentDurationMax);
+  query.to = TimeKey(end);
+  query.limit = kCoveragePage;
+  std::size_t again = 0;  // records of the last page that the next one begins with
+  for (;;) {
+    MILLRACE_ASSIGN_OR_RETURN(const auto records, Query(key, query));
+    Timestamp last{};
+    std::size_t at_last = 0;
+    for (std::size_t i = 0; i < records.size(); ++i) {
+      MILLRACE_ASSIGN_OR_RETURN(FragmentSpan span, DecodeFactsSpan(records[i].Find(kFactsAttribute)));
+      at_last = i > 0 && span.start == last ? at_last + 1 : 1;
+      last = span.start;
+      if (i < again || span.end <= start || span.start >= end) continue;
+      span.start = std::max(span.start, start);
+      span.end = std::min(span.end, end);
+      if (!intervals.empty() && span.start - intervals.back().end < kCoverageGapMin) {
+        intervals.back().end = std::max(intervals.back().end, span.end);
+      } else {
+        if (intervals.size() == limit) return intervals;
+        intervals.push_back({.start = span.start, .end = span.end});
+      }
+    }
+    if (records.size() < query.limit) return intervals;
+    // The next page begins at the last one's time, with those that were read of it: several fragments may
+    // have one start.
+    query.from = TimeKey(last);
+    again = at_last;
+    query.limit = kCoveragePage + again;
+  }
+}
+
+// ---- live
+
+Result<std::shared_ptr<LiveFeed>> LogFragmentStore::Live(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  MILLRACE_ASSIGN_OR_RETURN(Stream * stream, Find(name));
+  if (!stream->live) {
+    LiveFeed::Options options;
+    options.clock = options_.clock;
+    stream->live = std::make_shared<LiveFeed>(options);
+  }
+  return stream->live;
+}
+
+void LogFragmentStore::Sweep() {
+  std::vector<std::shared_ptr<LiveFeed>> feeds;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, stream] : streams_) {
+      if (stream.live) feeds.push_back(stream.live);
+    }
+  }
+  for (const auto& feed : feeds) feed->DropExpired();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<FragmentStore>> FragmentStore::Open(storage::RecordLog& log, Options options) {
+  auto store = std::make_unique<LogFragmentStore>(log, std::move(options));
+  MILLRACE_RETURN_IF_ERROR(store->Load());
+  return std::unique_ptr<FragmentStore>(std::move(store));
+}
+
+}  // namespace millrace

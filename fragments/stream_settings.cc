@@ -1,0 +1,82 @@
+#include "fragments/stream_settings.h"
+
+#include <algorithm>
+
+namespace millrace {
+namespace {
+
+constexpr std::uint8_t kVersion = 1;
+constexpr std::size_t kSettingsBytes = 1 + 8 + 8 + 1;
+constexpr std::size_t kBoundsBytes = 1 + 8 + 8 + 8;
+
+Result<void> CheckHead(ByteSpan bytes, std::size_t size, const char* what) {
+  if (!bytes.empty() && bytes[0] > kVersion) {
+    return Error{ErrorCode::kUnsupported, std::string(what) + " of version " + std::to_string(bytes[0])};
+  }
+  if (bytes.size() != size || bytes[0] == 0) {
+    return Error{ErrorCode::kCorruption,
+                 std::string(what) + " of " + std::to_string(bytes.size()) + " bytes"};
+  }
+  return {};
+}
+
+std::int64_t SignedAt(ByteSpan bytes, std::size_t at) {
+  return static_cast<std::int64_t>(ReadBigEndian<std::uint64_t>(bytes.subspan(at, 8)));
+}
+
+}  // namespace
+
+Bytes EncodeSettings(const StreamSettings& settings) {
+  Bytes out{kVersion};
+  AppendBigEndian(out, static_cast<std::uint64_t>(settings.created.ns));
+  AppendBigEndian(out, static_cast<std::uint64_t>(settings.retention.count()));
+  out.push_back(settings.deleted ? 1 : 0);
+  return out;
+}
+
+Result<StreamSettings> DecodeSettings(ByteSpan bytes) {
+  MILLRACE_RETURN_IF_ERROR(CheckHead(bytes, kSettingsBytes, "stream settings"));
+  return StreamSettings{.created = Timestamp{SignedAt(bytes, 1)},
+                        .retention = Duration{SignedAt(bytes, 9)},
+                        .deleted = bytes[17] != 0};
+}
+
+Bytes EncodeBounds(const NumberBounds& bounds) {
+  Bytes out{kVersion};
+  AppendBigEndian(out, static_cast<std::uint64_t>(bounds.created.ns));
+  AppendBigEndian(out, bounds.counter);
+  AppendBigEndian(out, bounds.run);
+  return out;
+}
+
+Result<NumberBounds> DecodeBounds(ByteSpan bytes) {
+  MILLRACE_RETURN_IF_ERROR(CheckHead(bytes, kBoundsBytes, "fragment number bounds"));
+  return NumberBounds{.created = Timestamp{SignedAt(bytes, 1)},
+                      .counter = ReadBigEndian<std::uint64_t>(bytes.subspan(9, 8)),
+                      .run = ReadBigEndian<std::uint64_t>(bytes.subspan(17, 8))};
+}
+
+std::string FragmentPartitionKey(const std::string& name, Timestamp created) {
+  return name + "/" + std::to_string(created.millis());
+}
+
+Bytes TimeKey(Timestamp time) {
+  Bytes key;
+  AppendBigEndian(key, static_cast<std::uint64_t>(time.ns) ^ (std::uint64_t{1} << 63));
+  return key;
+}
+
+Result<void> CheckStreamName(const std::string& name) {
+  const bool letters = std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '.' || c == '-';
+  });
+  if (name.empty() || name.size() > 256 || !letters) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "'" + name.substr(0, 64) +
+                     "' is not a stream name: 1 to 256 letters, digits, '_', '.' and '-' are wanted"};
+  }
+  return {};
+}
+
+}  // namespace millrace
