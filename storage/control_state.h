@@ -1,0 +1,136 @@
+// The small state that the log's control segment keeps: streams, shards, partition rules, metadata and the
+// list of data segments. It is a table of rows; a change is a set of rows that are written, or removed, as
+// one.
+//
+// On disk a change is one control entry; its data is row*: kind-and-id key (sized), 1 + value (sized) or 0
+// (removed). The whole state is held in memory, and written anew as a snapshot when the control segment has
+// grown. Threads: none inside; the engine guards it (the writer alone changes it).
+#pragma once
+
+#include <limits>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "storage/log_format.h"
+#include "storage/record_log.h"
+
+namespace millrace::storage {
+
+inline constexpr Timestamp kBeginningOfTime{std::numeric_limits<std::int64_t>::min()};
+
+// What makes records of one partition key different from those of its stream.
+struct PartitionRule {
+  std::optional<Duration> retention;  // its own; none: the stream's
+  Timestamp trim = kBeginningOfTime;  // what arrived before is gone for ever, whatever the retention becomes
+  std::uint64_t purged_through = 0;   // records with a counter up to this are deleted
+  bool purge_swept = true;            // and their rows and bytes are gone too
+};
+
+struct ShardState {
+  ShardDescription description;
+  std::uint64_t tip = 0;  // counter of the newest committed record; not in the control log
+};
+
+struct StreamState {
+  StreamId id = 0;
+  std::string name;
+  Timestamp created;
+  Duration retention{0};
+  Timestamp trim = kBeginningOfTime;  // as PartitionRule's, for keys without their own retention
+  bool deleting = false;              // gone for readers; its rows and bytes are being removed
+  std::vector<ShardState> shards;     // by id
+  std::unordered_map<std::string, PartitionRule> partitions;
+
+  const ShardState* Find(ShardId shard) const;
+  ShardState* Find(ShardId shard);
+  // The open shard that owns the hash key. The open shards always cover the whole space.
+  ShardState& Route(const HashKey& key);
+  void Reroute();  // after shards changed
+
+  const PartitionRule* RuleOf(const std::string& partition_key) const;
+  Duration RetentionOf(const PartitionRule* rule) const;
+  // Records of the rule's key (nullptr: no rule) that arrived before this are expired.
+  Timestamp HorizonOf(const PartitionRule* rule, Timestamp now) const;
+  bool IsDead(const std::string& partition_key, std::uint64_t counter, Timestamp arrival,
+              Timestamp now) const;
+
+ private:
+  std::vector<std::pair<HashKey, std::size_t>> open_;  // starting hash key, index in shards
+};
+
+struct SegmentRow {
+  std::uint8_t retention_class = 0;
+  Timestamp created;
+};
+
+struct MetadataRow {
+  Bytes value;
+  std::uint64_t version = 0;
+};
+
+struct ControlRow {
+  std::string key;
+  std::optional<Bytes> value;  // none: removed
+};
+using ControlChange = std::vector<ControlRow>;
+
+class ControlState {
+ public:
+  // Errors: kCorruption, naming the row. A change that fails leaves a part of it applied: the caller gives
+  // up.
+  Result<void> Apply(const ControlChange& change);
+  // Everything, as a change to an empty state.
+  ControlChange Snapshot() const;
+
+  // The active stream of this name, or nullptr.
+  StreamState* FindStream(const std::string& name);
+  const StreamState* FindStream(const std::string& name) const;
+  StreamState* FindStream(StreamId id);
+  const StreamState* FindStream(StreamId id) const;
+
+  const std::map<StreamId, std::unique_ptr<StreamState>>& streams() const { return streams_; }
+  const std::map<std::string, StreamState*>& streams_by_name() const { return by_name_; }
+  const std::map<std::string, MetadataRow>& metadata() const { return metadata_; }
+  const std::map<SegmentId, SegmentRow>& segments() const { return segments_; }
+  std::uint64_t metadata_bytes() const { return metadata_bytes_; }
+
+  StreamId next_stream = 1;
+  SegmentId next_segment = 1;
+
+ private:
+  Result<void> ApplyRow(const ControlRow& row);
+
+  std::map<StreamId, std::unique_ptr<StreamState>> streams_;
+  std::map<std::string, StreamState*> by_name_;
+  std::map<std::string, MetadataRow> metadata_;
+  std::map<SegmentId, SegmentRow> segments_;
+  std::uint64_t metadata_bytes_ = 0;
+};
+
+// Rows, made from the state that they are to bring about.
+ControlRow NextIdsRow(StreamId next_stream, SegmentId next_segment);
+ControlRow StreamRow(const StreamState& stream);  // without its shards and partitions
+ControlRow RemoveStreamRow(StreamId stream);      // with its shards and partitions
+ControlRow ShardRow(StreamId stream, const ShardDescription& shard);
+ControlRow RemoveShardRow(StreamId stream, ShardId shard);
+ControlRow PartitionRow(StreamId stream, const std::string& partition_key, const PartitionRule& rule);
+ControlRow RemovePartitionRow(StreamId stream, const std::string& partition_key);
+ControlRow SegmentAddedRow(SegmentId segment, const SegmentRow& row);
+ControlRow SegmentRemovedRow(SegmentId segment);
+ControlRow MetadataSetRow(const std::string& key, const MetadataRow& row);
+ControlRow MetadataRemovedRow(const std::string& key);
+
+// The stream that a row of a stream, shard or partition speaks of.
+std::optional<StreamId> StreamOfRow(const ControlRow& row);
+
+Bytes EncodeChange(const ControlChange& change);
+Result<ControlChange> DecodeChange(ByteSpan bytes);
+
+}  // namespace millrace::storage

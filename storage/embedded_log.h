@@ -1,0 +1,93 @@
+// The embedded engine: a commit log of segment files and an index of them in RocksDB, in one directory of
+// this machine. docs/storage-format.md says what lies on the disk and why.
+//
+// Threads inside: a writer (one group commit after another), a notifier (callbacks of puts that are refused
+// at once, and
+//   first checks of NotifyReadable), a sweeper (retention), and RocksDB's two.
+// Opening: recovers what an unclean stop left (a torn tail is cut and logged). Closing (the destructor)
+// commits what was
+//   put before, runs every callback, and may take as long as the disk does.
+// Callbacks of refused puts (queue full, bad argument) come on the notifier's thread, never inside Put.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "storage/file_system.h"
+#include "storage/record_log.h"
+
+namespace millrace::storage {
+
+struct EmbeddedLogOptions {
+  std::string path;                            // of the data directory; made when it is not there
+  FileSystem* files = &PosixFileSystem();      // outlives the log
+  const Clock* clock = &SystemClock();         // outlives the log
+  std::uint64_t queue_bytes_max = 256u << 20;  // data waiting for its commit; a put above it is refused
+  std::uint64_t group_bytes_max = 8u << 20;    // of one group; a larger record is a group of its own
+  Duration group_wait{0};                      // an idle writer waits this long for company of the first put
+  std::uint64_t segment_bytes = 256u << 20;    // a segment takes no further group above this size
+  std::uint64_t control_bytes = 4u << 20;      // a control segment is replaced by a snapshot above this size
+  std::uint64_t reserve_bytes = 64u << 20;  // puts get kNoSpace below this much free disk: room for deleting
+  std::uint64_t metadata_bytes_max = 256u << 20;       // keys and values of all metadata, held in memory
+  Duration sweep_interval = std::chrono::seconds(10);  // of real time, between two looks for what has expired
+  std::size_t index_write_buffer_bytes = 32u << 20;
+  std::size_t index_cache_bytes = 64u << 20;
+};
+
+class EmbeddedLog final : public RecordLog {
+ public:
+  // Errors: kUnavailable (another process uses the directory; names its pid), kFailedPrecondition (foreign
+  // directory), kUnsupported (newer format), kCorruption (damage of acknowledged data; `millrace check` says
+  // more), kIo, kNoSpace, kInvalidArgument (options).
+  static Result<std::unique_ptr<EmbeddedLog>> Open(EmbeddedLogOptions options);
+  ~EmbeddedLog() override;
+
+  Result<StreamDescription> CreateStream(const std::string& name, std::uint32_t shard_count,
+                                         Duration retention) override;
+  Result<void> DeleteStream(const std::string& name) override;
+  Result<StreamDescription> DescribeStream(const std::string& name) override;
+  std::vector<std::string> ListStreams() override;
+  Result<void> SetRetention(const std::string& stream, Duration retention) override;
+  Result<void> SetPartitionRetention(const std::string& stream, const std::string& partition_key,
+                                     std::optional<Duration> retention) override;
+  Result<std::vector<ShardDescription>> SplitShard(const std::string& stream, ShardId shard,
+                                                   HashKey new_starting_hash_key) override;
+  Result<ShardDescription> MergeShards(const std::string& stream, ShardId shard, ShardId adjacent) override;
+
+  void Put(const std::string& stream, PutRecord record, PutCallback done) override;
+  void PutMany(const std::string& stream, std::vector<PutRecord> records, PutManyCallback done) override;
+
+  Result<ShardPosition> Seek(const std::string& stream, ShardId shard, const IteratorStart& start) override;
+  Result<ReadBatch> Read(const std::string& stream, const ShardPosition& position,
+                         const ReadLimits& limits) override;
+  Subscription NotifyReadable(const std::string& stream, const ShardPosition& position,
+                              std::function<void()> ready) override;
+
+  Result<std::vector<RecordInfo>> Find(const std::string& stream, const std::string& partition_key,
+                                       const AttributeQuery& query) override;
+  Result<SharedBytes> Fetch(const std::string& stream, ShardId shard,
+                            const SequenceNumber& sequence_number) override;
+  // Counts what has expired but has not been swept yet.
+  Result<PartitionUsage> Usage(const std::string& stream, const std::string& partition_key) override;
+  Result<void> DeletePartition(const std::string& stream, const std::string& partition_key) override;
+
+  Result<MetadataEntry> GetMetadata(const std::string& key) override;
+  Result<std::vector<MetadataEntry>> ListMetadata(const std::string& key_prefix) override;
+  Result<std::uint64_t> PutMetadata(const std::string& key, Bytes value,
+                                    std::optional<std::uint64_t> expected_version = std::nullopt) override;
+  Result<void> DeleteMetadata(const std::string& key) override;
+
+  // Looks for what has expired now rather than at the next interval, and gives its space back before
+  // returning.
+  Result<void> Sweep();
+
+ private:
+  struct Parts;
+  explicit EmbeddedLog(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace millrace::storage

@@ -1,0 +1,41 @@
+// What the parts of the embedded engine share. Internal to storage.
+#pragma once
+
+#include <memory>
+#include <shared_mutex>
+#include <string>
+
+#include "storage/control_state.h"
+#include "storage/data_directory.h"
+#include "storage/embedded_log.h"
+#include "storage/index.h"
+#include "storage/read_waiters.h"
+#include "storage/segment_store.h"
+#include "storage/storage_metrics.h"
+
+namespace millrace::storage {
+
+struct Engine {
+  Engine(EmbeddedLogOptions o, DataDirectory d)
+      : options(std::move(o)), directory(std::move(d)), segments(*options.files, directory) {}
+
+  const EmbeddedLogOptions options;
+  const DataDirectory directory;
+  StorageMetrics metrics;
+
+  // The writer thread alone changes the state, and may therefore read it without the lock.
+  mutable std::shared_mutex mutex;
+  ControlState state;  // GUARDED_BY(mutex)
+
+  std::unique_ptr<Index> index;
+  SegmentStore segments;
+  std::shared_ptr<ReadWaiters> waiters = std::make_shared<ReadWaiters>();
+
+  FileSystem& files() const { return *options.files; }
+  Timestamp Now() const { return options.clock->Now(); }
+};
+
+Error NoSuchStream(const std::string& name);
+Error NoSuchShard(const std::string& stream, ShardId shard);
+
+}  // namespace millrace::storage

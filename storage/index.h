@@ -1,0 +1,131 @@
+// The index of the log, in RocksDB: where each record lies, which records an attribute value has, how much
+// each partition key and each segment holds. Everything in it can be made again from the log, so nothing in
+// it is synced before an append is acknowledged; the marker of a segment lies in the same batch as the rows
+// it speaks of, so that whatever prefix of the batches survives a power loss says truthfully how far it goes.
+//
+// Keys are drawn in docs/storage-format.md. Threads: any; a cursor belongs to one thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "storage/file_system.h"
+#include "storage/log_format.h"
+
+namespace millrace::storage {
+
+// A record as the index knows it.
+struct IndexedRecord {
+  ShardId shard;
+  std::uint64_t counter = 0;
+  SegmentId segment = 0;
+  std::uint64_t entry_offset = 0;
+  std::uint64_t data_bytes = 0;
+  std::uint32_t data_crc = 0;
+  Timestamp arrival;
+  std::string partition_key;
+  Bytes attributes;  // as AppendAttributes writes them
+
+  std::uint64_t data_offset() const {
+    return entry_offset + kEntryHeaderBytes + partition_key.size() + attributes.size();
+  }
+  friend bool operator==(const IndexedRecord&, const IndexedRecord&) = default;
+};
+
+// How far the index knows a segment.
+struct SegmentMarker {
+  std::uint64_t end = 0;           // offset behind the last group that is in the index
+  std::uint64_t last_counter = 0;  // newest counter up to there
+  bool sealed = false;
+  friend bool operator==(const SegmentMarker&, const SegmentMarker&) = default;
+};
+
+struct RecordCount {
+  std::int64_t records = 0;
+  std::int64_t data_bytes = 0;
+  friend bool operator==(const RecordCount&, const RecordCount&) = default;
+};
+
+// Changes that are made together or not at all.
+class IndexBatch {
+ public:
+  IndexBatch();
+  ~IndexBatch();
+  IndexBatch(IndexBatch&&) noexcept;
+  IndexBatch& operator=(IndexBatch&&) noexcept;
+
+  // Rows and counts of a record. REQUIRES: its attributes are well formed.
+  void AddRecord(StreamId stream, const IndexedRecord& record);
+  void RemoveRecord(StreamId stream, const IndexedRecord& record);
+  void SetMarker(SegmentId segment, const SegmentMarker& marker);
+  void RemoveSegment(SegmentId segment);    // marker and count
+  void RemoveStreamUsage(StreamId stream);  // what is left of the counts of a deleted stream
+  std::size_t changes() const;
+  void Clear();
+
+ private:
+  friend class Index;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+class Index {
+ public:
+  struct Options {
+    std::size_t write_buffer_bytes = 32 * 1024 * 1024;
+    std::size_t block_cache_bytes = 64 * 1024 * 1024;
+    bool read_only = false;  // for the checker: changes nothing on the disk
+  };
+
+  // Makes an empty one where there is none. Errors: kCorruption (damaged, or another store's), kIo, kNoSpace.
+  static Result<std::unique_ptr<Index>> Open(FileSystem& files, const std::string& path, StoreId store,
+                                             const Options& options);
+  ~Index();
+
+  Result<void> Write(IndexBatch& batch);
+  // Everything written so far survives a power loss.
+  Result<void> Sync();
+  // After a write failed for want of space: true once writing works again.
+  bool Resume();
+
+  Result<std::optional<IndexedRecord>> Get(StreamId stream, ShardId shard, std::uint64_t counter);
+  Result<std::uint64_t> Tip(StreamId stream, ShardId shard);  // the newest counter in the shard, 0: no record
+  Result<RecordCount> Usage(StreamId stream, const std::string& partition_key);
+  Result<RecordCount> SegmentCount(SegmentId segment);
+  Result<SegmentMarker> Marker(SegmentId segment);
+  // Of every segment that the index has a row of.
+  Result<void> ForEachSegment(
+      const std::function<void(SegmentId, const SegmentMarker&, const RecordCount&)>& visit);
+  Result<void> ForEachUsage(
+      const std::function<void(StreamId, const std::string& partition_key, const RecordCount&)>& visit);
+
+  // Calls `visit` for the records of a shard with a counter above `after`, in order, until it gives false.
+  Result<void> ScanShard(StreamId stream, ShardId shard, std::uint64_t after,
+                         const std::function<bool(const IndexedRecord&)>& visit);
+  // The same for all records of a stream, by shard, from (shard, after).
+  Result<void> ScanStream(StreamId stream, ShardId shard, std::uint64_t after,
+                          const std::function<bool(const IndexedRecord&)>& visit);
+  // The records of a partition key by the value of one indexed attribute, `from` to `to` inclusive.
+  Result<void> ScanAttribute(StreamId stream, const std::string& partition_key, AttributeId attribute,
+                             const std::optional<Bytes>& from, const std::optional<Bytes>& to,
+                             bool descending, const std::function<bool(const IndexedRecord&)>& visit);
+  // Every record of a partition key, each at least once.
+  Result<void> ScanPartition(StreamId stream, const std::string& partition_key,
+                             const std::function<bool(const IndexedRecord&)>& visit);
+  // Every row of records and attributes as raw key and value, in key order: for comparing two indexes.
+  // `stream` none: from the beginning.
+  Result<void> ScanRaw(const std::function<bool(ByteSpan key, ByteSpan value)>& visit);
+
+ private:
+  Index();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace millrace::storage

@@ -1,0 +1,372 @@
+#include "storage/recovery.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "storage/segment_walker.h"
+
+namespace millrace::storage {
+namespace {
+
+// Counters skip this far ahead at every opening (a millisecond of them), so that none is given twice even
+// where the clock has stepped back and the last group was lost.
+constexpr std::uint64_t kCounterSkip = 1 << 20;
+
+Error Damaged(const std::string& path, const std::string& what) {
+  return Error{ErrorCode::kCorruption,
+               path + ": " + what + ". Acknowledged data is damaged; `millrace check` says what is affected"};
+}
+
+Result<Bytes> ReadBytes(File& file, std::uint64_t offset, std::size_t length) {
+  Bytes bytes(length);
+  MILLRACE_ASSIGN_OR_RETURN(auto got, file.ReadAt(offset, bytes));
+  bytes.resize(got);
+  return bytes;
+}
+
+// Bytes that nothing proves durable may be in the page cache alone, marked clean by a sync that failed:
+// written once more and synced before anything is built on them.
+Result<void> WriteAgain(File& file, std::uint64_t from, std::uint64_t to) {
+  constexpr std::size_t kPiece = 1 << 20;
+  for (std::uint64_t at = from; at < to; at += kPiece) {
+    MILLRACE_ASSIGN_OR_RETURN(
+        auto bytes, ReadBytes(file, at, static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, to - at))));
+    ByteSpan part(bytes);
+    MILLRACE_RETURN_IF_ERROR(file.WriteAt(at, std::span(&part, 1)));
+  }
+  return file.Sync();
+}
+
+Result<void> FinishTail(File& file, const std::string& path, const TailScan& scan,
+                        std::uint64_t durable_counter) {
+  if (!scan.torn.empty()) {
+    Log(LogLevel::kWarning, "cut a torn tail that was never acknowledged",
+        {{"file", path}, {"end", scan.end}, {"found", scan.torn}});
+    MILLRACE_RETURN_IF_ERROR(file.Truncate(scan.end));
+    MILLRACE_RETURN_IF_ERROR(file.Sync());
+  }
+  if (scan.last_group != 0 && scan.last_counter > durable_counter) {
+    MILLRACE_RETURN_IF_ERROR(WriteAgain(file, scan.last_group, scan.end));
+  }
+  return {};
+}
+
+Result<SegmentHeader> CheckHeader(File& file, const std::string& path, StoreId store,
+                                  const SegmentFile& expected) {
+  MILLRACE_ASSIGN_OR_RETURN(auto bytes, ReadBytes(file, 0, kSegmentHeaderBytes));
+  MILLRACE_ASSIGN_OR_RETURN(auto header, ParseSegmentHeader(bytes, path));
+  if (header.store != store || header.segment != expected.segment || header.kind != expected.kind) {
+    return Error{ErrorCode::kCorruption, path + " belongs to another data directory or place"};
+  }
+  return header;
+}
+
+struct OpenSegment {
+  SegmentId segment = 0;
+  std::unique_ptr<File> file;
+  std::string path;
+  TailScan scan;  // end is 0: nothing had to be scanned
+  // of data segments
+  SegmentMarker marker;
+  std::uint8_t retention_class = 0;
+  Timestamp created;
+};
+
+// The control segment that counts, its rows applied. None: the directory is new.
+Result<std::optional<OpenSegment>> RecoverControl(Engine& engine, const std::vector<SegmentFile>& segments) {
+  std::optional<OpenSegment> control;
+  bool data_there = false;
+  for (auto it = segments.rbegin(); it != segments.rend(); ++it) {
+    if (it->kind == SegmentKind::kData) {
+      data_there = true;
+      continue;
+    }
+    std::string path = engine.directory.SegmentPath(it->segment, it->kind);
+    if (control) {
+      MILLRACE_RETURN_IF_ERROR(
+          engine.files().Remove(path));  // replaced by a snapshot, and not removed in time
+      continue;
+    }
+    MILLRACE_ASSIGN_OR_RETURN(auto file, engine.files().Open(path, OpenMode::kReadWrite));
+    MILLRACE_ASSIGN_OR_RETURN(auto size, file->Size());
+    auto header = CheckHeader(*file, path, engine.directory.store, *it);
+    if (!header && header.error().code == ErrorCode::kUnsupported) return std::move(header).error();
+    TailScan scan;
+    if (header) {
+      MILLRACE_ASSIGN_OR_RETURN(
+          scan, ReadControlSegment(*file, path, engine.directory.store, it->segment, size, engine.state));
+    }
+    if (scan.last_group != 0) {
+      control = OpenSegment{it->segment, std::move(file), path, std::move(scan), {}, 0, {}};
+      continue;
+    }
+    // A snapshot that was never finished; the one before it is still there, or the directory is new.
+    bool older = std::any_of(segments.begin(), segments.end(), [&](const SegmentFile& other) {
+      return other.kind == SegmentKind::kControl && other.segment < it->segment;
+    });
+    bool any_data = std::any_of(segments.begin(), segments.end(),
+                                [](const SegmentFile& other) { return other.kind == SegmentKind::kData; });
+    if (!older && any_data) return Damaged(path, header ? scan.torn : header.error().message);
+    MILLRACE_RETURN_IF_ERROR(engine.files().Remove(path));
+  }
+  if (!control && data_there) {
+    return Damaged(engine.directory.LogPath(), "there are data segments but no control segment");
+  }
+  return control;
+}
+
+// The groups behind the segment's marker into the index; gives how many records that were.
+Result<std::uint64_t> Replay(Engine& engine, const OpenSegment& segment,
+                             const std::function<bool(const WalkedEntry&)>& is_dead) {
+  std::uint64_t records = 0;
+  SegmentMarker reached = segment.marker;
+  IndexBatch batch;
+  auto visit = [&](const WalkedGroup& group) -> Result<void> {
+    for (const WalkedEntry& entry : group.entries) {
+      reached.last_counter = std::max(reached.last_counter, entry.header.counter);
+      if (entry.header.kind != EntryKind::kRecord || is_dead(entry)) continue;
+      batch.AddRecord(entry.header.stream, ToIndexed(entry, segment.segment));
+      ++records;
+    }
+    reached.end = group.end();
+    reached.sealed = (group.header.flags & kGroupSeals) != 0;
+    batch.SetMarker(segment.segment, reached);
+    MILLRACE_RETURN_IF_ERROR(engine.index->Write(batch));
+    batch.Clear();
+    return {};
+  };
+  std::uint64_t from = std::max<std::uint64_t>(segment.marker.end, kSegmentHeaderBytes);
+  auto scan = ScanGroups(*segment.file, segment.path, engine.directory.store, segment.segment, from,
+                         segment.scan.end, is_dead, visit);
+  if (!scan) return std::move(scan).error();
+  return records;
+}
+
+}  // namespace
+
+IndexedRecord ToIndexed(const WalkedEntry& entry, SegmentId segment) {
+  IndexedRecord record;
+  record.shard = entry.header.shard;
+  record.counter = entry.header.counter;
+  record.segment = segment;
+  record.entry_offset = entry.offset;
+  record.data_bytes = entry.header.data_bytes;
+  record.data_crc = entry.header.data_crc;
+  record.arrival = entry.header.arrival;
+  record.partition_key = entry.partition_key;
+  record.attributes = entry.attributes;
+  return record;
+}
+
+Result<TailScan> ScanGroups(File& file, const std::string& path, StoreId store, SegmentId segment,
+                            std::uint64_t from, std::uint64_t size,
+                            const std::function<bool(const WalkedEntry&)>& is_dead,
+                            const std::function<Result<void>(const WalkedGroup&)>& visit) {
+  SegmentWalker walker(file, store, segment, from, size);
+  TailScan scan;
+  scan.end = from;
+  std::optional<WalkedGroup> held;  // the newest group: only it can lack data
+  while (true) {
+    MILLRACE_ASSIGN_OR_RETURN(auto outcome, walker.Next());
+    if (outcome == WalkOutcome::kGroup) {
+      if (scan.sealed)
+        return Damaged(path, "a group follows the segment's seal at offset " + std::to_string(scan.end));
+      if (held) MILLRACE_RETURN_IF_ERROR(visit(*held));
+      held = walker.group();
+      scan.last_group = held->offset;
+      scan.end = held->end();
+      scan.sealed = (held->header.flags & kGroupSeals) != 0;
+      scan.durable_counter = std::max(scan.durable_counter, held->header.durable_counter);
+      scan.last_counter = std::max(scan.last_counter, held->header.first_counter);
+      for (const WalkedEntry& entry : held->entries) {
+        scan.last_counter = std::max(scan.last_counter, entry.header.counter);
+      }
+      continue;
+    }
+    bool damaged = outcome == WalkOutcome::kDamaged;
+    if (damaged) {
+      MILLRACE_ASSIGN_OR_RETURN(auto beyond, FindGroup(file, store, segment, walker.position() + 1, size));
+      if (beyond) return Damaged(path, walker.problem());
+      scan.torn = walker.problem();
+      MILLRACE_ASSIGN_OR_RETURN(auto bytes, ReadBytes(file, walker.position(), kGroupHeaderBytes));
+      if (bytes.size() == kGroupHeaderBytes) {
+        if (auto header = ParseGroupHeader(bytes, {store, segment, walker.position()})) {
+          scan.torn_first_counter = header->first_counter;
+        }
+      }
+    }
+    if (held) {
+      for (const WalkedEntry& entry : held->entries) {
+        if (is_dead(entry)) continue;
+        MILLRACE_ASSIGN_OR_RETURN(bool valid, DataIsValid(file, entry));
+        if (valid) continue;
+        std::string what =
+            "data that does not match its checksum at offset " + std::to_string(entry.data_offset());
+        if (damaged) return Damaged(path, what);  // something was written behind it, so it was durable
+        scan.torn = what;
+        scan.torn_first_counter = held->header.first_counter;
+        scan.end = held->offset;
+        scan.last_group = 0;
+        scan.sealed = false;
+        return scan;
+      }
+      MILLRACE_RETURN_IF_ERROR(visit(*held));
+    }
+    return scan;
+  }
+}
+
+Result<TailScan> ReadControlSegment(File& file, const std::string& path, StoreId store, SegmentId segment,
+                                    std::uint64_t size, ControlState& state) {
+  bool first = true;
+  auto visit = [&](const WalkedGroup& group) -> Result<void> {
+    if (first != ((group.header.flags & kGroupSnapshot) != 0)) {
+      return Damaged(path, "no snapshot where one has to be, at offset " + std::to_string(group.offset));
+    }
+    first = false;
+    for (const WalkedEntry& entry : group.entries) {
+      MILLRACE_ASSIGN_OR_RETURN(bool valid, DataIsValid(file, entry));
+      if (!valid)
+        return Damaged(path, "a control entry is damaged at offset " + std::to_string(entry.offset));
+      MILLRACE_ASSIGN_OR_RETURN(auto bytes, ReadBytes(file, entry.data_offset(),
+                                                      static_cast<std::size_t>(entry.header.data_bytes)));
+      MILLRACE_ASSIGN_OR_RETURN(auto change, DecodeChange(bytes));
+      MILLRACE_RETURN_IF_ERROR(state.Apply(change));
+    }
+    return {};
+  };
+  return ScanGroups(
+      file, path, store, segment, kSegmentHeaderBytes, size, [](const WalkedEntry&) { return false; }, visit);
+}
+
+Result<WriterStart> Recover(Engine& engine) {
+  FileSystem& files = engine.files();
+  const StoreId store = engine.directory.store;
+  std::vector<std::string> strangers;
+  MILLRACE_ASSIGN_OR_RETURN(auto segments, ListSegments(files, engine.directory, &strangers));
+  for (const std::string& name : strangers) {
+    Log(LogLevel::kWarning, "a file that is not ours lies in the log's directory", {{"file", name}});
+  }
+  MILLRACE_ASSIGN_OR_RETURN(auto control, RecoverControl(engine, segments));
+  Index::Options index_options;
+  index_options.write_buffer_bytes = engine.options.index_write_buffer_bytes;
+  index_options.block_cache_bytes = engine.options.index_cache_bytes;
+  MILLRACE_ASSIGN_OR_RETURN(engine.index,
+                            Index::Open(files, engine.directory.IndexPath(), store, index_options));
+
+  // Files that were made but never entered into the list hold nothing.
+  std::map<SegmentId, bool> on_disk;
+  for (const SegmentFile& file : segments) {
+    if (file.kind != SegmentKind::kData) continue;
+    if (engine.state.segments().contains(file.segment)) {
+      on_disk[file.segment] = true;
+    } else {
+      MILLRACE_RETURN_IF_ERROR(files.Remove(engine.directory.SegmentPath(file.segment, file.kind)));
+    }
+  }
+
+  Timestamp now = engine.Now();
+  WriterStart start;
+  std::uint64_t durable_counter = control ? control->scan.durable_counter : 0;
+  start.last_counter = control ? control->scan.last_counter : 0;
+  std::map<std::uint8_t, SegmentId> newest_of_class;
+  for (const auto& [id, row] : engine.state.segments()) newest_of_class[row.retention_class] = id;
+
+  auto is_dead = [&](const WalkedEntry& entry) {
+    const StreamState* stream = engine.state.FindStream(entry.header.stream);
+    return stream == nullptr ||
+           stream->IsDead(entry.partition_key, entry.header.counter, entry.header.arrival, now);
+  };
+  std::vector<OpenSegment> open;
+  for (const auto& [id, row] : engine.state.segments()) {
+    OpenSegment segment;
+    segment.segment = id;
+    segment.path = engine.directory.SegmentPath(id, SegmentKind::kData);
+    if (!on_disk.contains(id)) return Damaged(segment.path, "the segment is missing");
+    MILLRACE_ASSIGN_OR_RETURN(auto marker, engine.index->Marker(id));
+    MILLRACE_ASSIGN_OR_RETURN(segment.file, files.Open(segment.path, OpenMode::kReadWrite));
+    MILLRACE_ASSIGN_OR_RETURN(auto size, segment.file->Size());
+    if (size < marker.end) {
+      return Damaged(segment.path, "it ends at offset " + std::to_string(size) + ", but held records up to " +
+                                       std::to_string(marker.end));
+    }
+    start.last_counter = std::max(start.last_counter, marker.last_counter);
+    // What the index knows was durable when it got to know it.
+    durable_counter = std::max(durable_counter, marker.last_counter);
+    segment.marker = marker;
+    segment.retention_class = row.retention_class;
+    segment.created = row.created;
+    segment.scan.sealed = true;
+    if (!marker.sealed || marker.end != size) {
+      MILLRACE_RETURN_IF_ERROR(CheckHeader(*segment.file, segment.path, store, {id, SegmentKind::kData}));
+      std::uint64_t from = std::max<std::uint64_t>(marker.end, kSegmentHeaderBytes);
+      MILLRACE_ASSIGN_OR_RETURN(segment.scan,
+                                ScanGroups(*segment.file, segment.path, store, id, from, size, is_dead,
+                                           [](const WalkedGroup&) -> Result<void> { return {}; }));
+      segment.scan.sealed = segment.scan.sealed || (marker.sealed && segment.scan.last_group == 0);
+      if (!segment.scan.sealed && newest_of_class[row.retention_class] != id) {
+        return Damaged(segment.path, "the segment has lost its end");
+      }
+      start.last_counter = std::max(start.last_counter, segment.scan.last_counter);
+      durable_counter = std::max(durable_counter, segment.scan.durable_counter);
+    }
+    engine.segments.Add({id, row.retention_class, row.created, segment.scan.sealed,
+                         row.created + RetentionMin(row.retention_class), 0});
+    if (segment.scan.end > 0) open.push_back(std::move(segment));
+  }
+
+  if (control) open.push_back(std::move(*control));
+  for (OpenSegment& segment : open) {
+    const TailScan& scan = segment.scan;
+    if (!scan.torn.empty() && scan.torn_first_counter && *scan.torn_first_counter <= durable_counter) {
+      return Damaged(segment.path, scan.torn);
+    }
+    MILLRACE_RETURN_IF_ERROR(FinishTail(*segment.file, segment.path, scan, durable_counter));
+  }
+  if (control) {
+    start.control = std::make_unique<SegmentAppender>(std::move(open.back().file), store, open.back().segment,
+                                                      open.back().scan.end);
+    open.pop_back();
+  }
+
+  std::uint64_t replayed_records = 0;
+  for (OpenSegment& segment : open) {
+    MILLRACE_ASSIGN_OR_RETURN(auto records, Replay(engine, segment, is_dead));
+    replayed_records += records;
+  }
+  if (replayed_records > 0) {
+    Log(LogLevel::kInfo, "brought the index up to the log", {{"records", replayed_records}});
+  }
+
+  // Left-overs of segments that were removed.
+  IndexBatch cleanup;
+  MILLRACE_RETURN_IF_ERROR(
+      engine.index->ForEachSegment([&](SegmentId id, const SegmentMarker&, const RecordCount&) {
+        if (!engine.state.segments().contains(id)) cleanup.RemoveSegment(id);
+      }));
+  if (cleanup.changes() > 0) MILLRACE_RETURN_IF_ERROR(engine.index->Write(cleanup));
+
+  for (const auto& [id, stream] : engine.state.streams()) {
+    for (ShardState& shard : stream->shards) {
+      MILLRACE_ASSIGN_OR_RETURN(shard.tip, engine.index->Tip(id, shard.description.id));
+      start.last_counter = std::max(start.last_counter, shard.tip);
+    }
+  }
+  start.last_counter += kCounterSkip;
+
+  if (!control) {
+    start.last_counter =
+        std::max(start.last_counter, static_cast<std::uint64_t>(std::max<std::int64_t>(now.ns, 0)));
+    MILLRACE_ASSIGN_OR_RETURN(start.control, MakeControlSegment(engine, ++start.last_counter, 0, now));
+  }
+  for (OpenSegment& segment : open) {
+    if (segment.scan.sealed) continue;
+    start.lanes[segment.retention_class] = {
+        std::make_unique<SegmentAppender>(std::move(segment.file), store, segment.segment, segment.scan.end),
+        segment.created};
+  }
+  return start;
+}
+
+}  // namespace millrace::storage

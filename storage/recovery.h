@@ -1,0 +1,47 @@
+// Opening the log: what an unclean stop left is put in order, and the index is brought up to the log.
+//
+// A group is written only after the one before it in its file is durable. So only the last group of a file
+// can be torn, and a valid group behind a damaged one proves that the damaged one was whole once: then it is
+// damage, and reported, never cut. Steps: docs/storage-format.md, "Recovery".
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "storage/commit_writer.h"
+#include "storage/engine.h"
+#include "storage/segment_walker.h"
+
+namespace millrace::storage {
+
+// Fills the engine (state, index, segments) from the disk.
+Result<WriterStart> Recover(Engine& engine);
+
+// Walks the groups of a segment from `from`, and decides what a damaged end is: a torn tail, or damage
+// (kCorruption). The data of the last group is checked, but for the entries that are dead: theirs may have
+// been given back.
+struct TailScan {
+  std::uint64_t end = 0;
+  std::uint64_t last_group = 0;  // 0: none from `from` on
+  std::uint64_t last_counter = 0;
+  std::uint64_t durable_counter = 0;
+  bool sealed = false;
+  std::string torn;
+  std::optional<std::uint64_t> torn_first_counter;  // where its group header is whole
+};
+Result<TailScan> ScanGroups(File& file, const std::string& path, StoreId store, SegmentId segment,
+                            std::uint64_t from, std::uint64_t size,
+                            const std::function<bool(const WalkedEntry&)>& is_dead,
+                            const std::function<Result<void>(const WalkedGroup&)>& visit);
+
+// The rows of a control segment applied to `state`; scan.last_group is 0 when there is no whole snapshot.
+// Used by the checker as well.
+Result<TailScan> ReadControlSegment(File& file, const std::string& path, StoreId store, SegmentId segment,
+                                    std::uint64_t size, ControlState& state);
+
+// How a record's entry looks to the index.
+IndexedRecord ToIndexed(const WalkedEntry& entry, SegmentId segment);
+
+}  // namespace millrace::storage

@@ -1,0 +1,347 @@
+#include "storage/sweeper.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "base/log.h"
+#include "storage/recovery.h"
+#include "storage/segment_walker.h"
+
+namespace millrace::storage {
+namespace {
+
+constexpr std::size_t kRemovalsAtOnce = 1024;
+
+}  // namespace
+
+Sweeper::Sweeper(Engine& engine, CommitWriter& writer)
+    : engine_(engine), writer_(writer), thread_([this] { Run(); }) {}
+
+Sweeper::~Sweeper() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void Sweeper::Run() {
+  std::unique_lock lock(mutex_);
+  while (!changed_.wait_for(lock, engine_.options.sweep_interval, [this] { return stopping_; })) {
+    lock.unlock();
+    if (auto swept = Sweep(); !swept) {
+      Log(LogLevel::kWarning, "sweeping what has expired failed; trying again later",
+          {{"error", swept.error().ToString()}});
+    }
+    lock.lock();
+  }
+}
+
+Result<void> Sweeper::Sweep() {
+  std::lock_guard lock(sweep_mutex_);
+  auto swept = SweepLocked();
+  UpdateGauges();
+  return swept;
+}
+
+Result<void> Sweeper::SweepLocked() {
+  if (auto sealed = writer_.SealOld(); !sealed && sealed.error().code == ErrorCode::kUnavailable)
+    return sealed;
+  MILLRACE_RETURN_IF_ERROR(SweepStreams());
+  MILLRACE_RETURN_IF_ERROR(SweepPartitions());
+  Timestamp now = engine_.Now();
+  for (const SegmentInfo& segment : engine_.segments.List()) {
+    if (segment.sweep_due <= now) MILLRACE_RETURN_IF_ERROR(SweepSegment(segment, now));
+    std::lock_guard lock(mutex_);
+    if (stopping_) return {};
+  }
+  MILLRACE_RETURN_IF_ERROR(RemoveEmptySegments());
+  MILLRACE_RETURN_IF_ERROR(RemoveOldShards(now));
+  return RemoveOldRules();
+}
+
+void Sweeper::LookEverywhere() {
+  for (const SegmentInfo& segment : engine_.segments.List()) {
+    engine_.segments.SetSweepDue(segment.segment, Timestamp{0});
+  }
+}
+
+Result<void> Sweeper::SweepStreams() {
+  std::vector<StreamId> deleting;
+  {
+    std::shared_lock lock(engine_.mutex);
+    for (const auto& [id, stream] : engine_.state.streams()) {
+      if (stream->deleting) deleting.push_back(id);
+    }
+  }
+  for (StreamId stream : deleting) {
+    while (true) {
+      std::vector<Removal> removals;
+      MILLRACE_RETURN_IF_ERROR(
+          engine_.index->ScanStream(stream, ShardId{0}, 0, [&](const IndexedRecord& record) {
+            removals.push_back({stream, record});
+            return removals.size() < kRemovalsAtOnce;
+          }));
+      if (removals.empty()) break;
+      MILLRACE_RETURN_IF_ERROR(Remove(removals));
+    }
+    IndexBatch batch;
+    batch.RemoveStreamUsage(stream);
+    MILLRACE_RETURN_IF_ERROR(engine_.index->Write(batch));
+    MILLRACE_RETURN_IF_ERROR(engine_.index->Sync());
+    MILLRACE_RETURN_IF_ERROR(writer_.Change([&](const CommitWriter::PlanContext&) -> Result<ControlChange> {
+      return ControlChange{RemoveStreamRow(stream)};
+    }));
+  }
+  return {};
+}
+
+Result<void> Sweeper::SweepPartitions() {
+  std::vector<std::pair<StreamId, std::string>> purged;
+  {
+    std::shared_lock lock(engine_.mutex);
+    for (const auto& [id, stream] : engine_.state.streams()) {
+      for (const auto& [key, rule] : stream->partitions) {
+        if (!rule.purge_swept && !stream->deleting) purged.emplace_back(id, key);
+      }
+    }
+  }
+  for (const auto& [stream, key] : purged) MILLRACE_RETURN_IF_ERROR(SweepPartitionLocked(stream, key));
+  return {};
+}
+
+Result<void> Sweeper::SweepPartition(StreamId stream, const std::string& partition_key) {
+  std::lock_guard lock(sweep_mutex_);
+  return SweepPartitionLocked(stream, partition_key);
+}
+
+Result<void> Sweeper::SweepPartitionLocked(StreamId stream, const std::string& partition_key) {
+  std::uint64_t purged_through = 0;
+  {
+    std::shared_lock lock(engine_.mutex);
+    const StreamState* state = std::as_const(engine_.state).FindStream(stream);
+    const PartitionRule* rule = state == nullptr ? nullptr : state->RuleOf(partition_key);
+    if (rule == nullptr || rule->purge_swept) return {};
+    purged_through = rule->purged_through;
+  }
+  while (true) {
+    std::vector<Removal> removals;
+    std::set<std::pair<ShardId, std::uint64_t>> seen;  // a record comes once for each of its attributes
+    MILLRACE_RETURN_IF_ERROR(
+        engine_.index->ScanPartition(stream, partition_key, [&](const IndexedRecord& record) {
+          if (record.counter <= purged_through && seen.emplace(record.shard, record.counter).second) {
+            removals.push_back({stream, record});
+          }
+          return removals.size() < kRemovalsAtOnce;
+        }));
+    if (removals.empty()) break;
+    MILLRACE_RETURN_IF_ERROR(Remove(removals));
+  }
+  return writer_.Change([&](const CommitWriter::PlanContext& context) -> Result<ControlChange> {
+    const StreamState* state = context.state.FindStream(stream);
+    const PartitionRule* rule = state == nullptr ? nullptr : state->RuleOf(partition_key);
+    if (rule == nullptr || rule->purged_through != purged_through) return ControlChange{};
+    PartitionRule swept = *rule;
+    swept.purge_swept = true;
+    return ControlChange{PartitionRow(stream, partition_key, swept)};
+  });
+}
+
+Result<void> Sweeper::SweepSegment(const SegmentInfo& segment, Timestamp now) {
+  auto opened = engine_.segments.OpenForRead(segment.segment);
+  if (!opened) return std::move(opened).error();
+  MILLRACE_ASSIGN_OR_RETURN(auto marker, engine_.index->Marker(segment.segment));
+  std::vector<Removal> removals;
+  std::map<StreamId, std::vector<std::string>> expired;
+  Timestamp due{std::numeric_limits<std::int64_t>::max()};
+  if (!segment.sealed) due = now + SegmentSpanMax(segment.retention_class);
+  SegmentWalker walker(**opened, engine_.directory.store, segment.segment, kSegmentHeaderBytes,
+                       std::max<std::uint64_t>(marker.end, kSegmentHeaderBytes));
+  while (true) {
+    MILLRACE_ASSIGN_OR_RETURN(auto outcome, walker.Next());
+    if (outcome == WalkOutcome::kEnd) break;
+    if (outcome == WalkOutcome::kDamaged) {
+      // Its records stay until the segment can be read again; the checker and the readers say what is
+      // damaged.
+      Log(LogLevel::kError, "a segment is damaged",
+          {{"segment", segment.segment}, {"found", walker.problem()}});
+      break;
+    }
+    std::shared_lock lock(engine_.mutex);
+    for (const WalkedEntry& entry : walker.group().entries) {
+      if (entry.header.kind != EntryKind::kRecord) continue;
+      const StreamState* stream = std::as_const(engine_.state).FindStream(entry.header.stream);
+      if (stream == nullptr || stream->deleting) continue;
+      if (stream->IsDead(entry.partition_key, entry.header.counter, entry.header.arrival, now)) {
+        removals.push_back({entry.header.stream, ToIndexed(entry, segment.segment)});
+        expired[entry.header.stream].push_back(entry.partition_key);
+      } else {
+        due = std::min(due, entry.header.arrival + stream->RetentionOf(stream->RuleOf(entry.partition_key)));
+      }
+    }
+  }
+  if (!removals.empty()) {
+    MILLRACE_RETURN_IF_ERROR(RaiseTrims(expired, now));
+    std::vector<Removal> present;
+    for (Removal& removal : removals) {
+      MILLRACE_ASSIGN_OR_RETURN(
+          auto row, engine_.index->Get(removal.stream, removal.record.shard, removal.record.counter));
+      if (row) present.push_back(std::move(removal));
+      if (present.size() >= kRemovalsAtOnce) MILLRACE_RETURN_IF_ERROR(Remove(std::exchange(present, {})));
+    }
+    MILLRACE_RETURN_IF_ERROR(Remove(present));
+  }
+  engine_.segments.SetSweepDue(segment.segment, due);
+  return {};
+}
+
+Result<void> Sweeper::RaiseTrims(const std::map<StreamId, std::vector<std::string>>& expired, Timestamp now) {
+  return writer_.Change([&](const CommitWriter::PlanContext& context) -> Result<ControlChange> {
+    ControlChange change;
+    for (const auto& [id, keys] : expired) {
+      const StreamState* stream = context.state.FindStream(id);
+      if (stream == nullptr) continue;
+      StreamState raised;
+      raised.id = id;
+      raised.name = stream->name;
+      raised.created = stream->created;
+      raised.retention = stream->retention;
+      raised.deleting = stream->deleting;
+      raised.trim = std::max(stream->trim, now - stream->retention);
+      bool by_stream = false;
+      std::set<std::string> done;
+      for (const std::string& key : keys) {
+        const PartitionRule* rule = stream->RuleOf(key);
+        if (rule == nullptr || !rule->retention) {
+          by_stream = true;
+        } else if (done.insert(key).second && now - *rule->retention > rule->trim) {
+          PartitionRule raised_rule = *rule;
+          raised_rule.trim = now - *rule->retention;
+          change.push_back(PartitionRow(id, key, raised_rule));
+        }
+      }
+      if (by_stream && raised.trim > stream->trim) change.push_back(StreamRow(raised));
+    }
+    return change;
+  });
+}
+
+Result<void> Sweeper::Remove(const std::vector<Removal>& removals) {
+  if (removals.empty()) return {};
+  IndexBatch batch;
+  for (const Removal& removal : removals) batch.RemoveRecord(removal.stream, removal.record);
+  MILLRACE_RETURN_IF_ERROR(engine_.index->Write(batch));
+  MILLRACE_RETURN_IF_ERROR(engine_.index->Sync());
+  engine_.metrics.expired_records.Increment(static_cast<double>(removals.size()));
+  std::map<SegmentId, std::unique_ptr<File>> files;
+  for (const Removal& removal : removals) {
+    BlockRange range = WholeBlocks(removal.record.data_offset(), removal.record.data_bytes);
+    if (range.length == 0) continue;
+    auto& file = files[removal.record.segment];
+    if (!file) {
+      auto opened =
+          engine_.files().Open(engine_.segments.PathOf(removal.record.segment), OpenMode::kReadWrite);
+      if (!opened) return std::move(opened).error();
+      file = std::move(*opened);
+    }
+    MILLRACE_RETURN_IF_ERROR(file->PunchHole(range.offset, range.length));
+    engine_.metrics.punched_bytes.Increment(static_cast<double>(range.length));
+  }
+  return {};
+}
+
+Result<void> Sweeper::RemoveEmptySegments() {
+  std::vector<SegmentId> empty;
+  for (const SegmentInfo& segment : engine_.segments.List()) {
+    if (!segment.sealed) continue;
+    MILLRACE_ASSIGN_OR_RETURN(auto count, engine_.index->SegmentCount(segment.segment));
+    MILLRACE_ASSIGN_OR_RETURN(auto marker, engine_.index->Marker(segment.segment));
+    if (count.records <= 0 && marker.sealed) empty.push_back(segment.segment);
+  }
+  if (empty.empty()) return {};
+  // First nobody lists them, then they go: a segment that is listed and not there is damage.
+  MILLRACE_RETURN_IF_ERROR(writer_.Change([&](const CommitWriter::PlanContext&) -> Result<ControlChange> {
+    ControlChange change;
+    for (SegmentId segment : empty) change.push_back(SegmentRemovedRow(segment));
+    return change;
+  }));
+  IndexBatch batch;
+  for (SegmentId segment : empty) {
+    MILLRACE_RETURN_IF_ERROR(engine_.segments.Remove(segment));
+    batch.RemoveSegment(segment);
+    engine_.metrics.unlinked_segments.Increment();
+  }
+  return engine_.index->Write(batch);
+}
+
+Result<void> Sweeper::RemoveOldShards(Timestamp now) {
+  std::vector<std::pair<StreamId, ShardId>> old;
+  {
+    std::shared_lock lock(engine_.mutex);
+    for (const auto& [id, stream] : engine_.state.streams()) {
+      if (stream->deleting) continue;
+      Duration longest = stream->retention;
+      for (const auto& [key, rule] : stream->partitions)
+        longest = std::max(longest, stream->RetentionOf(&rule));
+      for (const ShardState& shard : stream->shards) {
+        if (shard.description.closed && *shard.description.closed + longest < now) {
+          old.emplace_back(id, shard.description.id);
+        }
+      }
+    }
+  }
+  ControlChange change;
+  for (const auto& [stream, shard] : old) {
+    MILLRACE_ASSIGN_OR_RETURN(auto tip, engine_.index->Tip(stream, shard));
+    if (tip == 0) change.push_back(RemoveShardRow(stream, shard));
+  }
+  if (change.empty()) return {};
+  return writer_.Change([&](const CommitWriter::PlanContext& context) -> Result<ControlChange> {
+    std::erase_if(change, [&](const ControlRow& row) {
+      auto stream = StreamOfRow(row);
+      return !stream || context.state.FindStream(*stream) == nullptr;
+    });
+    return change;
+  });
+}
+
+Result<void> Sweeper::RemoveOldRules() {
+  Timestamp oldest{std::numeric_limits<std::int64_t>::max()};
+  for (const SegmentInfo& segment : engine_.segments.List()) oldest = std::min(oldest, segment.created);
+  auto plan = [&](const CommitWriter::PlanContext& context) -> Result<ControlChange> {
+    ControlChange change;
+    for (const auto& [id, stream] : context.state.streams()) {
+      for (const auto& [key, rule] : stream->partitions) {
+        // What the rule hides lay in segments that are gone.
+        bool idle = !rule.retention && rule.purge_swept && rule.trim < oldest &&
+                    rule.purged_through < static_cast<std::uint64_t>(std::max<std::int64_t>(oldest.ns, 0));
+        if (idle) change.push_back(RemovePartitionRow(id, key));
+      }
+    }
+    return change;
+  };
+  return writer_.Change(plan);
+}
+
+void Sweeper::UpdateGauges() {
+  std::uint64_t bytes = 0;
+  std::size_t count = 0;
+  for (const SegmentInfo& segment : engine_.segments.List()) {
+    ++count;
+    if (segment.sealed && segment.disk_bytes != 0 && segment.sweep_due > engine_.Now()) {
+      bytes += segment.disk_bytes;
+      continue;
+    }
+    auto file = engine_.segments.OpenForRead(segment.segment);
+    auto allocated = file ? (*file)->AllocatedBytes() : Result<std::uint64_t>(std::uint64_t{0});
+    if (!allocated) continue;
+    engine_.segments.SetDiskBytes(segment.segment, *allocated);
+    bytes += *allocated;
+  }
+  engine_.metrics.segments.Set(static_cast<double>(count));
+  engine_.metrics.disk_bytes.Set(static_cast<double>(bytes));
+}
+
+}  // namespace millrace::storage

@@ -1,0 +1,67 @@
+// Gives back what is gone for readers: expired records, purged partitions, deleted streams, empty segments,
+// old shards.
+//
+// Order, so that nothing that is gone comes back and nothing that is there points to nothing: first the
+// control state says that it is gone (durable), then the index rows go (synced), then the bytes: a hole where
+// the record lies, or the whole segment when nothing in it lives. A segment is read (heads only) no earlier
+// than something in it can expire. A disk budget would go here: it decides on an earlier horizon, and the
+// rest is the same.
+//
+// Threads: any may call Sweep and SweepPartition, one at a time gets in; its own thread calls Sweep.
+#pragma once
+
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "storage/commit_writer.h"
+#include "storage/engine.h"
+
+namespace millrace::storage {
+
+class Sweeper {
+ public:
+  // Both outlive this.
+  Sweeper(Engine& engine, CommitWriter& writer);
+  ~Sweeper();
+
+  Result<void> Sweep();
+  // Removes the rows and bytes of what a purge has hidden, before returning.
+  Result<void> SweepPartition(StreamId stream, const std::string& partition_key);
+  // A retention has become shorter: every segment may have something to give back.
+  void LookEverywhere();
+
+ private:
+  struct Removal {
+    StreamId stream;
+    IndexedRecord record;
+  };
+
+  void Run();
+  Result<void> SweepLocked();
+  Result<void> SweepStreams();
+  Result<void> SweepPartitions();
+  Result<void> SweepPartitionLocked(StreamId stream, const std::string& partition_key);
+  Result<void> SweepSegment(const SegmentInfo& segment, Timestamp now);
+  Result<void> RaiseTrims(const std::map<StreamId, std::vector<std::string>>& expired, Timestamp now);
+  Result<void> RemoveEmptySegments();
+  Result<void> RemoveOldShards(Timestamp now);
+  Result<void> RemoveOldRules();
+  // Rows, then bytes.
+  Result<void> Remove(const std::vector<Removal>& removals);
+  void UpdateGauges();
+
+  Engine& engine_;
+  CommitWriter& writer_;
+  std::mutex sweep_mutex_;  // one sweep at a time, so that no count is taken down twice
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stopping_ = false;  // GUARDED_BY(mutex_)
+  std::thread thread_;     // last: starts when the rest is there
+};
+
+}  // namespace millrace::storage

@@ -1,0 +1,99 @@
+// The log as its users see it: streams, puts, metadata, finding, and that all of it is there after reopening.
+#include "storage/embedded_log.h"
+
+#include <gmock/gmock.h>
+
+#include <set>
+
+#include "tests/storage/log_fixture.h"
+
+namespace millrace::storage {
+namespace {
+
+using EmbeddedLogTest = LogTest;
+
+TEST_F(EmbeddedLogTest, PutReadFindFetchAndReopen) {
+  Open();
+  auto stream = Get(log_->CreateStream("video", 2, kDay));
+  ASSERT_EQ(stream.shards.size(), 2u);
+  std::vector<PutReceipt> receipts;
+  for (std::uint64_t i = 0; i < 20; ++i) {
+    clock_.Advance(std::chrono::milliseconds(500));
+    receipts.push_back(
+        Put("video", "camera", MakeData(1000 + i, i), {{1, Number(100 + i)}, {77, Bytes{1, 2, 3}}}));
+  }
+  for (int round = 0; round < 2; ++round) {
+    ShardId shard = receipts[0].shard;
+    auto records = ReadAll(*log_, "video", shard);
+    ASSERT_EQ(records.size(), 20u);
+    for (std::uint64_t i = 0; i < 20; ++i) {
+      EXPECT_EQ(records[i].info.sequence_number, receipts[i].sequence_number);
+      EXPECT_EQ(records[i].info.arrival, receipts[i].arrival);
+      EXPECT_EQ(records[i].info.partition_key, "camera");
+      EXPECT_EQ(records[i].info.attributes,
+                (std::vector<Attribute>{{1, Number(100 + i)}, {77, Bytes{1, 2, 3}}}));
+      Bytes expected = MakeData(1000 + i, i);
+      EXPECT_TRUE(std::ranges::equal(records[i].data.span(), expected));
+      EXPECT_TRUE(
+          std::ranges::equal(Get(log_->Fetch("video", shard, receipts[i].sequence_number)).span(), expected));
+    }
+    EXPECT_TRUE(ReadAll(*log_, "video", ShardId{1 - shard.index}).empty());
+
+    auto found = Get(log_->Find("video", "camera", {1, Number(105), Number(107), true, 10}));
+    ASSERT_EQ(found.size(), 3u);
+    EXPECT_EQ(found[0].sequence_number, receipts[7].sequence_number);
+    EXPECT_EQ(found[2].sequence_number, receipts[5].sequence_number);
+    EXPECT_EQ(found[2].data_bytes, 1005u);
+    EXPECT_EQ(Get(log_->Find("video", "camera", {1, std::nullopt, Number(107), true, 1}))[0].sequence_number,
+              receipts[7].sequence_number);
+
+    auto usage = Get(log_->Usage("video", "camera"));
+    EXPECT_EQ(usage.records, 20u);
+    EXPECT_EQ(usage.data_bytes, 20u * 1000 + 190);
+    Reopen();
+  }
+}
+
+TEST_F(EmbeddedLogTest, IndexThatIsGoneIsMadeAgainFromTheLog) {
+  Open();
+  Get(log_->CreateStream("video", 3, kDay));
+  EXPECT_EQ(Get(log_->PutMetadata("cameras/door", {1, 2, 3})), 1u);
+  for (std::uint64_t i = 0; i < 50; ++i)
+    Put("video", "k" + std::to_string(i % 7), MakeData(i * 37, i), {{2, Number(i)}});
+  log_.reset();
+  std::filesystem::remove_all(directory_.path() + "/data/index");
+  Open();
+  std::size_t records = 0;
+  for (std::uint32_t shard = 0; shard < 3; ++shard) records += ReadAll(*log_, "video", ShardId{shard}).size();
+  EXPECT_EQ(records, 50u);
+  EXPECT_EQ(Get(log_->Find("video", "k3", {2, {}, {}, false, 100})).size(), 7u);
+  EXPECT_EQ(Get(log_->Usage("video", "k0")).records, 8u);
+  EXPECT_EQ(Get(log_->GetMetadata("cameras/door")).value, (Bytes{1, 2, 3}));
+}
+
+TEST_F(EmbeddedLogTest, MetadataIsVersioned) {
+  Open();
+  EXPECT_EQ(CodeOf(log_->GetMetadata("a/b/c")), ErrorCode::kNotFound);
+  EXPECT_EQ(CodeOf(log_->PutMetadata("a/b/c", {1}, 1)), ErrorCode::kFailedPrecondition);
+  EXPECT_EQ(Get(log_->PutMetadata("a/b/c", {1}, 0)), 1u);
+  EXPECT_EQ(CodeOf(log_->PutMetadata("a/b/c", {1}, 0)), ErrorCode::kFailedPrecondition);
+  EXPECT_EQ(Get(log_->PutMetadata("a/b/c", {2})), 2u);
+  EXPECT_EQ(Get(log_->PutMetadata("a/b/c", {3}, 2)), 3u);
+  EXPECT_EQ(Get(log_->PutMetadata("a/b/d", {4})), 1u);
+  EXPECT_EQ(Get(log_->PutMetadata("a/c", {5})), 1u);
+  Reopen();
+  auto entry = Get(log_->GetMetadata("a/b/c"));
+  EXPECT_EQ(entry.value, Bytes{3});
+  EXPECT_EQ(entry.version, 3u);
+  EXPECT_EQ(Get(log_->ListMetadata("a/b/")).size(), 2u);
+  EXPECT_OK(log_->DeleteMetadata("a/b/c"));
+  EXPECT_OK(log_->DeleteMetadata("a/b/c"));
+  Reopen();
+  EXPECT_EQ(CodeOf(log_->GetMetadata("a/b/c")), ErrorCode::kNotFound);
+  EXPECT_EQ(Get(log_->PutMetadata("a/b/c", {1}, 0)), 1u);
+  EXPECT_EQ(CodeOf(log_->PutMetadata("", {1})), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf(log_->PutMetadata("big", Bytes((1 << 20) + 1))), ErrorCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace millrace::storage
