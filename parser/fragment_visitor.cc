@@ -21,6 +21,7 @@ Result<void> FragmentVisitor::OnStartMaster(const ElementHeader& element) {
     case ElementId::kEbml:
       MILLRACE_RETURN_IF_ERROR(EndDocument());
       builder_.Reset();
+      document_offset_ = element.offset;
       return {};
     case ElementId::kCluster:
       return StartCluster(element);
@@ -84,6 +85,7 @@ Result<void> FragmentVisitor::StartCluster(const ElementHeader& element) {
   }
   fragment_.emplace();
   fragment_->document = document_;
+  fragment_->document_offset = document_offset_;
   fragment_->offset = element.offset;
   fragment_->service = std::exchange(pending_service_, {});
   fragment_->tags = std::exchange(pending_tags_, {});

@@ -58,6 +58,7 @@ struct MkvFrame {
 struct MkvFragment {
   std::shared_ptr<const MkvDocument> document;  // never null; one object for all fragments of a document
   std::int64_t timestamp_ns = 0;                // Cluster Timestamp x TimestampScale
+  std::uint64_t document_offset = 0;            // of its document's EBML header in the input
   std::uint64_t offset = 0;                     // of the Cluster's first byte in the input
   std::uint64_t end_offset = 0;                 // of the byte after the Cluster; known from OnClusterEnd on
   std::uint64_t frames = 0;                     // so far
@@ -115,9 +116,10 @@ class FragmentVisitor final : public MkvVisitor {
   DocumentBuilder builder_;
   std::shared_ptr<const MkvDocument> document_;  // from the first Cluster on
   std::optional<MkvFragment> fragment_;          // from its Cluster's start to OnFragmentEnd
-  bool started_ = false;                         // fragment_'s Timestamp is known
-  const MkvTrack* last_track_ = nullptr;         // of document_: the one that was asked for last
-  ServiceTags pending_service_;                  // for the next Cluster
+  std::uint64_t document_offset_ = 0;
+  bool started_ = false;                  // fragment_'s Timestamp is known
+  const MkvTrack* last_track_ = nullptr;  // of document_: the one that was asked for last
+  ServiceTags pending_service_;           // for the next Cluster
   std::vector<MkvTag> pending_tags_;
   std::size_t tags_kept_ = 0;  // by fragment_ and pending_tags_, or by a document's header
   std::uint64_t tag_bytes_kept_ = 0;

@@ -7,6 +7,7 @@
 #include <ostream>
 #include <string>
 
+#include "parser/parse_fragment.h"
 #include "tests/parser/mkv_builder.h"
 #include "tests/parser/read_log.h"
 
@@ -146,6 +147,44 @@ TEST(FragmentVisitor, ReadsAGetMediaBody) {
                                   HasSubstr("token=91343852333181432392682062607743920146159169392")));
   EXPECT_THAT(log.lines[4], AllOf(HasSubstr("start 3000000000"),
                                   HasSubstr("number=91343852333181432397633822764885441041330163792")));
+}
+
+// So that a reader can cut the producer's own bytes: the document's header and the Cluster.
+TEST(FragmentVisitor, SaysWhereAFragmentsBytesAre) {
+  MkvBuilder mkv;
+  AppendGetMediaDocument(mkv, "1", 0);
+  const Bytes first = mkv.Take();
+  AppendGetMediaDocument(mkv, "2", 1000);
+  Bytes both = first;
+  const Bytes second = mkv.Take();
+  both.insert(both.end(), second.begin(), second.end());
+  class Cutter final : public FragmentHandler {
+   public:
+    Result<void> OnClusterEnd(const MkvFragment& fragment) override {
+      cuts.push_back({fragment.document_offset, fragment.offset, fragment.end_offset});
+      return {};
+    }
+    std::vector<std::vector<std::uint64_t>> cuts;
+  };
+  Cutter cutter;
+  FragmentReader reader(cutter);
+  for (const std::uint8_t byte : both) ASSERT_TRUE(reader.Push(ByteSpan(&byte, 1)));
+  ASSERT_TRUE(reader.Finish());
+  ASSERT_EQ(cutter.cuts.size(), 2u);
+  EXPECT_EQ(cutter.cuts[0][0], 0u);
+  EXPECT_EQ(cutter.cuts[1][0], first.size());
+  for (const std::vector<std::uint64_t>& cut : cutter.cuts) {
+    EXPECT_EQ(ReadBigEndian<std::uint32_t>(ByteSpan(both).subspan(cut[1])),
+              static_cast<std::uint32_t>(ElementId::kCluster));
+    // What follows is the producer's Tags.
+    EXPECT_EQ(ReadBigEndian<std::uint32_t>(ByteSpan(both).subspan(cut[2])),
+              static_cast<std::uint32_t>(ElementId::kTags));
+    Bytes alone(both.begin() + static_cast<std::ptrdiff_t>(cut[0]),
+                both.begin() + static_cast<std::ptrdiff_t>(cut[2]));
+    const Result<ParsedFragment> fragment = ParseFragment(SharedBytes(std::move(alone)));
+    ASSERT_TRUE(fragment) << fragment.error().message;
+    EXPECT_EQ(fragment->frames.size(), 1u);
+  }
 }
 
 TEST(FragmentVisitor, AContinuationTokenEndsTheFragmentAtOnce) {

@@ -68,8 +68,8 @@ void ExpectParseFragmentAgrees(ByteSpan bytes, const ReadLog& log, const ParserL
 }  // namespace
 
 Result<void> LoggingHandler::OnFragmentStart(const MkvFragment& fragment) {
-  std::string line =
-      "start " + std::to_string(fragment.timestamp_ns) + " at " + std::to_string(fragment.offset);
+  std::string line = "start " + std::to_string(fragment.timestamp_ns) + " at " +
+                     std::to_string(fragment.offset) + " of " + std::to_string(fragment.document_offset);
   for (const MkvTrack& track : fragment.document->tracks) {
     line += " [" + std::to_string(track.number) + " " + track.codec_id + "]";
   }
