@@ -18,12 +18,20 @@ struct ReleaseByPointer {
   }
 };
 
+// For what is no GObject. (Its own functions are static inline: a type made of them would differ from file to file.)
+struct ReleaseMiniObject {
+  template <typename T>
+  void operator()(T* handle) const noexcept {
+    gst_mini_object_unref(GST_MINI_OBJECT_CAST(handle));
+  }
+};
+
 using GstElementPtr = std::unique_ptr<GstElement, ReleaseByPointer<gst_object_unref>>;
 using GstPadPtr = std::unique_ptr<GstPad, ReleaseByPointer<gst_object_unref>>;
 using GstBusPtr = std::unique_ptr<GstBus, ReleaseByPointer<gst_object_unref>>;
-using GstCapsPtr = std::unique_ptr<GstCaps, ReleaseByPointer<gst_caps_unref>>;
-using GstSamplePtr = std::unique_ptr<GstSample, ReleaseByPointer<gst_sample_unref>>;
-using GstMessagePtr = std::unique_ptr<GstMessage, ReleaseByPointer<gst_message_unref>>;
+using GstCapsPtr = std::unique_ptr<GstCaps, ReleaseMiniObject>;
+using GstSamplePtr = std::unique_ptr<GstSample, ReleaseMiniObject>;
+using GstMessagePtr = std::unique_ptr<GstMessage, ReleaseMiniObject>;
 using GStringPtr = std::unique_ptr<gchar, ReleaseByPointer<g_free>>;
 using GErrorPtr = std::unique_ptr<GError, ReleaseByPointer<g_error_free>>;
 

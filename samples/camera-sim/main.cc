@@ -22,6 +22,7 @@ int Fail(const Error& error) {
 }
 
 int Run(const Options& options) {
+  InitLogging(LogLevel::kInfo, LogFormat::kText);
   auto clip = MakeClip(options.clip, options.cache);
   if (!clip) return Fail(clip.error());
   if (!options.dump.empty()) {

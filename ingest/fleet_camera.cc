@@ -1,0 +1,248 @@
+#include "ingest/fleet_camera.h"
+
+#include <algorithm>
+#include <functional>
+#include <string>
+#include <utility>
+
+#include "base/log.h"
+
+namespace millrace {
+namespace {
+
+std::int64_t Ns(FleetCamera::SteadyTime time) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
+}
+
+FleetCamera::SteadyTime FromNs(std::int64_t ns) {
+  return FleetCamera::SteadyTime(std::chrono::duration_cast<FleetCamera::SteadyTime::duration>(Duration{ns}));
+}
+
+std::string Seconds(Duration duration) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(duration).count()) + " s";
+}
+
+}  // namespace
+
+FleetCamera::Metrics::Metrics(const std::string& camera)
+    : frames(GetCounter("millrace_ingest_frames_total", "Frames received", {{"camera", camera}})),
+      bytes(GetCounter("millrace_ingest_bytes_total", "Bytes of frames received", {{"camera", camera}})),
+      attempts(GetCounter("millrace_ingest_attempts_total", "Connections tried", {{"camera", camera}})),
+      connects(GetCounter("millrace_ingest_connects_total", "Connections that led to frames",
+                          {{"camera", camera}})),
+      refused(GetCounter("millrace_ingest_refused_frames_total", "Frames that recording refused",
+                         {{"camera", camera}})),
+      corrected(GetCounter("millrace_ingest_times_corrected_total",
+                           "Frames whose wild time stamp was replaced", {{"camera", camera}})),
+      jumps(GetCounter("millrace_ingest_clock_jumps_total", "Jumps of the camera's clock",
+                       {{"camera", camera}})),
+      recording(
+          GetGauge("millrace_ingest_recording", "1 while the camera sends frames", {{"camera", camera}})) {}
+
+FleetCamera::FleetCamera(StoredCamera camera, const FleetOptions& options, std::function<void()> wake)
+    : stored(std::move(camera)),
+      name_(stored.settings.name),
+      options_(options),
+      wake_(std::move(wake)),
+      metrics_(name_),
+      backoff_(options.backoff, std::hash<std::string>{}(name_) ^
+                                    static_cast<std::uint64_t>(options.clock->Now().ns)),
+      unauthorized_delay_(options.unauthorized_retry),
+      state_since_(options.clock->Now()) {
+  if (!stored.settings.enabled) state_ = CameraState::kDisabled;
+}
+
+std::optional<Error> FleetCamera::Fault(SteadyTime now) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (ended_) return ended_;
+  }
+  if (!has_frames()) {
+    if (now - dialled_at < options_.first_frame_timeout) return std::nullopt;
+    return Error{ErrorCode::kDeadlineExceeded,
+                 "no frame within " + Seconds(options_.first_frame_timeout) + " of connecting"};
+  }
+  if (now - FromNs(alive_ns_) < options_.silence_timeout) return std::nullopt;
+  return Error{ErrorCode::kUnavailable, std::string("the camera fell silent: no ") +
+                                            (has_video_ ? "video" : "frame") + " for " +
+                                            Seconds(options_.silence_timeout)};
+}
+
+FleetCamera::SteadyTime FleetCamera::NextCheck() const {
+  return has_frames() ? FromNs(alive_ns_) + options_.silence_timeout
+                      : dialled_at + options_.first_frame_timeout;
+}
+
+FleetCamera::Verdict FleetCamera::Judge(const Error& error, SteadyTime now) {
+  if (recording_since_ && now - *recording_since_ >= options_.stable_after) ForgetFailures();
+  recording_since_.reset();
+  if (error.code == ErrorCode::kUnauthenticated) {
+    const Duration delay = unauthorized_delay_;
+    unauthorized_delay_ = std::min(unauthorized_delay_ * 2, options_.unauthorized_retry_max);
+    return {CameraState::kUnauthorized, delay};
+  }
+  if (error.code == ErrorCode::kUnsupported) return {CameraState::kFailed, options_.failed_retry};
+  return {CameraState::kWaiting, backoff_.Next()};
+}
+
+void FleetCamera::ForgetFailures() {
+  backoff_.Reset();
+  unauthorized_delay_ = options_.unauthorized_retry;
+}
+
+void FleetCamera::SetState(CameraState state, std::optional<Timestamp> next_retry) {
+  std::string error;
+  {
+    const std::lock_guard lock(mutex_);
+    next_retry_ = next_retry;
+    if (state != CameraState::kRecording) rates_.Reset();
+    if (state_ == state) return;
+    state_ = state;
+    state_since_ = options_.clock->Now();
+    if (state == CameraState::kRecording) last_error_.reset();
+    error = last_error_.value_or("");
+  }
+  metrics_.recording.Set(state == CameraState::kRecording ? 1 : 0);
+  const bool trouble =
+      state == CameraState::kWaiting || state == CameraState::kUnauthorized || state == CameraState::kFailed;
+  Log(trouble ? LogLevel::kWarning : LogLevel::kInfo, "camera is " + std::string(ToString(state)),
+      {{"camera", name_}, {"error", trouble ? error : ""}});
+}
+
+void FleetCamera::SetLastError(const Error& error) {
+  const std::lock_guard lock(mutex_);
+  last_error_ = error.message;
+}
+
+void FleetCamera::OnDialled(SteadyTime now) {
+  dialled_at = now;
+  frames_at_dial_ = frames_;
+  metrics_.attempts.Increment();
+  const std::lock_guard lock(mutex_);
+  ended_.reset();
+  ++attempts_;
+}
+
+void FleetCamera::OnConnected() {
+  recording_since_ = options_.clock->SteadyNow();
+  metrics_.connects.Increment();
+  {
+    const std::lock_guard lock(mutex_);
+    ++connects_;
+  }
+  SetState(CameraState::kRecording);
+}
+
+void FleetCamera::SampleRates(SteadyTime now) {
+  const std::lock_guard lock(mutex_);
+  if (state_ == CameraState::kRecording) rates_.Sample(now, video_frames_, bytes_);
+}
+
+CameraStatus FleetCamera::Status() const {
+  CameraStatus status;
+  status.settings = stored.settings;
+  status.has_credentials = stored.credentials.has_value();
+  status.frames = frames_;
+  status.bytes = bytes_;
+  if (const std::int64_t last = last_frame_ns_; last != 0) status.last_frame = Timestamp{last};
+  const std::lock_guard lock(mutex_);
+  status.state = state_;
+  status.state_since = state_since_;
+  status.last_error = last_error_;
+  status.next_retry = next_retry_;
+  status.connects = connects_;
+  status.attempts = attempts_;
+  status.times_corrected = corrected_;
+  status.clock_jumps = jumps_;
+  const RateMeter::Rates rates = rates_.Get();
+  status.bitrate_bps = rates.bits_per_second;
+  status.frame_rate = rates.frames_per_second;
+  status.tracks = tracks_;
+  status.clock = clock_;
+  return status;
+}
+
+Result<void> FleetCamera::Connect(const StoredCamera& as, const FrameSinkFactory& make_sink,
+                                  const RtspSourceFactory& make_source) {
+  if (sink_ == nullptr) {
+    auto sink = make_sink(as.settings);
+    if (!sink) return WithContext(std::move(sink).error(), "cannot record");
+    sink_ = std::move(*sink);
+  }
+  RtspSourceOptions options;
+  options.name = as.settings.name;
+  options.url = as.settings.url;
+  options.credentials = as.credentials;
+  options.transport = as.settings.transport;
+  options.tls_verify = as.settings.tls_verify;
+  options.network_timeout = std::min(options.network_timeout, options_.first_frame_timeout);
+  options.clock_difference_max = options_.clock_difference_max;
+  options.clock = options_.clock;
+  source_ = make_source(options, *this);
+  return source_->Start();
+}
+
+void FleetCamera::Disconnect(bool drop_sink) {
+  if (source_ != nullptr) source_->Stop();
+  source_.reset();
+  if (sink_ != nullptr) sink_->EndRun();
+  if (drop_sink) sink_.reset();
+  const std::lock_guard lock(mutex_);
+  tracks_.clear();
+  clock_.reset();
+}
+
+void FleetCamera::OnRun(const std::vector<TrackInfo>& tracks, ClockSource clock) {
+  has_video_ =
+      std::any_of(tracks.begin(), tracks.end(), [](const auto& t) { return t.kind() == TrackKind::kVideo; });
+  {
+    const std::lock_guard lock(mutex_);
+    tracks_ = tracks;
+    clock_ = clock;
+  }
+  alive_ns_ = Ns(options_.clock->SteadyNow());
+  if (auto started = sink_->StartRun(tracks, clock); !started)
+    OnEnded(WithContext(started.error(), "cannot record"));
+}
+
+void FleetCamera::OnFrame(Frame frame) {
+  const bool video = frame.track == 1;
+  const std::size_t size = frame.data.size();
+  // A camera that goes on with sound alone has lost its picture all the same.
+  if (video || !has_video_) alive_ns_ = Ns(options_.clock->SteadyNow());
+  last_frame_ns_ = frame.arrival.ns;
+  if (auto pushed = sink_->Push(std::move(frame)); !pushed) {
+    metrics_.refused.Increment();
+    SetLastError(WithContext(pushed.error(), "a frame was not recorded"));
+  }
+  bytes_ += size;
+  if (video) ++video_frames_;
+  metrics_.frames.Increment();
+  metrics_.bytes.Increment(static_cast<double>(size));
+  if (frames_++ == frames_at_dial_) wake_();
+}
+
+void FleetCamera::OnClock(ClockSource clock) {
+  const std::lock_guard lock(mutex_);
+  clock_ = clock;
+}
+
+void FleetCamera::OnTimeTrouble(std::uint64_t corrected, std::uint64_t jumps) {
+  metrics_.corrected.Increment(static_cast<double>(corrected));
+  metrics_.jumps.Increment(static_cast<double>(jumps));
+  if (jumps > 0) Log(LogLevel::kWarning, "the camera's clock jumped", {{"camera", name_}});
+  const std::lock_guard lock(mutex_);
+  corrected_ += corrected;
+  jumps_ += jumps;
+}
+
+void FleetCamera::OnEnded(Error error) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (ended_) return;
+    ended_ = std::move(error);
+  }
+  wake_();
+}
+
+}  // namespace millrace

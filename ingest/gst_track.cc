@@ -1,0 +1,191 @@
+#include "ingest/gst_track.h"
+
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include "base/bytes.h"
+
+namespace millrace {
+namespace {
+
+std::string StringField(const GstStructure* structure, const char* name) {
+  const char* value = gst_structure_get_string(structure, name);
+  return value != nullptr ? value : "";
+}
+
+std::uint32_t IntField(const GstStructure* structure, const char* name) {
+  int value = 0;
+  return gst_structure_get_int(structure, name, &value) && value > 0 ? static_cast<std::uint32_t>(value) : 0;
+}
+
+}  // namespace
+
+Result<GstTrackPlan> PlanTrack(const GstCaps* caps) {
+  if (caps == nullptr || gst_caps_get_size(caps) == 0)
+    return Error{ErrorCode::kUnsupported, "a track without a type"};
+  const GstStructure* structure = gst_caps_get_structure(caps, 0);
+  const std::string media = StringField(structure, "media");
+  const std::string codec = StringField(structure, "encoding-name");
+  GstTrackPlan plan;
+  plan.rtp_rate = IntField(structure, "clock-rate");
+  if (media == "video" && codec == "H264") {
+    plan.kind = TrackKind::kVideo;
+    plan.depayloader = "rtph264depay";
+    plan.parser = "h264parse";
+    plan.caps = "video/x-h264,stream-format=avc,alignment=au";
+    if (plan.rtp_rate == 0) plan.rtp_rate = 90000;  // as it must be; some cameras say 0
+  } else if (media == "audio" && (codec == "MPEG4-GENERIC" || codec == "MP4A-LATM")) {
+    plan.kind = TrackKind::kAudio;
+    plan.depayloader = codec == "MP4A-LATM" ? "rtpmp4adepay" : "rtpmp4gdepay";
+    plan.parser = "aacparse";
+    plan.caps = "audio/mpeg,mpegversion=4,stream-format=raw";
+  } else {
+    return Error{ErrorCode::kUnsupported, media + " " + (codec.empty() ? "of an unknown codec" : codec)};
+  }
+  if (plan.rtp_rate == 0)
+    return Error{ErrorCode::kUnsupported, media + " " + codec + " without a clock rate"};
+  return plan;
+}
+
+Result<TrackInfo> TrackInfoFromCaps(const GstCaps* caps) {
+  const GstStructure* structure = gst_caps_get_structure(caps, 0);
+  TrackInfo info;
+  const std::string_view name = gst_structure_get_name(structure);
+  if (name == "video/x-h264") {
+    info.codec = Codec::kH264;
+    info.width = IntField(structure, "width");
+    info.height = IntField(structure, "height");
+    if (info.width == 0 || info.height == 0)
+      return Error{ErrorCode::kCorruption, "H.264 without a picture size"};
+  } else if (name == "audio/mpeg") {
+    info.codec = Codec::kAac;
+    info.sample_rate = IntField(structure, "rate");
+    info.channels = IntField(structure, "channels");
+    if (info.sample_rate == 0) return Error{ErrorCode::kCorruption, "AAC without a sample rate"};
+  } else {
+    return Error{ErrorCode::kUnsupported, std::string(name)};
+  }
+  const GValue* value = gst_structure_get_value(structure, "codec_data");
+  GstBuffer* data = value != nullptr ? gst_value_get_buffer(value) : nullptr;
+  if (data == nullptr) return Error{ErrorCode::kCorruption, "a track without codec data"};
+  const MappedGstBuffer mapped(data);
+  if (!mapped.ok() || mapped.size() == 0) return Error{ErrorCode::kCorruption, "a track without codec data"};
+  info.codec_private.assign(mapped.data(), mapped.data() + mapped.size());
+  return info;
+}
+
+GstTrack::GstTrack(const GstTrackPlan& plan, Events events) : plan_(plan), events_(std::move(events)) {}
+
+Result<void> GstTrack::Attach(GstElement* pipeline, GstPad* source_pad) {
+  GstElement* elements[3] = {gst_element_factory_make(plan_.depayloader, nullptr),
+                             gst_element_factory_make(plan_.parser, nullptr),
+                             gst_element_factory_make("appsink", nullptr)};
+  for (GstElement* element : elements) {
+    if (element != nullptr) continue;
+    for (GstElement* made : elements) {
+      if (made != nullptr) gst_object_unref(gst_object_ref_sink(made));
+    }
+    return Error{ErrorCode::kInternal,
+                 std::string("GStreamer lacks appsink, ") + plan_.depayloader + " or " + plan_.parser};
+  }
+  auto [depayloader, parser, sink] = std::tie(elements[0], elements[1], elements[2]);
+  const GstCapsPtr caps(gst_caps_from_string(plan_.caps));
+  // Frames go on as they come: nothing waits for a clock, and nothing is dropped for being late.
+  g_object_set(sink, "caps", caps.get(), "sync", FALSE, "async", FALSE, "qos", FALSE, "enable-last-sample",
+               FALSE, "wait-on-eos", FALSE, nullptr);
+  GstAppSinkCallbacks callbacks{};
+  callbacks.new_sample = &GstTrack::OnSample;
+  callbacks.eos = &GstTrack::OnEos;
+  gst_app_sink_set_callbacks(GST_APP_SINK(sink), &callbacks, this, nullptr);
+
+  gst_bin_add_many(GST_BIN(pipeline), depayloader, parser, sink, nullptr);
+  const GstPadPtr input(gst_element_get_static_pad(depayloader, "sink"));
+  gst_pad_add_probe(input.get(),
+                    static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST),
+                    &GstTrack::OnRtp, this, nullptr);
+  bool linked = gst_element_link_many(depayloader, parser, sink, nullptr) != FALSE;
+  // From the sink upwards, so that nobody pushes into an element that does not run yet.
+  for (GstElement* element : {sink, parser, depayloader})
+    linked = linked && gst_element_sync_state_with_parent(element);
+  if (!linked || gst_pad_link(source_pad, input.get()) != GST_PAD_LINK_OK) {
+    return Error{ErrorCode::kInternal, std::string("cannot link ") + plan_.depayloader};
+  }
+  return {};
+}
+
+GstPadProbeReturn GstTrack::OnRtp(GstPad*, GstPadProbeInfo* info, gpointer self) {
+  auto* track = static_cast<GstTrack*>(self);
+  if ((GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_BUFFER) != 0) {
+    track->SeeRtp(GST_PAD_PROBE_INFO_BUFFER(info));
+  } else if (GstBufferList* list = GST_PAD_PROBE_INFO_BUFFER_LIST(info)) {
+    for (guint i = 0; i < gst_buffer_list_length(list); ++i) track->SeeRtp(gst_buffer_list_get(list, i));
+  }
+  return GST_PAD_PROBE_OK;
+}
+
+void GstTrack::SeeRtp(GstBuffer* packet) {
+  std::array<std::uint8_t, 12> header;  // RFC 3550 section 5.1
+  if (gst_buffer_extract(packet, 0, header.data(), header.size()) != header.size()) return;
+  const auto rtp = ReadBigEndian<std::uint32_t>(ByteSpan(header).subspan(4, 4));
+  const auto ssrc = ReadBigEndian<std::uint32_t>(ByteSpan(header).subspan(8, 4));
+  if (!has_stamp_ || ssrc != ssrc_) {
+    ssrc_ = ssrc;
+    events_.on_ssrc(ssrc);
+  }
+  const GstClockTime pts = GST_BUFFER_PTS(packet);
+  if (has_stamp_ && stamps_[newest_].rtp == rtp && stamps_[newest_].pts == pts) return;
+  newest_ = (newest_ + 1) % stamps_.size();
+  stamps_[newest_] = {pts, rtp};
+  has_stamp_ = true;
+}
+
+// The stamp of the packet with this time, or of the last one before it: a packet may hold several frames of
+// audio, whose later ones have times of the depayloader's making.
+std::uint32_t GstTrack::RtpOf(GstClockTime pts) const {
+  if (GST_CLOCK_TIME_IS_VALID(pts)) {
+    for (std::size_t i = 0; i < stamps_.size(); ++i) {
+      const Stamp& stamp = stamps_[(newest_ + stamps_.size() - i) % stamps_.size()];
+      if (!GST_CLOCK_TIME_IS_VALID(stamp.pts) || stamp.pts > pts || pts - stamp.pts > GST_SECOND) continue;
+      return stamp.rtp + static_cast<std::uint32_t>(
+                             gst_util_uint64_scale_round(pts - stamp.pts, plan_.rtp_rate, GST_SECOND));
+    }
+  }
+  return stamps_[newest_].rtp;
+}
+
+GstFlowReturn GstTrack::OnSample(GstAppSink* sink, gpointer self) {
+  const GstSamplePtr sample(gst_app_sink_pull_sample(sink));
+  return sample != nullptr ? static_cast<GstTrack*>(self)->TakeSample(sample.get()) : GST_FLOW_EOS;
+}
+
+GstFlowReturn GstTrack::TakeSample(GstSample* sample) {
+  GstCaps* caps = gst_sample_get_caps(sample);
+  GstBuffer* buffer = gst_sample_get_buffer(sample);
+  if (caps == nullptr || buffer == nullptr) return GST_FLOW_OK;
+  if (caps != caps_.get()) {
+    auto info = TrackInfoFromCaps(caps);
+    if (!info) {
+      events_.on_error(std::move(info).error());
+      return GST_FLOW_ERROR;
+    }
+    info_ = std::move(*info);
+    caps_.reset(gst_caps_ref(caps));
+  }
+  auto mapped = std::make_shared<MappedGstBuffer>(buffer);
+  if (!mapped->ok() || mapped->size() == 0) return GST_FLOW_OK;
+  const ByteSpan bytes(mapped->data(), mapped->size());
+  Sample out{*info_, RtpOf(GST_BUFFER_PTS(buffer)), {}};
+  out.frame.key_frame =
+      plan_.kind == TrackKind::kAudio || !GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT);
+  if (plan_.kind == TrackKind::kAudio) {  // an AAC frame is 1024 samples
+    out.frame.duration = Duration{std::int64_t{1024} * 1'000'000'000 / info_->sample_rate};
+  }
+  out.frame.data = SharedBytes(std::move(mapped), bytes);
+  events_.on_sample(std::move(out));
+  return GST_FLOW_OK;
+}
+
+void GstTrack::OnEos(GstAppSink*, gpointer self) { static_cast<GstTrack*>(self)->events_.on_end(); }
+
+}  // namespace millrace

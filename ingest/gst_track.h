@@ -1,0 +1,82 @@
+// One track of a GStreamer connection, behind rtspsrc's pad: depayloader, parser, and the way out.
+//
+// Frames and RTP stamps come on one streaming thread of rtspsrc. Which RTP stamp a frame has is found again
+// by the buffer's GStreamer time, since depayloaders do not hand the stamp on.
+#pragma once
+
+#include <gst/app/gstappsink.h>
+#include <gst/gst.h>
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "media/codec.h"
+#include "media/frame.h"
+#include "media/gst_handles.h"
+
+namespace millrace {
+
+// What rtspsrc's caps say of a track that can be recorded.
+struct GstTrackPlan {
+  TrackKind kind = TrackKind::kVideo;
+  const char* depayloader = "";
+  const char* parser = "";
+  const char* caps = "";       // what leaves the parser
+  std::uint32_t rtp_rate = 0;  // ticks a second
+};
+// Errors: kUnsupported, naming the codec. `caps` are application/x-rtp.
+Result<GstTrackPlan> PlanTrack(const GstCaps* caps);
+
+// Errors: kUnsupported, kCorruption: caps that make no track.
+Result<TrackInfo> TrackInfoFromCaps(const GstCaps* caps);
+
+class GstTrack {
+ public:
+  struct Sample {
+    TrackInfo info;     // number is not set
+    std::uint32_t rtp;  // stamp
+    Frame frame;        // key_frame, duration and data are set
+  };
+  struct Events {
+    std::function<void(std::uint32_t ssrc)>
+        on_ssrc;  // its RTP sender, before the first sample; again when it changes
+    std::function<void(Sample)> on_sample;
+    std::function<void(Error)> on_error;
+    std::function<void()> on_end;
+  };
+
+  // Adds the elements to `pipeline` and links them behind `source_pad`. The track outlives the pipeline's
+  // running. Errors: kInternal: an element is missing or refuses.
+  GstTrack(const GstTrackPlan& plan, Events events);
+  GstTrack(const GstTrack&) = delete;
+  GstTrack& operator=(const GstTrack&) = delete;
+  Result<void> Attach(GstElement* pipeline, GstPad* source_pad);
+
+ private:
+  static GstPadProbeReturn OnRtp(GstPad* pad, GstPadProbeInfo* info, gpointer self);
+  static GstFlowReturn OnSample(GstAppSink* sink, gpointer self);
+  static void OnEos(GstAppSink* sink, gpointer self);
+  void SeeRtp(GstBuffer* packet);
+  std::uint32_t RtpOf(GstClockTime pts) const;
+  GstFlowReturn TakeSample(GstSample* sample);
+
+  const GstTrackPlan plan_;
+  const Events events_;
+  // Streaming thread only.
+  struct Stamp {
+    GstClockTime pts = GST_CLOCK_TIME_NONE;
+    std::uint32_t rtp = 0;
+  };
+  std::array<Stamp, 64> stamps_{};  // the newest ones, a ring
+  std::size_t newest_ = 0;
+  bool has_stamp_ = false;
+  std::uint32_t ssrc_ = 0;
+  GstCapsPtr caps_;  // of info_
+  std::optional<TrackInfo> info_;
+};
+
+}  // namespace millrace

@@ -1,0 +1,110 @@
+#include "ingest/run_builder.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace millrace {
+
+std::size_t RunBuilder::AddTrack(TrackKind kind, std::uint32_t rtp_rate, Duration clock_difference_max) {
+  tracks_.push_back(
+      Track{kind, TrackClock(rtp_rate, clock_difference_max, kind == TrackKind::kVideo), {}, false});
+  return tracks_.size() - 1;
+}
+
+void RunBuilder::OnSenderReport(std::size_t track, Timestamp ntp, std::uint32_t rtp, ArrivalTime now) {
+  tracks_[track].clock.OnSenderReport(ntp, rtp, now);
+}
+
+void RunBuilder::OnFrame(std::size_t index, const TrackInfo& info, std::uint32_t rtp, ArrivalTime now,
+                         Frame frame) {
+  Track& track = tracks_[index];
+  TrackInfo numbered = info;
+  numbered.number = track.kind == TrackKind::kVideo ? 1 : 2;
+  const bool changed = track.info && *track.info != numbered;
+  track.info = std::move(numbered);
+  frame.track = track.info->number;
+  frame.arrival = now.wall;
+
+  // A jump is granted before this frame gets its time, so that it is the first of its run with the new one.
+  if (running_ && StartsHere(track, frame)) {
+    const bool jump =
+        std::any_of(tracks_.begin(), tracks_.end(), [](const Track& t) { return t.clock.wants_jump(); });
+    if (jump) {
+      for (Track& each : tracks_) each.clock.Jump();
+      ++jumps_;
+    }
+    if (jump || restart_wanted_) StartRun();
+  }
+  frame.pts = track.clock.Map(rtp, now);
+  TellTrouble();
+
+  if (!running_) {
+    waiting_bytes_ += frame.data.size();
+    waiting_.push_back(std::move(frame));
+    const bool waited_enough =
+        now.wall - waiting_.front().arrival >= kWaitMax || waiting_bytes_ > kWaitBytesMax;
+    if (AllKnown() || waited_enough) StartRun();
+    return;
+  }
+  if (changed && track.in_run) {
+    StartRun();
+  } else if (!track.in_run) {
+    restart_wanted_ = true;  // it was late; it joins at the next key frame, until then its frames have no run
+    return;
+  }
+  events_.OnFrame(std::move(frame));
+}
+
+bool RunBuilder::AllKnown() const {
+  return complete_ &&
+         std::all_of(tracks_.begin(), tracks_.end(), [](const Track& t) { return t.info.has_value(); });
+}
+
+// Whether a run can start with this frame.
+bool RunBuilder::StartsHere(const Track& track, const Frame& frame) const {
+  if (track.kind == TrackKind::kVideo) return frame.key_frame;
+  return std::none_of(tracks_.begin(), tracks_.end(),
+                      [](const Track& t) { return t.kind == TrackKind::kVideo && t.info; });
+}
+
+const RunBuilder::Track& RunBuilder::ReferenceTrack() const {
+  for (const Track& track : tracks_) {
+    if (track.kind == TrackKind::kVideo && track.info) return track;
+  }
+  return tracks_.front();
+}
+
+void RunBuilder::StartRun() {
+  std::vector<TrackInfo> infos;
+  for (Track& track : tracks_) {
+    track.in_run = track.info.has_value();
+    if (track.info) infos.push_back(*track.info);
+  }
+  std::sort(infos.begin(), infos.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
+  running_ = true;
+  restart_wanted_ = false;
+  told_clock_ = ReferenceTrack().clock.source();
+  events_.OnRun(infos, told_clock_);
+  waiting_bytes_ = 0;
+  for (Frame& frame : std::exchange(waiting_, {})) events_.OnFrame(std::move(frame));
+}
+
+void RunBuilder::TellTrouble() {
+  std::uint64_t corrected = 0;
+  std::uint64_t jumps = jumps_;
+  for (const Track& track : tracks_) {
+    corrected += track.clock.corrected();
+    jumps += track.clock.rebased();
+  }
+  if (corrected != told_corrected_ || jumps != told_jumps_) {
+    events_.OnTimeTrouble(corrected - told_corrected_, jumps - told_jumps_);
+    told_corrected_ = corrected;
+    told_jumps_ = jumps;
+  }
+  if (running_ && ReferenceTrack().clock.source() != told_clock_) {
+    told_clock_ = ReferenceTrack().clock.source();
+    events_.OnClock(told_clock_);
+  }
+}
+
+}  // namespace millrace

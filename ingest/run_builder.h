@@ -1,0 +1,63 @@
+// Makes runs of one connection's frames: waits until all tracks are known, gives frames their producer times,
+// and starts another run when the tracks change or a clock jumps.
+//
+// While tracks are not all known frames wait here, for two seconds or 16 MB at most; a track that shows up
+// later joins at the next key frame.
+//
+// Threads: any, one call at a time (the source's lock). Calls the events from within its own calls.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/time.h"
+#include "ingest/rtsp_source.h"
+#include "ingest/track_clock.h"
+
+namespace millrace {
+
+class RunBuilder {
+ public:
+  explicit RunBuilder(RtspSourceEvents& events) : events_(events) {}
+
+  // Another track of the connection, before its first frame. Returns its index.
+  std::size_t AddTrack(TrackKind kind, std::uint32_t rtp_rate, Duration clock_difference_max);
+  // All tracks that the camera will be asked for are added.
+  void SetComplete() { complete_ = true; }
+
+  void OnSenderReport(std::size_t track, Timestamp ntp, std::uint32_t rtp, ArrivalTime now);
+  // `info`: as it is for this frame; its number is set here.
+  void OnFrame(std::size_t track, const TrackInfo& info, std::uint32_t rtp, ArrivalTime now, Frame frame);
+
+ private:
+  struct Track {
+    TrackKind kind;
+    TrackClock clock;
+    std::optional<TrackInfo> info;
+    bool in_run = false;
+  };
+
+  bool AllKnown() const;
+  bool StartsHere(const Track& track, const Frame& frame) const;
+  void StartRun();
+  void TellTrouble();
+  const Track& ReferenceTrack() const;  // whose clock speaks for all
+  static constexpr Duration kWaitMax = std::chrono::seconds(2);
+  static constexpr std::size_t kWaitBytesMax = std::size_t{16} << 20;
+
+  RtspSourceEvents& events_;
+  std::vector<Track> tracks_;
+  bool complete_ = false;
+  bool running_ = false;
+  bool restart_wanted_ = false;  // at the next key frame: a track joined, or a clock jumps
+  ClockSource told_clock_ = ClockSource::kArrival;
+  std::uint64_t told_corrected_ = 0;
+  std::uint64_t told_jumps_ = 0;
+  std::uint64_t jumps_ = 0;
+  std::vector<Frame> waiting_;
+  std::size_t waiting_bytes_ = 0;
+};
+
+}  // namespace millrace
