@@ -95,8 +95,8 @@ std::size_t MkvOverhead(const std::vector<TrackInfo>& tracks) {
   return head.size() + 32;  // the Cluster's header and Timestamp
 }
 
-Result<MkvDocument> WriteMkv(const std::vector<TrackInfo>& tracks, Timestamp cluster_start, Duration duration,
-                             std::span<const Frame> frames) {
+Result<WrittenMkv> WriteMkv(const std::vector<TrackInfo>& tracks, Timestamp cluster_start, Duration duration,
+                            std::span<const Frame> frames) {
   if (tracks.empty() || cluster_start.ns < 0) {
     return Error{ErrorCode::kInvalidArgument, "a fragment needs tracks and a start after 1970"};
   }
@@ -107,7 +107,7 @@ Result<MkvDocument> WriteMkv(const std::vector<TrackInfo>& tracks, Timestamp clu
   Bytes out;
   out.reserve(size);
   AppendHead(out, tracks, duration);
-  MkvDocument document;
+  WrittenMkv document;
   document.cluster_offset = out.size();
   document.frame_offsets.reserve(frames.size());
   const std::size_t cluster = BeginMaster(out, ElementId::kCluster);

@@ -30,15 +30,15 @@ inline constexpr Duration kBlockTimeReach = std::chrono::milliseconds(32'000);
 // What a frame takes in the document at most, beside its own bytes.
 inline constexpr std::size_t kBlockOverheadMax = 24;
 
-struct MkvDocument {
+struct WrittenMkv {
   SharedBytes bytes;
   std::size_t cluster_offset = 0;          // where the Cluster begins
   std::vector<std::size_t> frame_offsets;  // where each frame's bytes begin, in the order of the input
 };
 
 // `duration`: of the presentation, written to Info so that tools need not estimate it.
-Result<MkvDocument> WriteMkv(const std::vector<TrackInfo>& tracks, Timestamp cluster_start, Duration duration,
-                             std::span<const Frame> frames);
+Result<WrittenMkv> WriteMkv(const std::vector<TrackInfo>& tracks, Timestamp cluster_start, Duration duration,
+                            std::span<const Frame> frames);
 
 // The size of a document of these tracks without any frame, at most.
 std::size_t MkvOverhead(const std::vector<TrackInfo>& tracks);

@@ -90,7 +90,7 @@ Result<Fragment> OpenFragment::Finish(std::int64_t end_ms, const std::vector<std
   for (std::size_t i = 0; i < facts_.track_facts.size(); ++i) {
     for (AudioAnchor& anchor : facts_.track_facts[i].anchors) anchor.sample += zero_offsets[i];
   }
-  MILLRACE_ASSIGN_OR_RETURN(MkvDocument document,
+  MILLRACE_ASSIGN_OR_RETURN(WrittenMkv document,
                             WriteMkv(facts_.tracks, facts_.start, facts_.duration, frames_));
   facts_.bytes = document.bytes.size();
   for (std::size_t i = 0; i < frames_.size(); ++i) {
