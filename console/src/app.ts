@@ -77,7 +77,10 @@ export class App {
     this.player.onRangeEnd = (wall) => void this.continueAfter(wall);
     this.player.onSkip = (from, to) => this.say(`Skipped ${formatDuration(to - from)} without footage.`);
     this.timeline.onGo = (time) => void this.go(time, true);
-    this.timeline.onView = () => { this.coverageAt = Math.min(this.coverageAt, performance.now() - kCoverageMs + 200); };
+    this.timeline.onView = () => {
+      this.coverageAt = Math.min(this.coverageAt, performance.now() - kCoverageMs + 200);
+      this.renderRange();
+    };
     window.addEventListener('popstate', () => this.follow());
     listen(this.keys());
     window.setInterval(() => this.tick(), kTickMs);
@@ -117,6 +120,12 @@ export class App {
       h('div', { className: 'stage-head' }, h('div', { className: 'who' }, this.title, this.state),
         h('div', { className: 'group' }, this.change, this.remove)),
       this.panel.screen, this.panel.facts, this.panel.controls, timelineHead, this.timeline.element);
+    // What is pressed with a pointer does not take the focus: the next key still means what it means on the page.
+    this.stage.addEventListener('mousedown', (event) => {
+      if (!(event.target instanceof Element) || !event.target.closest('button, canvas')) return;
+      event.preventDefault();
+      if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
+    });
     this.empty.hidden = true;
     const brand = h('a', { className: 'brand', href: '#' }, 'Millrace');
     document.body.append(

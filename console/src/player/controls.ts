@@ -74,7 +74,13 @@ export class PlayerPanel {
     this.live = h('button', { type: 'button', className: 'live-button', title: 'Live (L)', onclick: actions.live },
       h('span', { className: 'dot' }), 'Live');
     this.rate.setAttribute('aria-label', 'Speed');
-    this.rate.addEventListener('change', () => actions.rate(Number(this.rate.value)));
+    let pointed = false; // chosen with a pointer: the keys go back to the page
+    this.rate.addEventListener('pointerdown', () => { pointed = true; });
+    this.rate.addEventListener('keydown', () => { pointed = false; });
+    this.rate.addEventListener('change', () => {
+      actions.rate(Number(this.rate.value));
+      if (pointed) this.rate.blur();
+    });
     this.timeInput.setAttribute('aria-label', 'Go to time');
     const jump = (label: string, name: string, key: string, ms: number): HTMLButtonElement => {
       const button = h('button', { type: 'button', className: 'jump', title: `${name} (${key})`, onclick: () => actions.jump(ms) }, label);

@@ -71,7 +71,9 @@ export class Player {
     on('pause', () => {
       if (!video.ended && this.phase !== 'loading' && this.phase !== 'failed') this.enter('paused');
     });
-    on('waiting', () => this.enter('buffering'));
+    on('waiting', () => {
+      if (this.phase === 'playing' || this.phase === 'paused') this.enter('buffering');
+    });
     on('seeking', () => { this.lastWall = null; });
     on('timeupdate', () => this.progressed());
     on('volumechange', () => this.onChange());
@@ -123,9 +125,10 @@ export class Player {
     return wallAt(this.pieces, this.video.currentTime);
   }
 
-  /** Where playback was asked to be: the picture's time, or the target while there is no picture. */
+  /** Where playback is: the picture's time, or the time asked for while there is no picture. null: live, without one. */
   position(): number | null {
-    return (this.phase === 'loading' || this.phase === 'failed' ? this.target?.wall : null) ?? this.wall();
+    const wanted = this.target?.wall ?? null;
+    return this.phase === 'loading' || this.phase === 'failed' ? (wanted ?? this.wall()) : (this.wall() ?? wanted);
   }
 
   /** How far the picture is behind the present, in ms. */

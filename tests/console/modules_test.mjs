@@ -1,0 +1,254 @@
+// The console's pure modules: times, links, the timeline's arithmetic, coverage, playlists, the rows of the list.
+process.env.TZ = 'Europe/Berlin'; // before the first Date: one with summer time
+
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { kModulesDir } from './harness.mjs';
+
+const load = (name) => import(pathToFileURL(path.join(kModulesDir, name)).href);
+const time = await load('time.js');
+const view = await load('timeline/view.js');
+const intervals = await load('timeline/intervals.js');
+const playlist = await load('player/playlist.js');
+const hash = await load('hash.js');
+const rows = await load('cameras/rows.js');
+const words = await load('player/words.js');
+
+const kHour = 3_600_000;
+const at = (text) => Date.parse(text);
+
+describe('time', () => {
+  it('formats durations with the two largest units', () => {
+    const cases = [[0, '0 s'], [420, '0.4 s'], [2000, '2 s'], [9940, '9.9 s'], [9960, '10 s'], [59_400, '59 s'], [60_000, '1 min'],
+      [245_000, '4 min 5 s'], [12_000_000, '3 h 20 min'], [187_200_000, '2 d 4 h'], [86_400_000, '1 d'], [-5, '0 s']];
+    for (const [ms, text] of cases) assert.equal(time.formatDuration(ms), text);
+  });
+  it('formats local times', () => {
+    assert.equal(time.formatDateTime(at('2026-07-01T12:00:03Z')), '2026-07-01 14:00:03');
+    assert.equal(time.formatDateTime(at('2026-11-21T12:00:03Z')), '2026-11-21 13:00:03');
+    assert.equal(time.formatNear(at('2026-11-21T12:00:03Z'), at('2026-11-21T20:00:00Z')), '13:00:03');
+    assert.equal(time.formatNear(at('2026-11-20T12:00:03Z'), at('2026-11-21T20:00:00Z')), '2026-11-20 13:00:03');
+    assert.equal(time.formatClock(at('2026-11-21T12:00:03.250Z'), true), '13:00:03.250');
+  });
+  it('reads the times of links and of the API, and nothing else', () => {
+    assert.equal(time.parseTime('2026-11-21T14:03:00.250Z'), at('2026-11-21T14:03:00.250Z'));
+    assert.equal(time.parseTime('2026-11-21T14:03:00+02:00'), at('2026-11-21T12:03:00Z'));
+    assert.equal(time.parseTime('1795269780.5'), 1795269780500);
+    for (const bad of ['', null, undefined, 'yesterday', '2026-11-21', '2026-11-21T14:03', '2026-13-41T99:00:00Z', '-5', '1e9',
+      '12345678901234567890']) assert.equal(time.parseTime(bad), null, String(bad));
+  });
+  it('goes through the input and back', () => {
+    const ms = at('2026-03-29T00:59:59Z');
+    assert.equal(time.fromInputValue(time.toInputValue(ms)), ms);
+    for (const bad of ['', '2026-11-21', 'T12:00', '2026-99-21T14:03:00']) assert.equal(time.fromInputValue(bad), null, bad);
+  });
+  it('formats sizes and rates', () => {
+    assert.deepEqual([0, 999, 1000, 1_234_000, 734_000_000, 5.2e12].map(time.formatBytes),
+      ['0 B', '999 B', '1.0 kB', '1.2 MB', '734 MB', '5.2 TB']);
+    assert.deepEqual([64_000, 999_400, 999_600, 4_100_000].map(time.formatBitrate),
+      ['64 kbit/s', '999 kbit/s', '1.0 Mbit/s', '4.1 Mbit/s']);
+  });
+});
+
+describe('links', () => {
+  it('go out and come back', () => {
+    for (const place of [{ stream: 'front-door', time: null }, { stream: 'a.b_c-1', time: at('2026-11-21T14:03:00.250Z') },
+      { stream: 'sp ace/ü', time: null }]) assert.deepEqual(hash.readHash(hash.writeHash(place)), place);
+  });
+  it('are refused when they are none', () => {
+    for (const bad of ['', '#', '#/', '#/stream/', '#/stream/a/b', '#/camera/a', '#/stream/%E0%A4%A', 'stream/a']) {
+      assert.equal(hash.readHash(bad), null, bad);
+    }
+  });
+  it('with a time that is none are live', () => {
+    assert.deepEqual(hash.readHash('#/stream/a?t=soon'), { stream: 'a', time: null });
+  });
+});
+
+describe('view', () => {
+  const one = { start: 0, end: 1000_000 };
+  it('maps times to pixels and back', () => {
+    assert.equal(view.xOf(one, 500, 250_000), 125);
+    assert.equal(view.timeAt(one, 500, 125), 250_000);
+  });
+  it('zooms about a time that stays in place', () => {
+    const zoomed = view.zoomed(one, 0.5, 250_000);
+    assert.equal(view.spanOf(zoomed), 500_000);
+    assert.equal(view.xOf(zoomed, 1, 250_000), 0.25);
+  });
+  it('zooms no further than its limits', () => {
+    assert.equal(view.spanOf(view.zoomed(one, 1e-9, 0)), view.kSpanMin);
+    assert.equal(view.spanOf(view.zoomed(one, 1e9, 0)), view.kSpanMax);
+  });
+  it('is kept where there is something to see', () => {
+    const span = 100;
+    for (const wanted of [{ start: -1e6, end: -1e6 + span }, { start: 1e6, end: 1e6 + span }, { start: 500, end: 600 }]) {
+      const { start, end } = view.clamped(wanted, 0, 1000);
+      assert.equal(end - start, span);
+      assert.ok(end > 0 && start < 1000, `${start} to ${end}`);
+    }
+  });
+  it('has ticks at round local times, far enough apart, at every zoom', () => {
+    for (let span = 30_000; span < 60 * 24 * kHour; span *= 1.7) {
+      const start = at('2026-11-21T03:17:11.5Z');
+      const shown = { start, end: start + span };
+      const ticks = view.ticksOf(shown, 1000, 80);
+      assert.ok(ticks.length >= 1 && ticks.length <= 13, `${ticks.length} ticks in ${span}`);
+      for (const [i, tick] of ticks.entries()) {
+        assert.ok(tick.time >= shown.start && tick.time <= shown.end);
+        assert.equal(tick.time % 1000, 0);
+        if (i > 0) assert.ok(view.xOf(shown, 1000, tick.time) - view.xOf(shown, 1000, ticks[i - 1].time) >= 79);
+      }
+    }
+  });
+  it('has ticks at midnight on the days when the clock is put forward and back', () => {
+    for (const [day, hours] of [['2026-03-29', 23], ['2026-10-25', 25]]) {
+      const midnight = new Date(`${day}T00:00:00`).getTime();
+      const ticks = view.ticksOf({ start: midnight - 1, end: midnight + hours * kHour }, 4000, 80);
+      const major = ticks.filter((tick) => tick.major).map((tick) => tick.time);
+      assert.deepEqual(major, [midnight, midnight + hours * kHour]);
+    }
+  });
+  it('does not move its ticks when it is panned by less than a step', () => {
+    const start = at('2026-11-21T03:17:11Z');
+    const before = view.ticksOf({ start, end: start + 40 * 24 * kHour }, 1000, 80).map((tick) => tick.time);
+    const after = view.ticksOf({ start: start + kHour, end: start + kHour + 40 * 24 * kHour }, 1000, 80).map((tick) => tick.time);
+    for (const tick of after.slice(0, -1)) assert.ok(before.includes(tick));
+  });
+});
+
+describe('intervals', () => {
+  const recorded = (start, end) => ({ start, end, state: 'recorded' });
+  const list = [recorded(100_000, 200_000), recorded(300_000, 400_000), recorded(400_000, 500_000), recorded(900_000, 1000_000)];
+  it('are found by time, start included and end not', () => {
+    assert.equal(intervals.intervalAt(list, 99_999), null);
+    assert.equal(intervals.intervalAt(list, 100_000), list[0]);
+    assert.equal(intervals.intervalAt(list, 200_000), null);
+    assert.equal(intervals.intervalAt(list, 400_000), list[2]);
+    assert.equal(intervals.intervalAt([], 5), null);
+  });
+  it('lead to the next footage', () => {
+    assert.equal(intervals.nextRecorded(list, 0), 100_000);
+    assert.equal(intervals.nextRecorded(list, 150_000), 150_000);
+    assert.equal(intervals.nextRecorded(list, 200_000), 300_000);
+    assert.equal(intervals.nextRecorded(list, 1000_000), null);
+    assert.equal(intervals.nextRecorded([{ start: 0, end: 9, state: 'camera_unreachable' }], 1), null);
+  });
+  it('know the hole around a time', () => {
+    assert.deepEqual(intervals.gapAt(list, 250_000), { start: 200_000, end: 300_000 });
+    assert.deepEqual(intervals.gapAt(list, 0), { start: null, end: 100_000 });
+    assert.deepEqual(intervals.gapAt(list, 2000_000), { start: 1000_000, end: null });
+    assert.equal(intervals.gapAt(list, 350_000), null);
+  });
+  it('have edges only where footage begins or ends', () => {
+    assert.deepEqual(intervals.edgesOf(list), [100_000, 200_000, 300_000, 500_000, 900_000, 1000_000]);
+    assert.equal(intervals.nextStart(list, 150_000), 300_000);
+    assert.equal(intervals.nextStart(list, 950_000), null);
+    assert.equal(intervals.previousStart(list, 450_000), 300_000);
+    assert.equal(intervals.previousStart(list, 301_000), 100_000);
+    assert.equal(intervals.previousStart(list, 100_000), null);
+  });
+  it('are replaced by what is newer, and joined', () => {
+    assert.deepEqual(intervals.replaced([recorded(0, 100)], 50, 200, [recorded(50, 180)]), [recorded(0, 180)]);
+    assert.deepEqual(intervals.replaced([recorded(0, 100)], 50, 200, []), [recorded(0, 50)]);
+    assert.deepEqual(intervals.replaced([recorded(0, 300)], 100, 200, [{ start: 0, end: 900, state: 'purged' }]),
+      [recorded(0, 100), { start: 100, end: 200, state: 'purged' }, recorded(200, 300)]);
+    assert.deepEqual(intervals.replaced([], 0, 10, [recorded(20, 30)]), []);
+  });
+  it('become bars, clipped, never thinner than a pixel, joined where nobody could see between', () => {
+    const shown = { start: 0, end: 1000_000 };
+    assert.deepEqual(intervals.runsOf(list, shown, 1000), [{ x: 100, width: 100 }, { x: 300, width: 200 }, { x: 900, width: 100 }]);
+    assert.deepEqual(intervals.runsOf([recorded(500_000, 500_001)], shown, 1000), [{ x: 500, width: 1 }]);
+    assert.deepEqual(intervals.runsOf([recorded(-5, 5e6)], shown, 1000), [{ x: 0, width: 1000 }]);
+    const many = Array.from({ length: 10_000 }, (_, i) => recorded(i * 100, i * 100 + 99));
+    assert.equal(intervals.runsOf(many, shown, 1000).length, 1);
+  });
+});
+
+describe('playlist', () => {
+  const text = ['#EXTM3U', '#EXT-X-VERSION:7', '#EXT-X-TARGETDURATION:10', '#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,HOLD-BACK=6.5',
+    '#EXT-X-MAP:URI="init-1.mp4"', '#EXT-X-PROGRAM-DATE-TIME:2026-11-21T14:00:00.000Z', '#EXTINF:2.000,', '1.m4s', '#EXTINF:2.5,', '2.m4s',
+    '#EXT-X-DISCONTINUITY', '#EXT-X-PROGRAM-DATE-TIME:2026-11-21T15:00:00.000+01:00', '#EXTINF:1,', '3.m4s',
+    '#EXT-X-PROGRAM-DATE-TIME:2026-11-21T15:00:00.000Z', '#EXTINF:4,', '4.m4s', '#EXT-X-ENDLIST', ''].join('\r\n');
+  const facts = playlist.readPlaylist(text);
+  const t = at('2026-11-21T14:00:00Z');
+  it('is read for its times', () => {
+    assert.deepEqual(facts.pieces.map((p) => [p.start, p.wall - t]), [[0, 0], [2, 2000], [4.5, 0], [5.5, kHour]]);
+    assert.deepEqual([facts.total, facts.longest, facts.holdBack, facts.ended, facts.hasStart], [9.5, 4, 6.5, true, false]);
+  });
+  it('without sense is no times', () => {
+    for (const bad of ['', '#EXTM3U', 'not a playlist\nat all', '#EXTM3U\n#EXTINF:x,\n1.m4s', '#EXTM3U\n#EXT-X-PROGRAM-DATE-TIME:soon\n#EXTINF:1,\na']) {
+      assert.deepEqual(playlist.readPlaylist(bad).pieces, [], bad);
+    }
+  });
+  it('maps media time to wall-clock time across a gap', () => {
+    assert.equal(playlist.wallAt(facts.pieces, 3), t + 3000);
+    assert.equal(playlist.wallAt(facts.pieces, 5.5), t + kHour);
+    assert.equal(playlist.wallAt(facts.pieces, 7), t + kHour + 1500);
+    assert.equal(playlist.wallAt(facts.pieces, 99), t + kHour + 5000);
+    assert.equal(playlist.wallAt([], 0), null);
+  });
+  it('maps wall-clock time to media time; what is in a gap is what comes after it', () => {
+    const pieces = playlist.readPlaylist(text.replace('2026-11-21T15:00:00.000+01:00', '2026-11-21T14:30:00Z')).pieces;
+    assert.equal(playlist.mediaAt(pieces, t + 1500), 1.5);
+    assert.equal(playlist.mediaAt(pieces, t + 10_000), 4.5);
+    assert.equal(playlist.mediaAt(pieces, t + kHour), 5.5);
+    assert.equal(playlist.mediaAt(pieces, t - 1), null);
+    assert.equal(playlist.mediaAt(pieces, t - 500, 1000), 0);
+    assert.equal(playlist.mediaAt(pieces, t + kHour + 4000), null);
+  });
+  it('is given a start, in place of one it had', () => {
+    const once = playlist.withStart(text, 3);
+    assert.match(once, /^#EXTM3U\r\n#EXT-X-START:TIME-OFFSET=3\.000,PRECISE=YES\n/);
+    const twice = playlist.withStart(once, 4.5);
+    assert.equal(twice.match(/EXT-X-START/g).length, 1);
+    assert.ok(playlist.readPlaylist(twice).hasStart);
+  });
+});
+
+describe('rows', () => {
+  const now = at('2026-11-21T14:00:00Z');
+  const camera = (name, more = {}) => ({
+    name, stream: name, url: 'rtsp://10.0.0.9/x', state: 'recording', last_error: null, next_retry: null, labels: {}, tracks: [],
+    frame_rate: null, bitrate_bps: null, ...more,
+  });
+  const stream = (name, more = {}) => ({ name, bytes: 1_500_000, live: false, ...more });
+  it('are cameras, then the streams that no camera feeds', () => {
+    const list = rows.rowsOf([camera('a', { stream: 's' }), camera('b')], [stream('old'), stream('s')]);
+    assert.deepEqual(list.map((r) => [r.name, r.streamName, r.stream?.name ?? null]), [['a', 's', 's'], ['b', 'b', null], ['old', 'old', 'old']]);
+  });
+  it('are filtered by every word, in names, addresses and labels', () => {
+    const list = rows.rowsOf([camera('front-door', { labels: { place: 'Hall' } }), camera('garden')], []);
+    for (const [filter, names] of [['', 2], ['FRONT', 1], ['hall door', 1], ['hall garden', 0], ['10.0.0.9', 2]]) {
+      assert.equal(rows.filtered(list, filter).length, names, filter);
+    }
+  });
+  it('say their state, the last error and the time to the next try', () => {
+    const say = (more) => Object.values(rows.wordsOf(rows.rowsOf([camera('a', more)], [])[0], now));
+    const retry = '2026-11-21T14:00:12.000Z';
+    assert.deepEqual(say({ state: 'waiting', last_error: 'connection refused', next_retry: retry }),
+      ['bad', 'Waiting', 'connection refused; next try in 12 s']);
+    assert.deepEqual(say({ state: 'unauthorized', next_retry: retry }), ['bad', 'Unauthorized', 'user or password is wrong; next try in 12 s']);
+    assert.deepEqual(say({ state: 'failed', last_error: 'no video' }), ['bad', 'Failed', 'no video']);
+    assert.deepEqual(say({ state: 'disabled' }), ['off', 'Disabled', '']);
+    assert.deepEqual(say({ tracks: [{ kind: 'video', codec: 'h265', width: 1920, height: 1080 }], frame_rate: 25, bitrate_bps: 4_100_000 }),
+      ['good', 'Recording', 'H.265 · 1920×1080 · 25 fps · 4.1 Mbit/s']);
+    assert.deepEqual(say({ state: 'brand_new_state' })[1], 'brand_new_state');
+    assert.equal(rows.retryWords('2026-11-21T13:59:00Z', now), 'next try now');
+    assert.equal(rows.retryWords('soon', now), '');
+  });
+});
+
+describe('words', () => {
+  it('name codecs', () => {
+    const cases = [['avc1.64001f', 'H.264'], ['h264', 'H.264'], ['hvc1.1.6.L93.B0', 'H.265'], ['mp4a.40.2', 'AAC'], ['opus', 'Opus'],
+      ['vp09.00.10.08', 'VP9'], ['av01.0.04M.08', 'AV1'], ['xyz1', 'xyz1']];
+    for (const [codec, name] of cases) assert.equal(words.codecName(codec), name);
+  });
+  it('say what a browser cannot play, and only that', () => {
+    assert.equal(words.unplayable(['avc1.64001f', 'mp4a.40.2'], () => true), null);
+    assert.match(words.unplayable(['hvc1.1.6.L93.B0', ''], () => false), /cannot play H\.265\..*Safari/);
+  });
+});

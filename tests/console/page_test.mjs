@@ -1,0 +1,286 @@
+// The page around the player: the list, the dialogs and the server's words in them, keys, themes, sizes, accessibility.
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import { FakeServer } from './fake_server.mjs';
+import { Browser, kConsoleDir, screenshot, state, until, untilMoving } from './harness.mjs';
+
+const kSizes = { phone: { width: 390, height: 844 }, desk: { width: 1280, height: 800 }, wall: { width: 2560, height: 1440 } };
+
+/** What a screen reader or a keyboard would miss, in words; runs in the page. */
+function auditPage() {
+  const found = [];
+  const seen = (e) => e.getClientRects().length > 0 && getComputedStyle(e).visibility !== 'hidden';
+  const nameOf = (e) => {
+    const by = e.getAttribute('aria-labelledby');
+    if (by) return document.getElementById(by)?.textContent ?? '';
+    const label = e.getAttribute('aria-label');
+    if (label) return label;
+    if (e.labels?.length) return e.labels[0].textContent;
+    return e.matches('button, a, summary') ? e.textContent : '';
+  };
+  for (const e of document.querySelectorAll('button, a[href], input, select, textarea, canvas, video, dialog, nav, [role=slider]')) {
+    if (seen(e) && !nameOf(e).trim()) found.push(`no name: ${e.outerHTML.slice(0, 120)}`);
+  }
+  const ids = [...document.querySelectorAll('[id]')].map((e) => e.id);
+  for (const id of ids) if (ids.filter((other) => other === id).length > 1) found.push(`id twice: ${id}`);
+  if (!document.documentElement.lang) found.push('no language');
+  if (!document.querySelector('main')) found.push('no main');
+  if (document.documentElement.scrollWidth > innerWidth) found.push(`wider than the window by ${document.documentElement.scrollWidth - innerWidth}`);
+  // Contrast of text with what is behind it (WCAG 2: 4.5, or 3 for large text).
+  const parse = (c) => {
+    const [r, g, b, a = 1] = c.match(/[\d.]+/g).map(Number);
+    return { r, g, b, a };
+  };
+  const over = (top, under) => ({
+    r: top.r * top.a + under.r * (1 - top.a), g: top.g * top.a + under.g * (1 - top.a), b: top.b * top.a + under.b * (1 - top.a), a: 1,
+  });
+  const luminance = ({ r, g, b }) => {
+    const [x, y, z] = [r, g, b].map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+  };
+  const backdrop = (e) => {
+    const layers = [];
+    for (let at = e; at; at = at.parentElement) layers.push(parse(getComputedStyle(at).backgroundColor));
+    let color = { r: 255, g: 255, b: 255, a: 1 };
+    for (const layer of layers.reverse()) color = over(layer, color);
+    return color;
+  };
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const e = walker.currentNode.parentElement;
+    if (!walker.currentNode.textContent.trim() || !seen(e) || e.closest('script, option, noscript, :disabled')) continue;
+    const style = getComputedStyle(e);
+    const under = backdrop(e);
+    const text = over(parse(style.color), under);
+    const [light, dark] = [luminance(text), luminance(under)].sort((a, b) => b - a);
+    const ratio = (light + 0.05) / (dark + 0.05);
+    const large = Number.parseFloat(style.fontSize) >= 24 || (Number.parseFloat(style.fontSize) >= 18.66 && style.fontWeight >= 700);
+    if (ratio < (large ? 3 : 4.5)) found.push(`contrast ${ratio.toFixed(2)}: "${walker.currentNode.textContent.trim().slice(0, 40)}" (${e.className})`);
+  }
+  return found;
+}
+
+describe('page', () => {
+  let server;
+  let base;
+  let browser;
+  let page;
+  before(async () => {
+    server = new FakeServer(kConsoleDir);
+    base = await server.listen();
+    browser = await Browser.launch();
+    page = await browser.open();
+    await page.goto(`${base}/`);
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+  beforeEach(() => {
+    server.refuse = null;
+    server.fleetEmpty = false;
+  });
+
+  const row = (name) => page.locator(`li[data-name="${name}"]`);
+  const field = (label) => page.getByRole('dialog').getByLabel(label, { exact: true });
+
+  it('lists every camera with its state in words', async () => {
+    await row('front-door').waitFor();
+    const texts = {
+      'front-door': /Recording.*640×360 · 25 fps · 870 kbit\/s/, garden: /Connecting/, attic: /Disabled/,
+      garage: /Waiting.*connection refused by 192\.168\.1\.23:554; next try (in \d+(\.\d)? s|now)/, gate: /Unauthorized.*next try in 1 min/,
+      'old-porch': /Footage only.*734 MB/,
+    };
+    for (const [name, words] of Object.entries(texts)) assert.match(await row(name).textContent(), words);
+  });
+
+  it('filters when there are many', async () => {
+    assert.ok(await page.locator('.filter').isHidden());
+    for (let i = 0; i < 40; i += 1) {
+      server.cameras.set(`hall-${i}`, { ...server.cameras.get('attic'), name: `hall-${i}`, stream: `hall-${i}` });
+    }
+    await page.locator('.filter').waitFor();
+    await page.fill('.filter', 'hall 7');
+    await until('the filtered rows', async () => (await page.locator('.rows li').count()) === 4); // 7, 17, 27, 37
+  });
+
+  it('adds a camera, and shows the server\'s words when it refuses', async () => {
+    server.reset();
+    await page.fill('.filter', '');
+    await until('the rows', async () => (await page.locator('.rows li').count()) === 6);
+    await page.evaluate(() => document.activeElement.blur());
+    await page.keyboard.press('a');
+    await field('Name').fill('no spaces, please');
+    const submit = page.getByRole('dialog').getByRole('button', { name: 'Add camera' });
+    await submit.click();
+    const error = page.locator('.form-error');
+    await until('an error', async () => /A name has 1 to 128/.test(await error.textContent()));
+    await field('Name').fill('front-door');
+    await submit.click();
+    await until('an error', async () => /There is a camera 'front-door' already/.test(await error.textContent()));
+    await field('Name').fill('porch');
+    await field('URL').fill('http://192.168.1.30/');
+    await submit.click();
+    await until('the server\'s error', async () => (await error.textContent()).includes("url 'http://192.168.1.30/' is not rtsp:// or rtsps://"));
+    await screenshot(page, 'add_camera_error_dark');
+    assert.deepEqual(await page.evaluate(auditPage), []);
+    await field('URL').fill('rtsp://192.168.1.30/');
+    await field('User').fill('viewer');
+    await field('Password').fill('s3cret');
+    await field('Transport').selectOption('udp');
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    assert.deepEqual(server.bodies.at(-1),
+      { url: 'rtsp://192.168.1.30/', transport: 'udp', enabled: true, retention_hours: 168, username: 'viewer', password: 's3cret' });
+    await row('porch').waitFor();
+    assert.equal((await state(page)).title, 'porch');
+    assert.ok(!(await page.content()).includes('s3cret'));
+  });
+
+  it('changes a camera without losing what the form does not show', async () => {
+    await page.click('a[href="#/stream/front-door"]');
+    await page.getByRole('button', { name: 'Change' }).click();
+    assert.ok(await field('Name').isDisabled());
+    await field('URL').fill('rtsp://192.168.1.21/front-door');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    assert.deepEqual(server.bodies.at(-1), {
+      url: 'rtsp://192.168.1.21/front-door', transport: 'tcp', enabled: true, retention_hours: 168, stream: 'front-door', analyzers: [],
+      labels: { place: 'entrance' },
+    });
+    await page.getByRole('button', { name: 'Change' }).click();
+    await page.getByLabel('Remove user and password').check();
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    assert.equal(server.bodies.at(-1).username, '');
+    assert.ok(!('password' in server.bodies.at(-1)));
+  });
+
+  it('removes a camera, and asks what becomes of its footage', async () => {
+    for (const [name, choice, query, words] of [['attic', 'Keep its footage', 'keep', /attic is removed\. Its footage is kept until \d{4}/],
+      ['garage', 'Purge its footage', 'purge', /garage is removed\. Its footage is purged/]]) {
+      await page.click(`a[href="#/stream/${name}"]`);
+      await page.getByRole('button', { name: 'Remove' }).click();
+      await page.getByRole('dialog').getByLabel(choice).check();
+      await page.getByRole('button', { name: 'Remove camera' }).click();
+      await page.getByRole('dialog').waitFor({ state: 'detached' });
+      assert.ok(server.requests.includes(`DELETE /v1/cameras/${name}?footage=${query}`));
+      assert.match((await state(page)).toast, words);
+      await row(name).waitFor({ state: 'detached' });
+    }
+  });
+
+  it('says when a stream does not exist', async () => {
+    await page.evaluate(() => { location.hash = '#/stream/nowhere'; });
+    await until('words', async () => /There is no camera or stream 'nowhere'/.test((await state(page)).message));
+  });
+
+  it('works by keys alone', async () => {
+    await page.evaluate(() => { location.hash = '#/stream/front-door'; });
+    await untilMoving(page, 'LIVE');
+    await page.keyboard.press('?');
+    await page.getByRole('dialog', { name: 'Keys' }).waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    await page.keyboard.press('ArrowDown');
+    await until('the next camera', async () => (await state(page)).title === 'garden');
+    await page.keyboard.press('ArrowUp');
+    await untilMoving(page, 'LIVE');
+    const range = () => page.locator('.range').textContent();
+    const before = await range();
+    await page.keyboard.press('-');
+    await until('a longer range', async () => (await range()) !== before);
+    // On the timeline itself: a mark moves by arrows, and Enter goes there.
+    await page.focus('.timeline-canvas');
+    const canvas = page.locator('.timeline-canvas');
+    for (let i = 0; i < 5; i += 1) await page.keyboard.press('Shift+ArrowLeft');
+    const mark = Number(await canvas.getAttribute('aria-valuenow')) * 1000;
+    assert.match(await canvas.getAttribute('aria-valuetext'), /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/);
+    await page.keyboard.press('Enter');
+    const shown = await untilMoving(page, 'RECORDED');
+    assert.ok(shown.wall >= mark - 2000 && shown.wall < mark + 15_000);
+    // Every control can be reached, in a sensible number of steps, and shows that it has the focus.
+    await page.evaluate(() => document.activeElement.blur());
+    const reached = new Set();
+    for (let i = 0; i < 60; i += 1) {
+      await page.keyboard.press('Tab');
+      reached.add(await page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent));
+    }
+    for (const name of ['Pause', 'Live', 'Go', 'Timeline', 'Help', 'Add camera', 'Back 10 seconds', 'Speed', 'Full screen']) {
+      assert.ok(reached.has(name), `${name} is reached by Tab; reached: ${[...reached].join(', ')}`);
+    }
+  });
+
+  it('zooms by the wheel and moves by dragging', async () => {
+    const box = await page.locator('.timeline-canvas').boundingBox();
+    const range = () => page.locator('.range').textContent();
+    const before = await range();
+    await page.mouse.move(box.x + 300, box.y + 45);
+    await page.mouse.wheel(0, -400);
+    const zoomed = await until('another range', async () => ((await range()) !== before ? range() : null));
+    await page.mouse.down();
+    await page.mouse.move(box.x + 500, box.y + 45, { steps: 5 });
+    await page.mouse.up();
+    await until('another range', async () => (await range()) !== zoomed);
+    assert.equal((await state(page)).badge, 'RECORDED', 'a drag goes nowhere');
+  });
+
+  it('is dark or light as the system is, or as chosen, which it remembers', async () => {
+    assert.equal((await state(page)).scheme, 'dark');
+    await page.emulateMedia({ colorScheme: 'light' });
+    await until('light', async () => (await state(page)).scheme === 'light');
+    await page.click('.theme-button');
+    assert.equal((await state(page)).scheme, 'dark');
+    await page.reload();
+    await untilMoving(page, 'RECORDED');
+    assert.equal((await state(page)).scheme, 'dark');
+    await page.click('.theme-button');
+    assert.equal((await state(page)).scheme, 'light');
+    await page.click('.theme-button');
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await until('dark', async () => (await state(page)).scheme === 'dark');
+  });
+
+  it('is legible and named in every size and theme', async () => {
+    for (const colorScheme of ['dark', 'light']) {
+      await page.emulateMedia({ colorScheme });
+      for (const [size, viewport] of Object.entries(kSizes)) {
+        await page.setViewportSize(viewport);
+        await until('the timeline in its width', () => page.evaluate(() => {
+          const canvas = document.querySelector('.timeline-canvas');
+          return Math.abs(canvas.width / devicePixelRatio - canvas.parentElement.clientWidth) < 1;
+        }));
+        assert.deepEqual(await page.evaluate(auditPage), [], `${size}, ${colorScheme}`);
+        await screenshot(page, `page_${size}_${colorScheme}`);
+        if (size === 'phone') {
+          await page.click('.menu-button');
+          await page.locator('.row').first().waitFor();
+          assert.deepEqual(await page.evaluate(auditPage), [], `${size} with the list, ${colorScheme}`);
+          await page.click('.menu-button');
+        }
+      }
+    }
+    await page.setViewportSize(kSizes.desk);
+  });
+
+  it('says what to do when there are no cameras', async () => {
+    server.fleetEmpty = true;
+    await page.goto(`${base}/`);
+    await page.reload();
+    const empty = page.locator('.empty');
+    await empty.waitFor();
+    assert.match(await empty.textContent(), /millrace camera add/);
+    assert.deepEqual(await page.evaluate(auditPage), []);
+    await screenshot(page, 'empty_light');
+    server.fleetEmpty = false;
+    await untilMoving(page, 'LIVE');
+  });
+
+  it('asks gently, and not at all while nobody looks', () => {
+    const perSecond = (what) => server.requests.filter((r) => r === what).length / ((Date.now() - server.started) / 1000);
+    assert.ok(perSecond('GET /v1/cameras') < 1.5, `${perSecond('GET /v1/cameras')}/s`);
+    assert.ok(server.requests.filter((r) => r.includes('/coverage')).length / ((Date.now() - server.started) / 1000) < 1.5);
+  });
+
+  it('broke nothing on the way', () => browser.assertClean());
+});

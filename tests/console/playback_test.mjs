@@ -1,0 +1,205 @@
+// Live plays; going into the past plays the past, across gaps and back to live; speed, edges and links work.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { FakeServer } from './fake_server.mjs';
+import { Browser, kConsoleDir, screenshot, state, until, untilMoving } from './harness.mjs';
+
+const kMinute = 60_000;
+
+describe('playback', () => {
+  let server;
+  let base;
+  let browser;
+  let page;
+  const minutesAgo = (n) => server.started - n * kMinute;
+  const goTo = (ms) => page.evaluate((t) => { location.hash = `#/stream/front-door?t=${new Date(t).toISOString()}`; }, ms);
+  const untilPast = async (ms, slackMs = 4000) => {
+    const shown = await untilMoving(page, 'RECORDED');
+    assert.ok(shown.wall >= ms - 1000 && shown.wall <= ms + slackMs + 3000,
+      `shows ${new Date(shown.wall).toISOString()}, wanted ${new Date(ms).toISOString()}`);
+    return shown;
+  };
+
+  before(async () => {
+    server = new FakeServer(kConsoleDir);
+    base = await server.listen();
+    browser = await Browser.launch();
+    page = await browser.open();
+    await page.goto(`${base}/`);
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+
+  it('starts live with the first camera that records', async () => {
+    const shown = await untilMoving(page, 'LIVE');
+    assert.equal(shown.title, 'front-door');
+    assert.equal(shown.hash, '#/stream/front-door');
+    assert.ok(shown.muted, 'starts without sound, as browsers demand');
+    assert.match(shown.facts, /H\.264 \+ AAC · 640×360 · 25 fps · .*bit\/s/);
+    const behind = Number(/^([\d.]+) s behind$/.exec(shown.behind)?.[1]);
+    assert.ok(behind >= 1 && behind < 15, `${shown.behind}`);
+    await screenshot(page, 'live_dark');
+  });
+
+  it('unmutes', async () => {
+    await page.click('.unmute');
+    await until('sound', async () => !(await state(page)).muted);
+    await page.keyboard.press('m');
+    await until('no sound', async () => (await state(page)).muted);
+  });
+
+  it('goes to the time that is clicked in the timeline', async () => {
+    await page.click('.span:has-text("6 h")');
+    await page.locator('.span[aria-pressed="true"]:has-text("6 h")').waitFor();
+    const box = await page.locator('.timeline-canvas').boundingBox();
+    const wanted = minutesAgo(120);
+    // What the timeline says of a place is what a click there plays.
+    const { min, max } = await page.evaluate(() => {
+      const text = document.querySelector('.range').textContent;
+      const [from, to] = text.split(' – ');
+      return { min: new Date(from.replace(' ', 'T')).getTime(), max: new Date((to.length > 8 ? to : `${from.slice(0, 10)} ${to}`).replace(' ', 'T')).getTime() };
+    });
+    const x = box.x + (box.width * (wanted - min)) / (max - min);
+    await page.mouse.move(x, box.y + 45);
+    const tip = await until('a tip', () => page.locator('.tip').textContent());
+    assert.match(tip, /^(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d$/);
+    await page.mouse.click(x, box.y + 45);
+    const perPixel = (max - min) / box.width;
+    await untilPast(wanted - perPixel, 2 * perPixel + 4000);
+    await page.mouse.move(box.x, box.y - 200);
+    await screenshot(page, 'past_dark');
+  });
+
+  it('goes to the time in a link', async () => {
+    await goTo(minutesAgo(100));
+    await untilPast(minutesAgo(100));
+  });
+
+  it('asks only for what it shows', async () => {
+    const first = server.requests.length;
+    await goTo(minutesAgo(60));
+    await untilPast(minutesAgo(60));
+    const numbers = server.requests.slice(first).map((r) => Number(/(\d+)\.m4s/.exec(r)?.[1] ?? Number.NaN)).filter((n) => n > 0);
+    const wanted = Math.floor(minutesAgo(60) / 1000);
+    const late = numbers.filter((n) => n >= wanted - 1 && n < wanted + 60);
+    assert.ok(late.length > 0);
+    assert.deepEqual(numbers.filter((n) => n < wanted - 1 && n > wanted - 1000), [], 'nothing before the time asked for');
+  });
+
+  it('jumps by keys, within what is loaded and beyond it', async () => {
+    const start = await state(page);
+    await page.keyboard.press('ArrowRight');
+    await until('10 s on', async () => { const s = await state(page); return s.wall !== null && s.wall - start.wall >= 9000; });
+    await page.keyboard.press('Shift+ArrowLeft');
+    await page.keyboard.press('Shift+ArrowLeft');
+    await untilPast(start.wall + 10_000 - 2 * kMinute, 15_000);
+  });
+
+  it('pauses and goes on', async () => {
+    await page.keyboard.press('Space');
+    await until('a pause', async () => (await state(page)).paused);
+    await page.keyboard.press('Space');
+    await untilMoving(page, 'RECORDED');
+  });
+
+  it('plays faster', async () => {
+    await page.selectOption('.rate', '8');
+    const from = await untilMoving(page, 'RECORDED');
+    assert.equal(from.rate, 8);
+    await until('20 s of footage', async () => (await state(page)).wall - from.wall > 20_000);
+    await page.selectOption('.rate', '1');
+  });
+
+  it('goes on over a gap, and says so', async () => {
+    const end = minutesAgo(20); // footage until here, and again five minutes later
+    await goTo(end - 6000);
+    await untilMoving(page, 'RECORDED');
+    const shown = await until('the footage after the gap', async () => {
+      const s = await state(page);
+      return s.wall !== null && s.wall > end + 60_000 ? s : null;
+    });
+    assert.ok(shown.wall - minutesAgo(15) < 10_000);
+    assert.match(shown.toast, /Skipped .*5 min.* without footage/);
+    await untilMoving(page, 'RECORDED');
+  });
+
+  it('goes from one window of recorded time into the next', async () => {
+    // From 181 minutes before the start there is nothing for a minute; the window of half an hour before it ends there.
+    await goTo(minutesAgo(300) - 10 * kMinute);
+    const shown = await untilMoving(page, 'RECORDED');
+    assert.ok(shown.wall >= minutesAgo(300) - 1000 && shown.wall < minutesAgo(300) + 10_000, 'begins where footage begins');
+    assert.match((await state(page)).toast, /No footage at .*: playing from /);
+    // 29.9 minutes on is near the end of the window that begins at the footage's start.
+    const end = await page.evaluate(() => { const v = document.querySelector('video'); return v.duration; });
+    assert.ok(end > 25 * 60 && end < 40 * 60, `${end}`);
+    await page.evaluate(() => { const v = document.querySelector('video'); v.currentTime = v.duration - 3; });
+    await until('a picture after the end of the window', async () => {
+      const s = await state(page);
+      return s.wall !== null && s.wall > minutesAgo(270) + 2000 && s.wall < minutesAgo(268);
+    });
+    await untilMoving(page, 'RECORDED');
+  });
+
+  it('finds the starts of recordings', async () => {
+    await goTo(minutesAgo(100));
+    await untilPast(minutesAgo(100));
+    await page.keyboard.press('[');
+    await untilPast(minutesAgo(180));
+    await page.keyboard.press('[');
+    await untilPast(minutesAgo(300));
+    await page.keyboard.press(']');
+    await untilPast(minutesAgo(180));
+  });
+
+  it('goes to a time that is typed', async () => {
+    await page.keyboard.press('t');
+    const value = await page.evaluate((ms) => {
+      const d = new Date(ms);
+      const two = (n) => String(n).padStart(2, '0');
+      return `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())}T${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
+    }, minutesAgo(50));
+    assert.equal(await page.evaluate(() => document.activeElement.className), 'time-input');
+    await page.fill('.time-input', value);
+    await page.press('.time-input', 'Enter');
+    await page.evaluate(() => document.activeElement.blur());
+    await untilPast(minutesAgo(50));
+  });
+
+  it('goes back with the browser', async () => {
+    await page.goBack();
+    await untilPast(minutesAgo(180), 60_000);
+  });
+
+  it('returns to live', async () => {
+    await page.keyboard.press('l');
+    const shown = await untilMoving(page, 'LIVE');
+    assert.ok(Date.now() - shown.wall < 20_000);
+  });
+
+  it('live that was paused for long goes on from there', async () => {
+    await page.keyboard.press('Space');
+    const at = (await state(page)).wall;
+    await new Promise((resolve) => setTimeout(resolve, 5500)); // longer than what still counts as live
+    await page.keyboard.press('Space');
+    await untilPast(at - 1000, 6000);
+    await page.click('.live-button');
+    await untilMoving(page, 'LIVE');
+  });
+
+  it('says where there is no footage', async () => {
+    await page.click('a[href="#/stream/old-porch"]');
+    await until('words', async () => /Nothing feeds this stream/.test((await state(page)).message));
+    await page.click('.notice button');
+    const shown = await untilMoving(page, 'RECORDED');
+    assert.ok(Math.abs(shown.wall - minutesAgo(2900)) < kMinute);
+    await page.evaluate((t) => { location.hash = `#/stream/old-porch?t=${new Date(t).toISOString()}`; }, minutesAgo(2000));
+    await until('words', async () => /No footage at .*, and none after it/.test((await state(page)).message));
+    await page.click('a[href="#/stream/garage"]');
+    await until('words', async () => /garage is away: connection refused.*next try in/.test((await state(page)).message));
+    await screenshot(page, 'away_dark');
+  });
+
+  it('broke nothing on the way', () => browser.assertClean());
+});
