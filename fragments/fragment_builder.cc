@@ -147,7 +147,7 @@ class FragmentBuilder::Run {
     } else {
       FlushPending();
       for (Held& held : held_) {
-        const bool to_closing = closing_ && held.ms < ClosingEnd();
+        const bool to_closing = closing_ && held.ms < ClosingEnd() && BelongsToClosing(held);
         AddAudioTo(to_closing ? *closing_ : *current_, std::move(held));
       }
       held_.clear();
@@ -380,9 +380,10 @@ class FragmentBuilder::Run {
     const Timestamp stamped = frame.pts;
     frame.pts = frame.pts + std::chrono::milliseconds(video_track_ ? times_->shift_ms() : 0);
     const std::uint32_t samples = SamplesOfPacket(tracks_[track], frame.data.span());
-    const std::int64_t now_ms = video_track_ ? times_->max_ms() : RoundToMillis(frame.pts);
     const std::int64_t ms = RoundToMillis(frame.pts);
-    if (samples == 0 || ms > now_ms + Millis(kAudioAheadMax)) {
+    const bool ahead =
+        video_track_ && ms > std::max(times_->max_ms(), audio.seen_ms.value_or(0)) + Millis(kAudioAheadMax);
+    if (samples == 0 || ahead) {
       ++counters_.frames_dropped;
       return;
     }
@@ -396,6 +397,7 @@ class FragmentBuilder::Run {
     frame.pts = audio.grid->TimeOf(*sample);
     if (AbsMillis(frame.pts - stamped) > Millis(AudioGrid::kJitterMax)) ++counters_.times_corrected;
     audio.seen_ms = RoundToMillis(frame.pts);
+    if (video_track_) times_->OthersAt(*audio.seen_ms);
     held_bytes_ += frame.data.size();
     held_.push_back({.track = track,
                      .frame = std::move(frame),
@@ -412,18 +414,23 @@ class FragmentBuilder::Run {
   // complete.
   Result<void> Pump() {
     if (!current_) return {};
+    const bool alone = video_track_ && VideoStands();
+    if (alone) {
+      FlushPending();
+      if (closing_) KnowClosingEnd(ClosingEnd());
+    }
     std::deque<Held> waiting;
     Result<void> result;
     while (!held_.empty() && result) {
       Held held = std::move(held_.front());
       held_.pop_front();
+      const bool closing_open = closing_ && !closing_end_ms_;
       if (closing_ && BelongsToClosing(held)) {
         held_bytes_ -= held.frame.data.size();
         AddAudioTo(*closing_, std::move(held));
-      } else if (!(closing_ && !closing_end_ms_) &&
-                 (!video_track_ || held.ms <= times_->max_ms() || VideoStands(held, waiting.size()))) {
+      } else if (!closing_open && (!video_track_ || alone || held.ms <= times_->max_ms())) {
         held_bytes_ -= held.frame.data.size();
-        result = AddAudio(std::move(held), waiting.size());
+        result = AddAudio(std::move(held), alone);
       } else {
         waiting.push_back(std::move(held));
       }
@@ -436,20 +443,27 @@ class FragmentBuilder::Run {
   }
 
   bool BelongsToClosing(const Held& held) const {
+    // A track that has come to the next fragment does not turn back.
+    if (current_->facts().track_facts[held.track].frames > 0 || !Fits(*closing_, held)) return false;
     if (closing_end_ms_) return held.ms < *closing_end_ms_;
     return closing_->video_frames() > 0 && held.ms <= closing_->video_max_ms();
   }
 
-  // Whether this audio has waited for the picture long enough. `waiting`: what else does.
-  bool VideoStands(const Held& held, std::size_t waiting) const {
-    return held.ms > times_->max_ms() + Millis(kAudioLeadMax) || waiting + held_.size() > kHeldFramesMax ||
-           held_bytes_ > kHeldBytesMax;
+  bool Fits(const OpenFragment& fragment, const Held& held) const {
+    return fragment.bytes() + held.frame.data.size() + kBlockOverheadMax <= limits_.bytes_max &&
+           fragment.frame_count() < kFramesMax && std::abs(held.ms - fragment.opened_ms()) <= kSpanMaxMs;
+  }
+
+  // Whether audio has waited for the picture long enough.
+  bool VideoStands() const {
+    return held_.size() > kHeldFramesMax || held_bytes_ > kHeldBytesMax ||
+           std::any_of(held_.begin(), held_.end(), [this](const Held& held) {
+             return held.ms > times_->max_ms() + Millis(kAudioLeadMax);
+           });
   }
 
   // To the newest fragment; ends it first where that is due.
-  Result<void> AddAudio(Held held, std::size_t waiting) {
-    const bool alone = video_track_ && VideoStands(held, waiting);
-    if (alone) FlushPending();
+  Result<void> AddAudio(Held held, bool alone) {
     if (current_->opened_ms() - held.ms > Millis(kAudioLateMax)) {
       ++counters_.frames_dropped;
       return {};
@@ -463,8 +477,10 @@ class FragmentBuilder::Run {
     if (OverLimit(held.frame)) end = FragmentEnd::kSize;
     if (end && current_->frame_count() > 0) {
       FlushPending();
-      MILLRACE_RETURN_IF_ERROR(Cut(*end, held.ms, {.by_video = false, .independent = !video_track_}));
-      KnowClosingEnd(held.ms);
+      const std::int64_t next_ms =
+          current_->video_frames() > 0 ? std::max(held.ms, current_->video_max_ms() + 1) : held.ms;
+      MILLRACE_RETURN_IF_ERROR(Cut(*end, next_ms, {.by_video = false, .independent = !video_track_}));
+      KnowClosingEnd(next_ms);
     }
     AddAudioTo(*current_, std::move(held));
     return {};
@@ -472,11 +488,9 @@ class FragmentBuilder::Run {
 
   void AddAudioTo(OpenFragment& fragment, Held held) {
     const std::size_t bytes = held.frame.data.size();
-    const bool fits = fragment.bytes() + bytes + kBlockOverheadMax <= limits_.bytes_max &&
-                      fragment.frame_count() < kFramesMax + kHeldFramesMax &&
-                      std::abs(held.ms - fragment.opened_ms()) <= kSpanMaxMs;
     const Frame frame = held.frame;
-    if (!fits || !fragment.AddAudio(held.track, std::move(held.frame), held.sample, held.samples)) {
+    if (!Fits(fragment, held) ||
+        !fragment.AddAudio(held.track, std::move(held.frame), held.sample, held.samples)) {
       ++counters_.frames_dropped;
       return;
     }
@@ -515,8 +529,8 @@ class FragmentBuilder::Run {
       const std::int64_t next_video_ms = by.by_video ? next_ms : times_->max_ms() + times_->frame_ms();
       FinishCurrentVideo(next_video_ms);
       if (current_->video_frames() > 0) times_->Cut(current_->video_max_ms());
-      // Without reordering the end just written down is the next frame's time: it has to keep to that.
-      if (!by.by_video && times_->depth() == 0) times_->RaiseTo(next_video_ms);
+      // Whatever picture comes late has to keep to the ends that were just written down.
+      if (!by.by_video) times_->RaiseFloor(std::max(next_ms, next_video_ms));
     }
     current_->facts().end = end;
     closing_ = std::move(current_);

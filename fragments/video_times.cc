@@ -20,28 +20,35 @@ std::int64_t VideoTimes::frame_ms() const {
   return std::clamp<std::int64_t>((placed_.back() - placed_.front() + steps / 2) / steps, 1, kJumpMaxMs);
 }
 
+std::int64_t VideoTimes::Newest() const { return std::max(max_ms_, floor_ms_); }
+
+bool VideoTimes::JumpsForward(std::int64_t ms) const {
+  return ms > std::max(Newest(), others_ms_) + kJumpMaxMs;
+}
+
 bool VideoTimes::NeedsNewRun(std::int64_t raw_ms) const {
   if (!started_) return false;
-  return headers_lied_ || raw_ms > max_ms_ + kJumpMaxMs || raw_ms < max_ms_ - kStepBackMaxMs;
+  return headers_lied_ || JumpsForward(raw_ms) || raw_ms < Newest() - kStepBackMaxMs;
 }
 
 VideoTimes::Placed VideoTimes::PlaceKeyFrame(std::int64_t raw_ms) {
   if (!started_) {
     started_ = true;
-    floor_ms_ = max_ms_ = raw_ms - 1;
+    floor_ms_ = max_ms_ = others_ms_ = raw_ms - 1;
   }
   // Nothing that comes later is shown before what came so far: the clock of the source is taken up again.
-  if (raw_ms > max_ms_ && raw_ms <= max_ms_ + kJumpMaxMs) {
+  if (raw_ms > Newest() && !JumpsForward(raw_ms)) {
     shift_ms_ = 0;
     return Take(raw_ms, raw_ms);
   }
-  shift_ms_ = max_ms_ + 1 - raw_ms;
-  return Take(raw_ms, max_ms_ + 1);
+  const std::int64_t ms = Newest() + 1;
+  shift_ms_ = ms - raw_ms;
+  return Take(raw_ms, ms);
 }
 
 VideoTimes::Placed VideoTimes::PlaceOther(std::int64_t raw_ms) {
   const std::int64_t ms = raw_ms + shift_ms_;
-  if (ms > max_ms_ + kJumpMaxMs || ms <= floor_ms_) return Move(raw_ms);
+  if (JumpsForward(ms) || ms <= floor_ms_) return Move(raw_ms);
   if (ms > max_ms_) return Take(raw_ms, ms);
   const std::int64_t window_ms =
       std::clamp<std::int64_t>(2 * (std::int64_t{depth_} + 1) * frame_ms(), kStepBackMaxMs, kJumpMaxMs);
@@ -56,7 +63,7 @@ VideoTimes::Placed VideoTimes::PlaceOther(std::int64_t raw_ms) {
 }
 
 VideoTimes::Placed VideoTimes::Move(std::int64_t raw_ms) {
-  const std::int64_t ms = max_ms_ + frame_ms();
+  const std::int64_t ms = Newest() + frame_ms();
   shift_ms_ = ms - raw_ms;
   return Take(raw_ms, ms);
 }
@@ -85,9 +92,8 @@ VideoTimes::Placed VideoTimes::KeepAboveFloor(std::int64_t ms) {
   return Move(ms - shift_ms_);
 }
 
-void VideoTimes::RaiseTo(std::int64_t ms) {
-  floor_ms_ = std::max(floor_ms_, ms - 1);
-  max_ms_ = std::max(max_ms_, ms - 1);
-}
+void VideoTimes::RaiseFloor(std::int64_t ms) { floor_ms_ = std::max(floor_ms_, ms - 1); }
+
+void VideoTimes::OthersAt(std::int64_t ms) { others_ms_ = std::max(others_ms_, ms); }
 
 }  // namespace millrace

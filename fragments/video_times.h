@@ -40,8 +40,10 @@ class VideoTimes {
   void Cut(std::int64_t last_ms);
   // After Cut(): a time given out before it, moved if it lies below the cut.
   Placed KeepAboveFloor(std::int64_t ms);
-  // What follows is to be at or after `ms`.
-  void RaiseTo(std::int64_t ms);
+  // The fragment ended without a picture to follow: what comes is to be at or after `ms`.
+  void RaiseFloor(std::int64_t ms);
+  // Other tracks have come to `ms`: up to there a step forward is no jump.
+  void OthersAt(std::int64_t ms);
 
   bool empty() const { return !started_; }
   std::int64_t max_ms() const { return max_ms_; }  // the greatest time given out. REQUIRES: !empty().
@@ -52,6 +54,8 @@ class VideoTimes {
   bool headers_lied() const { return headers_lied_; }
 
  private:
+  std::int64_t Newest() const;  // nothing that can follow a key frame lies at or before it
+  bool JumpsForward(std::int64_t ms) const;
   Placed Move(std::int64_t raw_ms);
   Placed Take(std::int64_t raw_ms, std::int64_t ms);
 
@@ -61,6 +65,7 @@ class VideoTimes {
   bool headers_lied_ = false;
   std::int64_t floor_ms_ = 0;
   std::int64_t max_ms_ = 0;
+  std::int64_t others_ms_ = 0;
   std::int64_t shift_ms_ = 0;
   std::vector<std::int64_t> placed_;  // since the last cut, ascending
 };
