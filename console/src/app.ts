@@ -23,7 +23,8 @@ import { Timeline } from './timeline/timeline.js';
 import { spanOf } from './timeline/view.js';
 
 const kTickMs = 250;
-const kCoverageMs = 6 * kSecond;
+const kCoverageMs = 6 * kSecond; // how often what is seen is asked for again
+const kCoverageSoonMs = 500; // after the view has moved to what is not known
 const kLiveEdgeMs = 4 * kSecond; // closer to now than this is live: its fragment may still be open
 const kSpans: readonly (readonly [string, number])[] = [
   ['10 min', 10 * kMinute], ['1 h', kHour], ['6 h', 6 * kHour], ['1 d', kDay], ['7 d', 7 * kDay],
@@ -51,7 +52,7 @@ export class App {
   private rows: Row[] = [];
   private place: Place | null = null;
   private coverage: Coverage | null = null;
-  private coverageAt = 0;
+  private coverageAt = -Infinity; // performance.now() of the last question; -Infinity: ask at once
   private going = 0; // numbers the jumps: a slow answer must not overtake a later wish
   private continuedAt: number | null = null; // where the last window ended
   private toastTimer = 0;
@@ -77,10 +78,7 @@ export class App {
     this.player.onRangeEnd = (wall) => void this.continueAfter(wall);
     this.player.onSkip = (from, to) => this.say(`Skipped ${formatDuration(to - from)} without footage.`);
     this.timeline.onGo = (time) => void this.go(time, true);
-    this.timeline.onView = () => {
-      this.coverageAt = Math.min(this.coverageAt, performance.now() - kCoverageMs + 200);
-      this.renderRange();
-    };
+    this.timeline.onView = () => this.renderRange();
     window.addEventListener('popstate', () => this.follow());
     listen(this.keys());
     window.setInterval(() => this.tick(), kTickMs);
@@ -172,11 +170,12 @@ export class App {
     if (fleet) this.rows = rowsOf(fleet.cameras, fleet.streams);
     setText(this.banner, trouble ?? '');
     setHidden(this.banner, trouble === null);
+    document.body.classList.toggle('stale', trouble !== null);
     if (fleet && !this.place) this.follow();
     if (back) {
       this.say('The server is back.');
       this.player.retry();
-      this.coverageAt = 0;
+      this.coverageAt = -Infinity;
     }
     if (trouble === null) {
       const row = this.row();
@@ -232,7 +231,7 @@ export class App {
   private choose(stream: string | null): void {
     if (this.coverage?.stream === stream) return;
     this.coverage = stream === null ? null : new Coverage(stream);
-    this.coverageAt = 0;
+    this.coverageAt = -Infinity;
     this.timeline.setCoverage(this.coverage);
   }
 
@@ -417,7 +416,8 @@ export class App {
   private tick(): void {
     if (document.visibilityState !== 'visible') return;
     this.render();
-    if (this.coverage && performance.now() - this.coverageAt > kCoverageMs) void this.refreshCoverage(this.coverage);
+    const wait = this.coverage?.lacks(this.timeline.view, serverNow()) ? kCoverageSoonMs : kCoverageMs;
+    if (this.coverage && performance.now() - this.coverageAt > wait) void this.refreshCoverage(this.coverage);
     // Fast playback that has caught up with the present goes on live.
     const { player } = this;
     if (player.reachesPresent && player.getRate() > 1 && (player.latency() ?? kHour) < 5 * kSecond && this.row()?.stream?.live) {

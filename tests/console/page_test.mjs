@@ -94,6 +94,20 @@ describe('page', () => {
     for (const [name, words] of Object.entries(texts)) assert.match(await row(name).textContent(), words);
   });
 
+  it('shows what is recorded in the timeline, soon', async () => {
+    // The canvas is opaque where it draws: count the pixels of footage's colour in the middle of the bar.
+    const recorded = () => page.evaluate(() => {
+      const canvas = document.querySelector('.timeline-canvas');
+      const { data } = canvas.getContext('2d').getImageData(0, Math.round(45 * devicePixelRatio), canvas.width, 1);
+      let count = 0;
+      for (let i = 0; i < data.length; i += 4) if (data[i] === 0x3f && data[i + 1] === 0x9c && data[i + 2] === 0x7c) count += 1;
+      return count / canvas.width;
+    });
+    // Half an hour is seen, and five minutes of it have no footage; a little room is left for the future.
+    const share = await until('bars', recorded, 3000);
+    assert.ok(share > 0.7 && share < 0.85, `${share}`);
+  });
+
   it('filters when there are many', async () => {
     assert.ok(await page.locator('.filter').isHidden());
     for (let i = 0; i < 40; i += 1) {

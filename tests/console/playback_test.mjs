@@ -121,7 +121,7 @@ describe('playback', () => {
       return s.wall !== null && s.wall > end + 60_000 ? s : null;
     });
     assert.ok(shown.wall - minutesAgo(15) < 10_000);
-    assert.match(shown.toast, /Skipped .*5 min.* without footage/);
+    await until('words about the gap', async () => /Skipped .*5 min.* without footage/.test((await state(page)).toast), 4000);
     await untilMoving(page, 'RECORDED');
   });
 

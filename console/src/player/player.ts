@@ -74,7 +74,10 @@ export class Player {
     on('waiting', () => {
       if (this.phase === 'playing' || this.phase === 'paused') this.enter('buffering');
     });
-    on('seeking', () => { this.lastWall = null; });
+    on('seeking', () => {
+      // A wish, not a skip; but hls.js also seeks, over holes between two pieces of footage.
+      if (Math.abs(video.currentTime - this.progressTime) > 2) this.lastWall = null;
+    });
     on('timeupdate', () => this.progressed());
     on('volumechange', () => this.onChange());
     on('ended', () => {
@@ -236,6 +239,7 @@ export class Player {
     const time = mediaAt(this.pieces, wall);
     if (time === null) return false;
     this.target = this.target ? { ...this.target, wall } : null;
+    this.lastWall = null;
     this.video.currentTime = time;
     if (this.wantsPlay) void this.start();
     return true;

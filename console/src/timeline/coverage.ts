@@ -21,6 +21,12 @@ export class Coverage {
     return this.known !== null && time >= this.known.start && time < this.known.end;
   }
 
+  /** Some of the view (its past) is not known. */
+  lacks(view: View, now: number): boolean {
+    const end = Math.min(view.end, now) - kTailMs; // the newest is refreshed in its own time
+    return this.known === null || view.start < this.known.start || end > this.known.end;
+  }
+
   /** Fetches what the view (and a little around it) lacks, and what may have changed. False: nothing new. Throws as the API does. */
   async refresh(view: View, now: number): Promise<boolean> {
     if (this.busy) return false;

@@ -272,10 +272,12 @@ export class Timeline {
   }
 
   private drawTicks(g: CanvasRenderingContext2D, width: number): void {
-    g.font = `11px ${getComputedStyle(this.wrap).fontFamily}`;
+    const style = getComputedStyle(this.wrap);
+    const size = Number.parseFloat(style.fontSize); // larger on a wall screen
+    g.font = `${Math.round(size * 0.8)}px ${style.fontFamily}`;
     g.textBaseline = 'middle';
     g.textAlign = 'center';
-    for (const tick of ticksOf(this.view, width, 84)) {
+    for (const tick of ticksOf(this.view, width, size * 6)) {
       const x = Math.round(xOf(this.view, width, tick.time)) + 0.5;
       g.strokeStyle = this.colors['line']!;
       g.lineWidth = 1;
