@@ -1,4 +1,5 @@
 #include <boost/json/array.hpp>
+#include <cmath>
 
 #include "api/camera_json.h"
 #include "api/handlers.h"
@@ -41,7 +42,8 @@ boost::json::object DescribeCamera(const CameraStatus& status) {
   boost::json::array analyzers;
   for (const std::string& analyzer : settings.analyzers) analyzers.push_back(Text(analyzer));
   object["analyzers"] = std::move(analyzers);
-  object["retention_hours"] = std::chrono::duration<double, std::ratio<3600>>(settings.retention).count();
+  object["retention_hours"] =
+      Number(std::chrono::duration<double, std::ratio<3600>>(settings.retention).count());
   boost::json::object labels;
   for (const auto& [key, value] : settings.labels) labels[key] = value;
   object["labels"] = std::move(labels);
@@ -61,8 +63,8 @@ boost::json::object DescribeCamera(const CameraStatus& status) {
   object["bytes"] = status.bytes;
   object["times_corrected"] = status.times_corrected;
   object["clock_jumps"] = status.clock_jumps;
-  object["bitrate_bps"] = status.bitrate_bps;
-  object["frame_rate"] = status.frame_rate;
+  object["bitrate_bps"] = Number(std::round(status.bitrate_bps));
+  object["frame_rate"] = Number(std::round(status.frame_rate * 100) / 100);
   object["last_frame"] = TimeOrNull(status.last_frame);
   object["tracks"] = DescribeTracks(status.tracks);
   if (status.clock) {

@@ -46,10 +46,10 @@ std::optional<std::string_view> NearestName(std::string_view name,
   return nearest;
 }
 
-Result<boost::json::object> ParseJsonObject(std::string_view text) {
-  if (text.size() > kJsonBodyBytesMax) {
+Result<boost::json::object> ParseJsonObject(std::string_view text, std::size_t bytes_max) {
+  if (text.size() > bytes_max) {
     return Error{ErrorCode::kInvalidArgument,
-                 "the JSON is larger than " + std::to_string(kJsonBodyBytesMax) + " bytes"};
+                 "the JSON is larger than " + std::to_string(bytes_max) + " bytes"};
   }
   if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) {
     return Error{ErrorCode::kInvalidArgument,
@@ -174,6 +174,11 @@ std::optional<std::map<std::string, std::string>> ObjectReader::StringMap(std::s
 }
 
 std::string ToText(const boost::json::value& value) { return boost::json::serialize(value); }
+
+boost::json::value Number(double value) {
+  if (std::abs(value) < 1e15 && value == std::trunc(value)) return static_cast<std::int64_t>(value);
+  return value;
+}
 
 boost::json::value TimeOrNull(const std::optional<Timestamp>& time) {
   if (!time) return nullptr;

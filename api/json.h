@@ -25,7 +25,7 @@ inline constexpr std::size_t kJsonBodyBytesMax = 64 * 1024;
 inline constexpr std::size_t kJsonDepthMax = 8;
 
 // `text` must be one JSON object.
-Result<boost::json::object> ParseJsonObject(std::string_view text);
+Result<boost::json::object> ParseJsonObject(std::string_view text, std::size_t bytes_max = kJsonBodyBytesMax);
 
 // Takes members out of an object by name. The first error is kept, and Finish gives it; what is read after it
 // counts for nothing. A member that is null counts as left out.
@@ -58,6 +58,7 @@ std::optional<std::string_view> NearestName(std::string_view name,
 
 // For answers.
 std::string ToText(const boost::json::value& value);
+boost::json::value Number(double value);  // 168 rather than 1.68E2, where it is whole
 boost::json::value TimeOrNull(const std::optional<Timestamp>& time);
 inline boost::json::string_view JsonView(std::string_view text) { return {text.data(), text.size()}; }
 

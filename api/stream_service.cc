@@ -23,7 +23,7 @@ Result<boost::json::object> DescribeStream(const StreamServices& services, const
   boost::json::object object;
   object["name"] = stream.name;
   object["created"] = Text(stream.created);
-  object["retention_hours"] = Hours(stream.retention);
+  object["retention_hours"] = Number(Hours(stream.retention));
   object["fragments"] = usage.fragments;
   object["bytes"] = usage.bytes;
   object["first"] = TimeOrNull(usage.first);
@@ -100,24 +100,33 @@ struct FragmentsPage {
   std::optional<FragmentNumber> after;                       // by number, above this one
   std::optional<std::pair<Timestamp, FragmentNumber>> next;  // by time, behind this one
   std::size_t limit = kFragmentsDefault;
+  bool newest = false;  // the last `limit` ones
 };
 
 std::string NextToken(const FragmentFacts& last) {
   return std::to_string(last.start.ns) + "-" + last.number.ToString();
 }
 
+Result<std::size_t> ParseCount(const Target& target, const char* name, std::size_t otherwise) {
+  auto text = target.Query(name);
+  if (!text) return otherwise;
+  bool digits =
+      !text->empty() && text->size() <= 4 && text->find_first_not_of("0123456789") == std::string_view::npos;
+  std::size_t count = digits ? std::stoul(std::string(*text)) : 0;
+  if (count >= 1 && count <= kFragmentsMax) return count;
+  return Error{ErrorCode::kInvalidArgument,
+               std::string("'") + name + "' must be a number from 1 to " + std::to_string(kFragmentsMax)};
+}
+
 Result<FragmentsPage> ParseFragmentsPage(const Target& target) {
-  MILLRACE_RETURN_IF_ERROR(target.CheckQuery({"start", "end", "limit", "next", "after"}));
+  MILLRACE_RETURN_IF_ERROR(target.CheckQuery({"start", "end", "limit", "next", "after", "last"}));
   FragmentsPage page;
   MILLRACE_ASSIGN_OR_RETURN(page.range, ParseTimeRange(target));
-  if (auto limit = target.Query("limit")) {
-    bool digits = !limit->empty() && limit->size() <= 4 &&
-                  limit->find_first_not_of("0123456789") == std::string_view::npos;
-    page.limit = digits ? std::stoul(std::string(*limit)) : 0;
-    if (page.limit < 1 || page.limit > kFragmentsMax) {
-      return Error{ErrorCode::kInvalidArgument,
-                   "'limit' must be a number from 1 to " + std::to_string(kFragmentsMax)};
-    }
+  MILLRACE_ASSIGN_OR_RETURN(page.limit, ParseCount(target, "limit", kFragmentsDefault));
+  page.newest = target.Query("last").has_value();
+  if (page.newest) {
+    if (target.query.size() > 1) return Error{ErrorCode::kInvalidArgument, "'last' stands alone"};
+    MILLRACE_ASSIGN_OR_RETURN(page.limit, ParseCount(target, "last", 1));
   }
   if (auto after = target.Query("after")) {
     if (page.range.start || page.range.end || target.Query("next")) {
@@ -148,6 +157,14 @@ Result<std::vector<FragmentFacts>> FindFragments(FragmentStore& store, const std
                                                  const FragmentsPage& page) {
   FragmentQuery query;
   query.limit = page.limit + 1;  // one more tells whether there is a next page
+  if (page.newest) {
+    query.order = FragmentOrder::kNumber;
+    query.descending = true;
+    query.limit = page.limit;
+    auto found = store.List(name, query);
+    if (found) std::reverse(found->begin(), found->end());
+    return found;
+  }
   if (page.after) {
     query.order = FragmentOrder::kNumber;
     query.from_number = FragmentNumber{page.after->counter + 1, 0, 0};

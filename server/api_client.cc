@@ -1,0 +1,77 @@
+#include "server/api_client.h"
+
+#include "api/json.h"
+#include "server/exit_codes.h"
+
+namespace millrace::server {
+namespace {
+
+constexpr std::size_t kAnswerBytesMax = 64 * 1024 * 1024;
+
+Error ToError(const wire::HttpResponse& response) {
+  auto object = api::ParseJsonObject(response.body, kAnswerBytesMax);
+  if (object) {
+    const auto* error = object->if_contains("error");
+    const auto* code =
+        error != nullptr && error->is_object() ? error->get_object().if_contains("code") : nullptr;
+    const auto* message = code != nullptr ? error->get_object().if_contains("message") : nullptr;
+    if (message != nullptr && code->is_string() && message->is_string()) {
+      return Error{ErrorCodeFromString(code->get_string().c_str()), message->get_string().c_str()};
+    }
+  }
+  return Error{ErrorCode::kInternal, "the answer is HTTP " + std::to_string(response.status) +
+                                         " without our error text: is this endpoint a millrace server?"};
+}
+
+}  // namespace
+
+ErrorCode ErrorCodeFromString(std::string_view name) {
+  for (int i = 0; i <= static_cast<int>(ErrorCode::kInternal); ++i) {
+    if (ToString(static_cast<ErrorCode>(i)) == name) return static_cast<ErrorCode>(i);
+  }
+  return ErrorCode::kInternal;
+}
+
+Result<ApiClient> ApiClient::Make(const std::string& endpoint) {
+  MILLRACE_ASSIGN_OR_RETURN(wire::Endpoint parsed, wire::Endpoint::Parse(endpoint));
+  return ApiClient(std::move(parsed));
+}
+
+Error ApiClient::Unreachable(const Error& error) {
+  unreachable_ = error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kDeadlineExceeded;
+  if (!unreachable_) return error;
+  return Error{error.code, "no answer from " + http_->endpoint().ToString() + " (" + error.message +
+                               "): start it with `millrace serve`, or name it with --endpoint"};
+}
+
+Result<boost::json::object> ApiClient::Call(const std::string& method, const std::string& target,
+                                            const std::string& body) {
+  unreachable_ = false;
+  wire::HttpRequest request{method, target, {}, body};
+  if (!body.empty()) request.headers.emplace_back("Content-Type", "application/json");
+  auto response = http_->Send(request);
+  if (!response) return Unreachable(response.error());
+  if (response->status < 200 || response->status > 299) return ToError(*response);
+  auto object = api::ParseJsonObject(response->body, kAnswerBytesMax);
+  if (!object) {
+    return Error{ErrorCode::kInternal,
+                 "the answer is not JSON: is " + http_->endpoint().ToString() + " a millrace server?"};
+  }
+  return object;
+}
+
+Result<void> ApiClient::Download(const std::string& target, const wire::HttpClient::BodySink& sink) {
+  unreachable_ = false;
+  wire::HttpRequest request{"GET", target, {}, ""};
+  auto response = http_->Send(request, sink);
+  if (!response) return Unreachable(response.error());
+  if (response->status < 200 || response->status > 299) return ToError(*response);
+  return {};
+}
+
+int ApiClient::Fail(const Error& error) const {
+  int code = Complain(error);
+  return unreachable_ ? static_cast<int>(kExitUnreachable) : code;
+}
+
+}  // namespace millrace::server

@@ -1,0 +1,68 @@
+// The subcommands of `millrace`. Each gives the exit code (server/exit_codes.h); all but serve and check talk
+// to a running server over HTTP.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace millrace::server {
+
+struct ClientOptions {
+  std::string endpoint = "http://127.0.0.1:4567";
+  bool json = false;  // JSON on standard output instead of tables
+};
+
+struct ServeOptions {
+  std::optional<std::filesystem::path> config;
+  std::optional<std::filesystem::path> data_dir;
+  std::optional<std::string> listen;
+  std::optional<std::string> log_level;
+  std::optional<std::string> log_format;
+};
+int RunServe(const ServeOptions& options);
+
+struct CameraAddOptions {
+  std::string name;
+  std::string url;
+  std::optional<std::string> stream;
+  std::optional<std::string> username;
+  std::optional<std::filesystem::path> password_file;
+  bool ask_password = false;
+  bool udp = false;
+  bool no_tls_verify = false;
+  std::optional<double> retention_hours;
+  std::vector<std::string> labels;  // "key=value"
+  bool disabled = false;
+};
+int RunCameraAdd(const ClientOptions& client, const CameraAddOptions& options);
+int RunCameraList(const ClientOptions& client);
+int RunCameraShow(const ClientOptions& client, const std::string& name);
+int RunCameraRemove(const ClientOptions& client, const std::string& name, bool purge);
+int RunCameraEnable(const ClientOptions& client, const std::string& name, bool enabled);
+
+int RunStreamList(const ClientOptions& client);
+int RunStreamShow(const ClientOptions& client, const std::string& name);
+int RunStreamDelete(const ClientOptions& client, const std::string& name);
+
+struct TailOptions {
+  std::string stream;
+  std::size_t last = 5;              // fragments shown before the new ones
+  std::optional<std::size_t> count;  // ends after so many lines
+};
+int RunTail(const ClientOptions& client, const TailOptions& options);
+
+struct ExportOptions {
+  std::string stream;
+  std::string start;
+  std::optional<std::string> end;
+  std::filesystem::path output;
+  std::optional<std::string> format;  // none: by the output's ending
+};
+int RunExport(const ClientOptions& client, const ExportOptions& options);
+
+int RunCheck(const std::optional<std::filesystem::path>& data_dir, bool json);
+
+}  // namespace millrace::server

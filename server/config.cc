@@ -1,0 +1,270 @@
+#include "server/config.h"
+
+#include <arpa/inet.h>
+#include <unistd.h>
+#include <yaml-cpp/yaml.h>
+
+#include <charconv>
+#include <cstdlib>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "api/json.h"
+
+namespace millrace::server {
+namespace {
+
+// Reads one mapping of the file; the first error is kept.
+class Section {
+ public:
+  Section(const YAML::Node& node, std::string file, std::string path,
+          std::initializer_list<std::string_view> known)
+      : node_(node), file_(std::move(file)), path_(std::move(path)) {
+    if (!node_.IsDefined() || node_.IsNull()) return;
+    if (!node_.IsMap()) {
+      Fail(node_, (path_.empty() ? "the file" : "'" + path_ + "'") + " must be a mapping of settings");
+      return;
+    }
+    std::set<std::string> seen;
+    for (const auto& entry : node_) {
+      if (!entry.first.IsScalar()) {
+        Fail(entry.first, "a setting's name must be a word");
+        return;
+      }
+      const std::string& key = entry.first.Scalar();
+      if (std::find(known.begin(), known.end(), key) == known.end()) {
+        auto nearest = api::NearestName(key, known);
+        std::string text = "'" + Full(key) + "' is not known";
+        text += nearest ? "; did you mean '" + Full(std::string(*nearest)) + "'?"
+                        : "; docs/configuration.md lists all";
+        Fail(entry.first, text);
+      } else if (!seen.insert(key).second) {
+        Fail(entry.first, "'" + Full(key) + "' is set twice");
+      }
+    }
+  }
+
+  void Text(const char* key, std::string& value) {
+    YAML::Node node = Find(key);
+    if (!node.IsDefined()) return;
+    if (!node.IsScalar() || node.Scalar().empty()) return Fail(node, "'" + Full(key) + "' must be text");
+    value = node.Scalar();
+  }
+
+  template <typename T>
+  void Number(const char* key, T& value, std::uint64_t min, std::uint64_t max, std::uint64_t factor = 1) {
+    YAML::Node node = Find(key);
+    if (!node.IsDefined()) return;
+    std::uint64_t number = 0;
+    bool good = node.IsScalar();
+    if (good) {
+      const std::string& text = node.Scalar();
+      auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), number);
+      good = ec == std::errc() && end == text.data() + text.size() && number >= min && number <= max;
+    }
+    if (!good) {
+      return Fail(node, "'" + Full(key) + "' must be a whole number from " + std::to_string(min) + " to " +
+                            std::to_string(max));
+    }
+    value = static_cast<T>(number * factor);
+  }
+
+  void Seconds(const char* key, Duration& value, double min, double max) {
+    YAML::Node node = Find(key);
+    if (!node.IsDefined()) return;
+    double seconds = 0;
+    bool good = node.IsScalar();
+    if (good) {
+      const std::string& text = node.Scalar();
+      auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+      good = ec == std::errc() && end == text.data() + text.size() && seconds >= min && seconds <= max;
+    }
+    if (!good) {
+      std::ostringstream text;
+      text << "'" << Full(key) << "' must be a number of seconds from " << min << " to " << max;
+      return Fail(node, text.str());
+    }
+    value = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+  }
+
+  template <typename T>
+  void OneOf(const char* key, T& value, std::initializer_list<std::pair<const char*, T>> choices) {
+    YAML::Node node = Find(key);
+    if (!node.IsDefined()) return;
+    std::string names;
+    for (const auto& [name, choice] : choices) {
+      if (node.IsScalar() && node.Scalar() == name) {
+        value = choice;
+        return;
+      }
+      names += (names.empty() ? "" : ", ") + std::string(name);
+    }
+    Fail(node, "'" + Full(key) + "' must be one of: " + names);
+  }
+
+  YAML::Node Child(const char* key) const { return Find(key); }
+  void Fail(const YAML::Node& node, const std::string& text) {
+    if (error_) return;
+    std::string line = node.Mark().is_null() ? "" : ":" + std::to_string(node.Mark().line + 1);
+    error_ = Error{ErrorCode::kInvalidArgument, file_ + line + ": " + text};
+  }
+  Result<void> Finish() const {
+    if (error_) return *error_;
+    return {};
+  }
+
+ private:
+  std::string Full(const std::string& key) const { return path_.empty() ? key : path_ + "." + key; }
+  YAML::Node Find(const char* key) const {
+    if (!node_.IsDefined() || !node_.IsMap()) return YAML::Node(YAML::NodeType::Undefined);
+    return node_[key];
+  }
+
+  const YAML::Node node_;
+  const std::string file_;
+  const std::string path_;
+  std::optional<Error> error_;
+};
+
+Result<Config> ReadConfig(const YAML::Node& root, const std::string& name) {
+  Config config;
+  Section top(
+      root, name, "",
+      {"listen", "data_dir", "console_dir", "stop_timeout_s", "log", "http", "cameras", "storage", "hls"});
+  std::string listen;
+  std::string data_dir;
+  std::string console_dir;
+  top.Text("listen", listen);
+  top.Text("data_dir", data_dir);
+  top.Text("console_dir", console_dir);
+  top.Seconds("stop_timeout_s", config.stop_timeout, 1, 600);
+  if (!listen.empty()) {
+    auto address = ListenAddress::Parse(listen);
+    if (address) {
+      config.listen = *address;
+    } else {
+      top.Fail(root["listen"], address.error().message);
+    }
+  }
+  MILLRACE_RETURN_IF_ERROR(top.Finish());
+  config.data_dir = data_dir;
+  if (!console_dir.empty()) config.console_dir = console_dir;
+
+  Section log(top.Child("log"), name, "log", {"level", "format"});
+  log.OneOf("level", config.log_level,
+            {{"debug", LogLevel::kDebug},
+             {"info", LogLevel::kInfo},
+             {"warning", LogLevel::kWarning},
+             {"error", LogLevel::kError}});
+  log.OneOf("format", config.log_format, {{"text", LogFormat::kText}, {"json", LogFormat::kJson}});
+  MILLRACE_RETURN_IF_ERROR(log.Finish());
+
+  Section http(top.Child("http"), name, "http",
+               {"threads", "worker_threads", "connections_max", "exports_max", "idle_timeout_s"});
+  http.Number("threads", config.http_threads, 0, 256);
+  http.Number("worker_threads", config.http_worker_threads, 1, 256);
+  http.Number("connections_max", config.http_connections_max, 1, 100'000);
+  http.Number("exports_max", config.http_exports_max, 1, 64);
+  http.Seconds("idle_timeout_s", config.http_idle_timeout, 1, 3600);
+  MILLRACE_RETURN_IF_ERROR(http.Finish());
+
+  Section cameras(top.Child("cameras"), name, "cameras",
+                  {"fragment_duration_min_s", "fragment_duration_max_s", "dials_max", "silence_timeout_s"});
+  cameras.Seconds("fragment_duration_min_s", config.fragment_duration_min, 0.5, 60);
+  cameras.Seconds("fragment_duration_max_s", config.fragment_duration_max, 1, 60);
+  cameras.Number("dials_max", config.cameras_dials_max, 1, 10'000);
+  cameras.Seconds("silence_timeout_s", config.cameras_silence_timeout, 2, 300);
+  if (config.fragment_duration_max < config.fragment_duration_min) {
+    cameras.Fail(top.Child("cameras"),
+                 "'cameras.fragment_duration_max_s' must not be less than 'cameras.fragment_duration_min_s'");
+  }
+  MILLRACE_RETURN_IF_ERROR(cameras.Finish());
+
+  Section storage(top.Child("storage"), name, "storage",
+                  {"shards", "segment_mib", "queue_mib", "reserve_mib", "cache_mib"});
+  storage.Number("shards", config.storage_shards, 1, 1024);
+  storage.Number("segment_mib", config.storage_segment_bytes, 1, 65'536, 1 << 20);
+  storage.Number("queue_mib", config.storage_queue_bytes_max, 64, 65'536, 1 << 20);
+  storage.Number("reserve_mib", config.storage_reserve_bytes, 16, 1'048'576, 1 << 20);
+  storage.Number("cache_mib", config.storage_cache_bytes, 1, 65'536, 1 << 20);
+  MILLRACE_RETURN_IF_ERROR(storage.Finish());
+
+  Section hls(top.Child("hls"), name, "hls", {"cache_mib"});
+  hls.Number("cache_mib", config.hls_cache_bytes, 1, 65'536, 1 << 20);
+  MILLRACE_RETURN_IF_ERROR(hls.Finish());
+  return config;
+}
+
+}  // namespace
+
+Result<Config> ParseConfig(const std::string& text, const std::string& name) {
+  try {
+    return ReadConfig(YAML::Load(text), name);
+  } catch (const YAML::Exception& e) {
+    std::string line = e.mark.is_null() ? "" : ":" + std::to_string(e.mark.line + 1);
+    return Error{ErrorCode::kInvalidArgument, name + line + ": not YAML: " + e.msg};
+  }
+}
+
+Result<Config> LoadConfig(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::error_code ec;
+  if (!in || std::filesystem::is_directory(file, ec)) {
+    return Error{ErrorCode::kNotFound, "cannot read the configuration " + file.string()};
+  }
+  std::string text(64 * 1024 + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  if (text.size() > 64 * 1024) {
+    return Error{ErrorCode::kInvalidArgument,
+                 file.string() + ": larger than 64 KiB; is this the configuration?"};
+  }
+  return ParseConfig(text, file.string());
+}
+
+Result<ListenAddress> ListenAddress::Parse(std::string_view text) {
+  Error bad{ErrorCode::kInvalidArgument, "'" + std::string(text.substr(0, 100)) +
+                                             "' is not an address to listen on: write it as 127.0.0.1:4567, "
+                                             "localhost:4567 or [::1]:4567"};
+  auto colon = text.rfind(':');
+  if (colon == std::string_view::npos) return bad;
+  std::string_view port = text.substr(colon + 1);
+  ListenAddress address;
+  auto [end, ec] = std::from_chars(port.data(), port.data() + port.size(), address.port);
+  if (ec != std::errc() || end != port.data() + port.size()) return bad;
+  std::string host(text.substr(0, colon));
+  unsigned char binary[16];
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+    if (inet_pton(AF_INET6, host.c_str(), binary) != 1) return bad;
+  } else if (host.empty() || host == "localhost") {
+    host = "127.0.0.1";
+  } else if (inet_pton(AF_INET, host.c_str(), binary) != 1) {
+    return bad;
+  }
+  address.host = host;
+  return address;
+}
+
+bool ListenAddress::IsLoopback() const { return host.starts_with("127.") || host == "::1"; }
+
+std::string ListenAddress::Url(std::uint16_t actual_port) const {
+  bool v6 = host.find(':') != std::string::npos;
+  return "http://" + (v6 ? "[" + host + "]" : host) + ":" + std::to_string(actual_port) + "/";
+}
+
+Result<std::filesystem::path> DefaultDataDirectory() {
+  auto set = [](const char* name) {
+    const char* value = std::getenv(name);
+    return value != nullptr && *value != '\0' ? std::optional<std::filesystem::path>(value) : std::nullopt;
+  };
+  if (auto directory = set("MILLRACE_DATA_DIR")) return *directory;
+  if (geteuid() == 0) return std::filesystem::path("/var/lib/millrace");
+  if (auto data = set("XDG_DATA_HOME")) return *data / "millrace";
+  if (auto home = set("HOME")) return *home / ".local/share/millrace";
+  return Error{ErrorCode::kFailedPrecondition,
+               "no data directory: give --data-dir, or set MILLRACE_DATA_DIR"};
+}
+
+}  // namespace millrace::server

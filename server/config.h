@@ -1,0 +1,67 @@
+// What the server can be told: docs/configuration.md describes every setting, packaging/millrace.yaml shows
+// them.
+//
+// Strict: a key that nobody knows is an error that names the line and the nearest known key; so is a value of
+// another type, or out of its bounds.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/log.h"
+#include "base/result.h"
+#include "base/time.h"
+
+namespace millrace::server {
+
+struct ListenAddress {
+  std::string host = "127.0.0.1";  // numeric, without brackets
+  std::uint16_t port = 4567;       // 0: any free one
+
+  // "127.0.0.1:4567", "localhost:4567", "[::1]:4567", ":4567". Errors: kInvalidArgument.
+  static Result<ListenAddress> Parse(std::string_view text);
+  bool IsLoopback() const;
+  std::string Url(std::uint16_t actual_port) const;  // "http://127.0.0.1:4567/"
+};
+
+struct Config {
+  ListenAddress listen;
+  std::filesystem::path data_dir;                    // empty: DefaultDataDirectory()
+  std::optional<std::filesystem::path> console_dir;  // none: where the build or the package put it
+  Duration stop_timeout = std::chrono::seconds(20);
+
+  LogLevel log_level = LogLevel::kInfo;
+  LogFormat log_format = LogFormat::kText;
+
+  std::size_t http_threads = 0;  // 0: one a core
+  std::size_t http_worker_threads = 8;
+  std::size_t http_connections_max = 1024;
+  std::size_t http_exports_max = 4;
+  Duration http_idle_timeout = std::chrono::seconds(60);
+
+  Duration fragment_duration_min = std::chrono::seconds(1);
+  Duration fragment_duration_max = std::chrono::seconds(10);
+  std::size_t cameras_dials_max = 64;
+  Duration cameras_silence_timeout = std::chrono::seconds(10);
+
+  std::uint32_t storage_shards = 4;  // of a new fragment log
+  std::uint64_t storage_segment_bytes = 256u << 20;
+  std::uint64_t storage_queue_bytes_max = 256u << 20;
+  std::uint64_t storage_reserve_bytes = 64u << 20;
+  std::size_t storage_cache_bytes = 64u << 20;
+  std::size_t hls_cache_bytes = 128u << 20;
+};
+
+// Errors: kNotFound, kIo (the file); kInvalidArgument: "FILE:LINE: what is wrong".
+Result<Config> LoadConfig(const std::filesystem::path& file);
+// The same from text; `name` stands for the file in errors.
+Result<Config> ParseConfig(const std::string& text, const std::string& name);
+
+// $MILLRACE_DATA_DIR; else, for root, /var/lib/millrace; else $XDG_DATA_HOME/millrace or
+// ~/.local/share/millrace. Errors: kFailedPrecondition (nothing says where home is).
+Result<std::filesystem::path> DefaultDataDirectory();
+
+}  // namespace millrace::server

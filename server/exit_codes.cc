@@ -1,0 +1,30 @@
+#include "server/exit_codes.h"
+
+#include <cstdio>
+
+namespace millrace::server {
+
+ExitCode ExitCodeOf(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kInvalidArgument:
+    case ErrorCode::kPermissionDenied:
+    case ErrorCode::kUnauthenticated:
+    case ErrorCode::kUnsupported:
+      return kExitUsage;
+    case ErrorCode::kNotFound:
+    case ErrorCode::kOutOfRange:
+      return kExitNotFound;
+    case ErrorCode::kAlreadyExists:
+    case ErrorCode::kFailedPrecondition:
+      return kExitConflict;
+    default:
+      return kExitFailed;
+  }
+}
+
+int Complain(const Error& error) {
+  std::fprintf(stderr, "millrace: %s\n", error.message.c_str());
+  return ExitCodeOf(error.code);
+}
+
+}  // namespace millrace::server

@@ -1,0 +1,236 @@
+// `millrace`: the command line. Everything that a command does stands in its own file; here is what it is
+// called.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <functional>
+
+#include "server/commands.h"
+#include "server/exit_codes.h"
+#include "server/version.h"
+
+namespace millrace::server {
+namespace {
+
+constexpr const char* kFooter =
+    "\nEnvironment:\n"
+    "  MILLRACE_ENDPOINT         the server that commands talk to (default http://127.0.0.1:4567)\n"
+    "  MILLRACE_DATA_DIR         where footage is kept\n"
+    "  MILLRACE_CAMERA_PASSWORD  a camera's password for `camera add --username`\n"
+    "\nExit codes:\n"
+    "  0 done   1 failed   2 wrong usage, configuration or request   3 not found   4 no server answers\n"
+    "  5 conflict (in use, not in this state)\n"
+    "\nExamples:\n"
+    "  millrace serve\n"
+    "  millrace camera add door rtsp://10.0.0.9/stream --username admin --ask-password\n"
+    "  millrace export door --start 2026-11-21T14:00:00Z --end 2026-11-21T14:05:00Z -o door.mp4\n";
+
+// The parsed command line: options, and what to run with them.
+struct CommandLine {
+  ClientOptions client;
+  ServeOptions serve;
+  CameraAddOptions camera_add;
+  std::string name;
+  bool purge = false;
+  TailOptions tail;
+  ExportOptions export_options;
+  std::optional<std::filesystem::path> check_data_dir;
+  std::function<int()> run;
+};
+
+void AddJson(CLI::App* command, CommandLine& line) {
+  command->add_flag("--json", line.client.json, "Print JSON, for machines");
+}
+
+void AddServe(CLI::App& app, CommandLine& line) {
+  auto* serve = app.add_subcommand("serve", "Record cameras and serve their footage");
+  serve->add_option("--config", line.serve.config, "Configuration file (docs/configuration.md)")
+      ->type_name("FILE");
+  serve
+      ->add_option(
+          "--data-dir", line.serve.data_dir,
+          "Where footage is kept (default: $MILLRACE_DATA_DIR, else /var/lib/millrace for root, else "
+          "~/.local/share/millrace)")
+      ->type_name("DIR");
+  serve
+      ->add_option("--listen", line.serve.listen,
+                   "Address to listen on (default 127.0.0.1:4567; port 0: any free)")
+      ->type_name("HOST:PORT");
+  serve->add_option("--log-level", line.serve.log_level, "debug, info (default), warning or error")
+      ->type_name("LEVEL");
+  serve->add_option("--log-format", line.serve.log_format, "text (default) or json")->type_name("FORMAT");
+  serve->footer(
+      "\nSIGTERM or SIGINT stops it: open fragments are stored first. A second one ends it at once.\n"
+      "\nExamples:\n"
+      "  millrace serve\n"
+      "  millrace serve --config /etc/millrace/millrace.yaml\n"
+      "  millrace serve --data-dir /srv/footage --listen 127.0.0.1:8080\n");
+  serve->callback([&line] { line.run = [&line] { return RunServe(line.serve); }; });
+}
+
+void AddCameraAdd(CLI::App* camera, CommandLine& line) {
+  auto& options = line.camera_add;
+  auto* add = camera->add_subcommand("add", "Add a camera, or replace its settings");
+  add->add_option("NAME", options.name, "Letters, digits, '_', '.', '-'")->required();
+  add->add_option("URL", options.url, "rtsp://HOST[:PORT]/PATH or rtsps://…")->required();
+  add->add_option("--stream", options.stream, "The stream to record into (default: the camera's name)");
+  add->add_option("--username", options.username, "User at the camera; empty: forget user and password");
+  add->add_option("--password-file", options.password_file, "Take the password from the file's first line")
+      ->type_name("FILE");
+  add->add_flag("--ask-password", options.ask_password, "Ask for the password on the terminal");
+  add->add_flag("--udp", options.udp, "RTP over UDP rather than over the RTSP connection");
+  add->add_flag("--no-tls-verify", options.no_tls_verify,
+                "rtsps: take any certificate (most cameras sign their own)");
+  add->add_option("--retention-hours", options.retention_hours, "How long footage is kept (default 168)")
+      ->type_name("HOURS");
+  add->add_option("--label", options.labels, "A label; may be given several times")->type_name("KEY=VALUE");
+  add->add_flag("--disabled", options.disabled, "Do not connect it yet");
+  AddJson(add, line);
+  add->footer(
+      "\nThe password never stands on the command line: use --ask-password, --password-file, or set "
+      "MILLRACE_CAMERA_PASSWORD.\n"
+      "\nExamples:\n"
+      "  millrace camera add door rtsp://10.0.0.9/stream1\n"
+      "  millrace camera add yard rtsp://10.0.0.10:554/live --username admin --ask-password "
+      "--retention-hours 720\n"
+      "  millrace camera add dock rtsp://10.0.0.11/h264 --username viewer --password-file dock.password "
+      "--udp\n");
+  add->callback([&line] { line.run = [&line] { return RunCameraAdd(line.client, line.camera_add); }; });
+}
+
+// A command on one named thing.
+CLI::App* AddNamed(CLI::App* parent, CommandLine& line, const std::string& verb, const std::string& help,
+                   const std::string& example, std::function<int()> run) {
+  auto* command = parent->add_subcommand(verb, help);
+  command->add_option("NAME", line.name, "Its name")->required();
+  AddJson(command, line);
+  command->footer("\nExample:\n  " + example + "\n");
+  command->callback([&line, run = std::move(run)] { line.run = run; });
+  return command;
+}
+
+void AddCamera(CLI::App& app, CommandLine& line) {
+  auto* camera = app.add_subcommand("camera", "Cameras of a running server");
+  camera->require_subcommand(1);
+  AddCameraAdd(camera, line);
+  auto* list = camera->add_subcommand("list", "All cameras and their states");
+  AddJson(list, line);
+  list->footer("\nExamples:\n  millrace camera list\n  millrace camera list --json\n");
+  list->callback([&line] { line.run = [&line] { return RunCameraList(line.client); }; });
+  AddNamed(camera, line, "show", "One camera in full", "millrace camera show door",
+           [&line] { return RunCameraShow(line.client, line.name); });
+  auto* remove =
+      AddNamed(camera, line, "remove", "Remove a camera; its footage is kept until its retention is over",
+               "millrace camera remove door --purge",
+               [&line] { return RunCameraRemove(line.client, line.name, line.purge); });
+  remove->add_flag("--purge", line.purge, "Delete its footage, at once");
+  AddNamed(camera, line, "enable", "Connect a disabled camera again", "millrace camera enable door",
+           [&line] { return RunCameraEnable(line.client, line.name, true); });
+  AddNamed(camera, line, "disable", "Stop recording a camera, and keep it", "millrace camera disable door",
+           [&line] { return RunCameraEnable(line.client, line.name, false); });
+}
+
+void AddStream(CLI::App& app, CommandLine& line) {
+  auto* stream = app.add_subcommand("stream", "Streams: the footage that is kept");
+  stream->require_subcommand(1);
+  auto* list = stream->add_subcommand("list", "All streams");
+  AddJson(list, line);
+  list->footer("\nExamples:\n  millrace stream list\n  millrace stream list --json\n");
+  list->callback([&line] { line.run = [&line] { return RunStreamList(line.client); }; });
+  AddNamed(stream, line, "show", "One stream", "millrace stream show door",
+           [&line] { return RunStreamShow(line.client, line.name); });
+  AddNamed(stream, line, "delete", "Delete a stream and its footage, at once", "millrace stream delete door",
+           [&line] { return RunStreamDelete(line.client, line.name); });
+}
+
+void AddTail(CLI::App& app, CommandLine& line) {
+  auto* tail = app.add_subcommand("tail", "Follow a stream: a line for each fragment that is stored");
+  tail->add_option("STREAM", line.tail.stream, "The stream's name")->required();
+  tail->add_option("-n,--last", line.tail.last, "Begin with this many that are there (default 5)")
+      ->check(CLI::Range(0, 1000));
+  tail->add_option("--count", line.tail.count, "End after this many lines")
+      ->check(CLI::Range(1, 1'000'000'000));
+  AddJson(tail, line);
+  tail->footer("\nExamples:\n  millrace tail door\n  millrace tail door --json --count 10\n");
+  tail->callback([&line] { line.run = [&line] { return RunTail(line.client, line.tail); }; });
+}
+
+void AddExport(CLI::App& app, CommandLine& line) {
+  auto& options = line.export_options;
+  auto* command = app.add_subcommand("export", "Write a range of a stream to a file, frames untouched");
+  command->add_option("STREAM", options.stream, "The stream's name")->required();
+  command->add_option("--start", options.start, "2026-11-21T14:00:00Z, with an offset, or seconds since 1970")
+      ->required()
+      ->type_name("TIME");
+  command->add_option("--end", options.end, "Likewise (default: now)")->type_name("TIME");
+  command->add_option("-o,--output", options.output, "The file: *.mp4 or *.mkv")
+      ->required()
+      ->type_name("FILE");
+  command->add_option("--format", options.format, "mp4 or mkv, where the file's name does not say")
+      ->check(CLI::IsMember({"mp4", "mkv"}));
+  AddJson(command, line);
+  command->footer(
+      "\nThe file begins with the key frame at or before the start.\n"
+      "\nExamples:\n"
+      "  millrace export door --start 2026-11-21T14:00:00Z --end 2026-11-21T14:05:00Z -o door.mp4\n"
+      "  millrace export door --start 2026-11-21T15:00:00+01:00 -o door.mkv\n");
+  command->callback([&line] { line.run = [&line] { return RunExport(line.client, line.export_options); }; });
+}
+
+void AddCheck(CLI::App& app, CommandLine& line) {
+  auto* check = app.add_subcommand("check", "Verify a data directory: everything is there and undamaged");
+  check->add_option("--data-dir", line.check_data_dir, "The directory (default: as `millrace serve`)")
+      ->type_name("DIR");
+  AddJson(check, line);
+  check->footer(
+      "\nThe server must not be running on it. Changes nothing. Exit code 0: sound; 1: damage was found.\n"
+      "\nExamples:\n  millrace check\n  millrace check --data-dir /srv/footage --json\n");
+  check->callback(
+      [&line] { line.run = [&line] { return RunCheck(line.check_data_dir, line.client.json); }; });
+}
+
+int Main(int argc, char** argv) {
+  CommandLine line;
+  CLI::App app("Millrace: cameras into durable, replayable streams", "millrace");
+  app.footer(kFooter);
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.set_version_flag("--version", std::string("millrace ") + kVersion);
+  app.add_option("--endpoint", line.client.endpoint, "The server that commands talk to")
+      ->envname("MILLRACE_ENDPOINT")
+      ->capture_default_str()
+      ->type_name("URL");
+  AddServe(app, line);
+  AddCamera(app, line);
+  AddStream(app, line);
+  AddTail(app, line);
+  AddExport(app, line);
+  AddCheck(app, line);
+  auto* version = app.add_subcommand("version", "Print the version");
+  AddJson(version, line);
+  version->footer("\nExample:\n  millrace version\n");
+  version->callback([&line] {
+    line.run = [&line] {
+      std::printf(line.client.json ? "{\"version\":\"%s\"}\n" : "millrace %s\n", kVersion);
+      return static_cast<int>(kExitOk);
+    };
+  });
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? kExitOk : kExitUsage;
+  }
+  return line.run();
+}
+
+}  // namespace
+}  // namespace millrace::server
+
+int main(int argc, char** argv) {
+  try {
+    return millrace::server::Main(argc, argv);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "millrace: %s\n", e.what());
+    return millrace::server::kExitFailed;
+  }
+}

@@ -1,0 +1,196 @@
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+
+#include "api/dispatcher.h"
+#include "api/origin_policy.h"
+#include "api/server.h"
+#include "api/services.h"
+#include "base/log.h"
+#include "consumers/hls/hls_service.h"
+#include "fragments/fragment_store.h"
+#include "ingest/camera_fleet.h"
+#include "ingest/recorder_sink.h"
+#include "server/camera_records.h"
+#include "server/commands.h"
+#include "server/config.h"
+#include "server/exit_codes.h"
+#include "server/secret_box.h"
+#include "server/stop_signals.h"
+#include "server/version.h"
+#include "storage/embedded_log.h"
+
+namespace millrace::server {
+namespace {
+
+// File, then environment, then command line: the later wins.
+Result<Config> GatherConfig(const ServeOptions& options) {
+  Config config;
+  if (options.config) {
+    MILLRACE_ASSIGN_OR_RETURN(config, LoadConfig(*options.config));
+  }
+  if (options.data_dir) config.data_dir = *options.data_dir;
+  if (config.data_dir.empty()) {
+    MILLRACE_ASSIGN_OR_RETURN(config.data_dir, DefaultDataDirectory());
+  }
+  if (options.listen) {
+    MILLRACE_ASSIGN_OR_RETURN(config.listen, ListenAddress::Parse(*options.listen));
+  }
+  // One grammar for both places: the command line's words go through the file's reader.
+  for (const auto& [name, value] :
+       {std::pair{"level", options.log_level}, std::pair{"format", options.log_format}}) {
+    if (!value) continue;
+    std::string option = std::string("--log-") + name;
+    MILLRACE_ASSIGN_OR_RETURN(Config parsed,
+                              ParseConfig(std::string("log: {") + name + ": " + *value + "}", option));
+    if (std::string_view(name) == "level") config.log_level = parsed.log_level;
+    if (std::string_view(name) == "format") config.log_format = parsed.log_format;
+  }
+  if (!config.listen.IsLoopback()) {
+    return Error{
+        ErrorCode::kInvalidArgument,
+        "will not listen on " + config.listen.host +
+            ": no credentials are configured, so anybody who can reach this address could watch and delete. "
+            "Listen on 127.0.0.1 or [::1], and reach it from elsewhere through ssh -L or a proxy that checks "
+            "who is calling"};
+  }
+  return config;
+}
+
+std::filesystem::path ConsoleDirectory(const Config& config) {
+  if (config.console_dir) return *config.console_dir;
+  std::error_code ec;
+  std::filesystem::path beside = std::filesystem::read_symlink("/proc/self/exe", ec).parent_path();
+  for (const auto& directory : {beside / "console/dist", beside / "../share/millrace/console",
+                                std::filesystem::path(kConsoleDirectory)}) {
+    if (std::filesystem::is_regular_file(directory / "index.html", ec)) return directory;
+  }
+  return kConsoleDirectory;
+}
+
+Result<std::unique_ptr<storage::EmbeddedLog>> OpenLog(const Config& config) {
+  // Parents are made for whoever starts it the first time; footage is nobody else's business, hence the mode.
+  std::error_code ec;
+  std::filesystem::create_directories(config.data_dir.parent_path(), ec);
+  if (::mkdir(config.data_dir.c_str(), 0700) != 0 && errno != EEXIST) {
+    return Error{ErrorCode::kIo, "cannot make the data directory " + config.data_dir.string() + ": " +
+                                     std::error_code(errno, std::generic_category()).message()};
+  }
+  storage::EmbeddedLogOptions options;
+  options.path = config.data_dir.string();
+  options.queue_bytes_max = config.storage_queue_bytes_max;
+  options.segment_bytes = config.storage_segment_bytes;
+  options.reserve_bytes = config.storage_reserve_bytes;
+  options.index_cache_bytes = config.storage_cache_bytes;
+  return storage::EmbeddedLog::Open(options);
+}
+
+// Everything that serves, in the order of its dependencies; taken down in the opposite one.
+class Service {
+ public:
+  Result<void> Start(const Config& config) {
+    MILLRACE_ASSIGN_OR_RETURN(log_, OpenLog(config));
+    FragmentStore::Options store_options;
+    store_options.shards = config.storage_shards;
+    MILLRACE_ASSIGN_OR_RETURN(store_, FragmentStore::Open(*log_, store_options));
+    MILLRACE_ASSIGN_OR_RETURN(SecretBox box, SecretBox::Open(config.data_dir / "secrets.key"));
+    cameras_ = std::make_unique<CameraRecords>(*log_, std::move(box));
+
+    RecorderOptions recording;
+    recording.fragment_duration_min = config.fragment_duration_min;
+    recording.fragment_duration_max = config.fragment_duration_max;
+    FleetOptions fleet_options;
+    fleet_options.dials_max = config.cameras_dials_max;
+    fleet_options.silence_timeout = config.cameras_silence_timeout;
+    MILLRACE_ASSIGN_OR_RETURN(
+        fleet_, CameraFleet::Start(*cameras_, MakeRecorderSinks(*store_, recording), fleet_options));
+
+    HlsOptions hls_options;
+    hls_options.target_duration = std::chrono::ceil<std::chrono::seconds>(config.fragment_duration_max);
+    hls_options.segment_cache_bytes = config.hls_cache_bytes;
+    hls_ = std::make_unique<HlsService>(*store_, hls_options);
+
+    pool_ = std::make_unique<api::WorkerPool>(config.http_worker_threads, config.http_connections_max);
+    export_pool_ = std::make_unique<api::WorkerPool>(config.http_exports_max, 0);
+    AddRoutes(config);
+    dispatcher_ = std::make_unique<api::Dispatcher>(router_, api::CheckCaller);
+    api::ServerOptions options;
+    options.address = config.listen.host;
+    options.port = config.listen.port;
+    options.threads = config.http_threads;
+    options.connections_max = config.http_connections_max;
+    options.limits.idle_timeout = config.http_idle_timeout;
+    MILLRACE_ASSIGN_OR_RETURN(server_, api::Server::Start(*dispatcher_, options));
+    return {};
+  }
+
+  std::uint16_t port() const { return server_->port(); }
+
+  // Recording goes on until the last moment: no more requests, then no more frames; open fragments are closed
+  // and stored.
+  void Stop(Duration grace) {
+    if (server_) server_->Stop(grace);
+    if (fleet_) fleet_->Stop();
+    Log(LogLevel::kInfo, "cameras are stopped");
+  }
+
+ private:
+  void AddRoutes(const Config& config) {
+    const Clock& clock = SystemClock();
+    auto camera_of = [this](const std::string& stream) { return fleet_->CameraOfStream(stream); };
+    api::AddCameraRoutes(router_, {*fleet_, *store_, *pool_});
+    api::AddStreamRoutes(router_, {*store_, *pool_, camera_of, clock});
+    api::AddExportRoutes(router_, {*store_, *pool_, *export_pool_, clock});
+    api::AddHlsRoutes(router_, *hls_, *pool_);
+    api::AddHealthRoutes(router_, *pool_, [this] { return Ready(); });
+    api::AddConsoleRoutes(router_, *pool_, ConsoleDirectory(config));
+  }
+
+  // Whether footage can be kept: the log takes writes.
+  Result<void> Ready() {
+    auto written = log_->PutMetadata("server/ready", {});
+    if (!written) return std::move(written).error();
+    return {};
+  }
+
+  // Destroyed from the bottom up: the server's threads end before the pools, those before what their work
+  // uses; the log commits what was put before it closes.
+  std::unique_ptr<storage::EmbeddedLog> log_;
+  std::unique_ptr<FragmentStore> store_;
+  std::unique_ptr<CameraRecords> cameras_;
+  std::unique_ptr<CameraFleet> fleet_;
+  std::unique_ptr<HlsService> hls_;
+  std::unique_ptr<api::WorkerPool> pool_;
+  std::unique_ptr<api::WorkerPool> export_pool_;
+  api::Router router_;
+  std::unique_ptr<api::Dispatcher> dispatcher_;
+  std::unique_ptr<api::Server> server_;
+};
+
+}  // namespace
+
+int RunServe(const ServeOptions& options) {
+  auto config = GatherConfig(options);
+  if (!config) return Complain(config.error());
+  InitLogging(config->log_level, config->log_format);
+  StopSignals::Block();
+  {
+    Service service;
+    if (auto started = service.Start(*config); !started) return Complain(started.error());
+    std::string url = config->listen.Url(service.port());
+    Log(LogLevel::kInfo, "millrace is ready",
+        {{"version", kVersion}, {"console", url}, {"data_dir", config->data_dir.string()}});
+    std::printf("Console: %s\n", url.c_str());
+    std::fflush(stdout);
+    int signal = StopSignals::Wait();
+    Log(LogLevel::kInfo, "stopping", {{"signal", signal}});
+    StopSignals::ExitAfter(config->stop_timeout);
+    service.Stop(config->stop_timeout / 4);
+  }
+  Log(LogLevel::kInfo, "stopped");
+  return kExitOk;
+}
+
+}  // namespace millrace::server
