@@ -42,7 +42,9 @@ class SharedBytes {
   bool empty() const { return view_.empty(); }
 
   // A part of the same bytes, sharing their owner. REQUIRES: offset + length <= size().
-  SharedBytes Slice(std::size_t offset, std::size_t length) const { return {owner_, view_.subspan(offset, length)}; }
+  SharedBytes Slice(std::size_t offset, std::size_t length) const {
+    return {owner_, view_.subspan(offset, length)};
+  }
 
  private:
   std::shared_ptr<const void> owner_;

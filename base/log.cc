@@ -14,26 +14,34 @@ std::atomic<LogFormat> g_format{LogFormat::kText};
 
 spdlog::level::level_enum ToSpdlog(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug: return spdlog::level::debug;
-    case LogLevel::kInfo: return spdlog::level::info;
-    case LogLevel::kWarning: return spdlog::level::warn;
-    case LogLevel::kError: return spdlog::level::err;
+    case LogLevel::kDebug:
+      return spdlog::level::debug;
+    case LogLevel::kInfo:
+      return spdlog::level::info;
+    case LogLevel::kWarning:
+      return spdlog::level::warn;
+    case LogLevel::kError:
+      return spdlog::level::err;
   }
   return spdlog::level::info;
 }
 
 std::string_view Name(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug: return "debug";
-    case LogLevel::kInfo: return "info";
-    case LogLevel::kWarning: return "warning";
-    case LogLevel::kError: return "error";
+    case LogLevel::kDebug:
+      return "debug";
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kWarning:
+      return "warning";
+    case LogLevel::kError:
+      return "error";
   }
   return "info";
 }
 
-// A JSON string literal: what comes from cameras and clients may hold anything, so control characters and whatever is
-// not ASCII-printable is escaped or passed on as it is when it cannot break the line.
+// A JSON string literal: what comes from cameras and clients may hold anything, so control characters and
+// whatever is not ASCII-printable is escaped or passed on as it is when it cannot break the line.
 void AppendQuoted(std::string& out, std::string_view text) {
   constexpr char kHex[] = "0123456789abcdef";
   out.push_back('"');
@@ -105,8 +113,8 @@ std::string RedactUrl(std::string_view url) {
   auto authority = scheme_end + 3;
   auto authority_end = url.find_first_of("/?#", authority);
   auto at = url.substr(0, authority_end).rfind('@');
-  // A password may itself hold a slash or an at sign that somebody forgot to escape: then the last '@' before the query
-  // decides, since to show too little is the right side to err on.
+  // A password may itself hold a slash or an at sign that somebody forgot to escape: then the last '@' before
+  // the query decides, since to show too little is the right side to err on.
   auto last_at = url.substr(0, url.find_first_of("?#")).rfind('@');
   if (last_at != std::string_view::npos) at = last_at;
   if (at == std::string_view::npos || at < authority) return std::string(url);

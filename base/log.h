@@ -21,8 +21,10 @@ struct LogField {
   LogField(std::string_view k, const std::string& v) : key(k), value(v) {}
   LogField(std::string_view k, bool v) : key(k), value(v ? "true" : "false"), quoted(false) {}
   template <typename T>
-    requires(std::integral<T> || std::floating_point<T>) && (!std::same_as<T, bool>)
-  LogField(std::string_view k, T v) : key(k), value(std::to_string(v)), quoted(false) {}
+  requires(std::integral<T> || std::floating_point<T>) &&
+      (!std::same_as<T, bool>)LogField(std::string_view k, T v)
+      : key(k),
+  value(std::to_string(v)), quoted(false) {}
 
   std::string_view key;
   std::string value;

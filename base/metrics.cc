@@ -44,7 +44,8 @@ T& GetMetric(prometheus::Family<T>& family, const MetricLabels& labels, const Ar
 
 }  // namespace
 
-prometheus::Counter& GetCounter(const std::string& name, const std::string& help, const MetricLabels& labels) {
+prometheus::Counter& GetCounter(const std::string& name, const std::string& help,
+                                const MetricLabels& labels) {
   return GetMetric(prometheus::BuildCounter().Name(name).Help(help).Register(State().registry), labels);
 }
 
@@ -55,7 +56,8 @@ prometheus::Gauge& GetGauge(const std::string& name, const std::string& help, co
 prometheus::Histogram& GetHistogram(const std::string& name, const std::string& help,
                                     const prometheus::Histogram::BucketBoundaries& buckets,
                                     const MetricLabels& labels) {
-  return GetMetric(prometheus::BuildHistogram().Name(name).Help(help).Register(State().registry), labels, buckets);
+  return GetMetric(prometheus::BuildHistogram().Name(name).Help(help).Register(State().registry), labels,
+                   buckets);
 }
 
 void RemoveMetrics(const MetricLabels& labels) {

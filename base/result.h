@@ -1,8 +1,9 @@
 // The project's error and result types: values for what can go wrong while running.
 //
-// A function that the world can make fail returns Result<T>. Codes say what a caller can do about it; the message says
-// what happened and where (stream, offset, element), for people; nobody matches on its text. `api` is the one room that
-// maps codes to protocol errors. The member names are those of std::expected (C++23), so that a later switch is an alias.
+// A function that the world can make fail returns Result<T>. Codes say what a caller can do about it; the
+// message says what happened and where (stream, offset, element), for people; nobody matches on its text.
+// `api` is the one room that maps codes to protocol errors. The member names are those of std::expected
+// (C++23), so that a later switch is an alias.
 #pragma once
 
 #include <cassert>
@@ -53,8 +54,8 @@ class [[nodiscard]] Result {
   using value_type = T;
   using error_type = Error;
 
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}        // NOLINT: implicit by design
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}    // NOLINT: implicit by design
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit by design
+  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit by design
 
   bool has_value() const noexcept { return state_.index() == 0; }
   explicit operator bool() const noexcept { return has_value(); }
@@ -126,23 +127,23 @@ class [[nodiscard]] Result<void> {
 };
 
 // Returns the error of a Result-valued expression from the calling function; otherwise goes on.
-#define MILLRACE_RETURN_IF_ERROR(expression)                          \
-  do {                                                                \
-    if (auto millrace_result_ = (expression); !millrace_result_) {    \
-      return std::move(millrace_result_).error();                     \
-    }                                                                 \
+#define MILLRACE_RETURN_IF_ERROR(expression)                       \
+  do {                                                             \
+    if (auto millrace_result_ = (expression); !millrace_result_) { \
+      return std::move(millrace_result_).error();                  \
+    }                                                              \
   } while (false)
 
 #define MILLRACE_CONCAT_INNER_(a, b) a##b
 #define MILLRACE_CONCAT_(a, b) MILLRACE_CONCAT_INNER_(a, b)
 
-// MILLRACE_ASSIGN_OR_RETURN(auto x, Compute()): x is the value, or the error is returned from the calling function.
-// Not inside coroutines (they need co_return): write the three lines there.
+// MILLRACE_ASSIGN_OR_RETURN(auto x, Compute()): x is the value, or the error is returned from the calling
+// function. Not inside coroutines (they need co_return): write the three lines there.
 #define MILLRACE_ASSIGN_OR_RETURN(declaration, expression) \
   MILLRACE_ASSIGN_OR_RETURN_(MILLRACE_CONCAT_(millrace_result_, __LINE__), declaration, expression)
 #define MILLRACE_ASSIGN_OR_RETURN_(result, declaration, expression) \
-  auto result = (expression);                                      \
-  if (!result) return std::move(result).error();                   \
+  auto result = (expression);                                       \
+  if (!result) return std::move(result).error();                    \
   declaration = std::move(result).value()
 
 }  // namespace millrace

@@ -13,7 +13,9 @@ class RealClock final : public Clock {
     auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
     return Timestamp{std::chrono::duration_cast<Duration>(since_epoch).count()};
   }
-  std::chrono::steady_clock::time_point SteadyNow() const override { return std::chrono::steady_clock::now(); }
+  std::chrono::steady_clock::time_point SteadyNow() const override {
+    return std::chrono::steady_clock::now();
+  }
 };
 
 // Takes exactly `digits` decimal digits off the front of `text`.
@@ -79,7 +81,8 @@ std::optional<Timestamp> ParseDateTime(std::string_view text) {
   }
   if (!text.empty() || *hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
 
-  std::chrono::year_month_day date{std::chrono::year{*year}, std::chrono::month{static_cast<unsigned>(*month)},
+  std::chrono::year_month_day date{std::chrono::year{*year},
+                                   std::chrono::month{static_cast<unsigned>(*month)},
                                    std::chrono::day{static_cast<unsigned>(*day)}};
   // What a Timestamp can hold, with room for every offset.
   if (!date.ok() || *year < 1678 || *year > 2261) return std::nullopt;
@@ -126,9 +129,10 @@ std::string FormatRfc3339(Timestamp time) {
 Result<Timestamp> ParseTime(std::string_view text) {
   if (auto time = ParseDateTime(text)) return *time;
   if (auto time = ParseEpochSeconds(text)) return *time;
-  return Error{ErrorCode::kInvalidArgument, "'" + std::string(text.substr(0, 64)) +
-                                                "' is not a time: write it as 2026-11-21T14:03:00Z, with an offset such "
-                                                "as +02:00 instead of Z, or as seconds since 1970"};
+  return Error{ErrorCode::kInvalidArgument,
+               "'" + std::string(text.substr(0, 64)) +
+                   "' is not a time: write it as 2026-11-21T14:03:00Z, with an offset such "
+                   "as +02:00 instead of Z, or as seconds since 1970"};
 }
 
 }  // namespace millrace

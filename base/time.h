@@ -41,8 +41,8 @@ struct Timestamp {
 // RFC 3339 in UTC with milliseconds: "2026-11-21T02:07:00.250Z".
 std::string FormatRfc3339(Timestamp time);
 
-// RFC 3339 with any offset and any fraction; also plain epoch seconds with an optional fraction ("1763690820.25").
-// Errors: kInvalidArgument, with a text that shows the wanted form.
+// RFC 3339 with any offset and any fraction; also plain epoch seconds with an optional fraction
+// ("1763690820.25"). Errors: kInvalidArgument, with a text that shows the wanted form.
 Result<Timestamp> ParseTime(std::string_view text);
 
 // Where time comes from. Threads: any.

@@ -1,4 +1,5 @@
-// The floor under recording cameras: as many bare pipelines as asked for, in one process, doing nothing with the frames.
+// The floor under recording cameras: as many bare pipelines as asked for, in one process, doing nothing with
+// the frames.
 //
 //   rtsp_floor URL_PREFIX COUNT     pulls URL_PREFIX1 … URL_PREFIXCOUNT until standard input closes
 //

@@ -38,8 +38,8 @@ std::optional<Codec> CodecFromMatroskaId(std::string_view id);
 struct TrackInfo {
   std::uint32_t number = 0;  // as in Matroska's TrackNumber: 1-based; video is 1 where there is video
   Codec codec = Codec::kH264;
-  // As Matroska's CodecPrivate: avcC for H.264, hvcC for H.265, AudioSpecificConfig for AAC, OpusHead for Opus.
-  // H.264 and H.265 frames are then length-prefixed NAL units (4-byte lengths).
+  // As Matroska's CodecPrivate: avcC for H.264, hvcC for H.265, AudioSpecificConfig for AAC, OpusHead for
+  // Opus. H.264 and H.265 frames are then length-prefixed NAL units (4-byte lengths).
   Bytes codec_private{};
   // Video: coded picture size as displayed, in pixels. Audio: 0.
   std::uint32_t width = 0;

@@ -16,7 +16,8 @@ struct Frame {
   Timestamp arrival;
   // How long it lasts; zero where unknown (usual for video: the next frame tells).
   Duration duration{0};
-  // Video: decoding can start here (H.264: IDR, or a recovery point that the depayloader marks). Audio: always true.
+  // Video: decoding can start here (H.264: IDR, or a recovery point that the depayloader marks). Audio:
+  // always true.
   bool key_frame = false;
   // The frame as it goes into Matroska: length-prefixed NAL units, raw AAC, ….
   SharedBytes data;

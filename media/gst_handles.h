@@ -18,7 +18,8 @@ struct ReleaseByPointer {
   }
 };
 
-// For what is no GObject. (Its own functions are static inline: a type made of them would differ from file to file.)
+// For what is no GObject. (Its own functions are static inline: a type made of them would differ from file to
+// file.)
 struct ReleaseMiniObject {
   template <typename T>
   void operator()(T* handle) const noexcept {
