@@ -26,20 +26,19 @@ TEST_P(ParseTimeTest, ReadsOrRefuses) {
 
 INSTANTIATE_TEST_SUITE_P(
     Rfc3339, ParseTimeTest,
-    testing::Values(TimeCase{"Epoch", "1970-01-01T00:00:00Z", 0},
-                    TimeCase{"Fraction", "1970-01-01T00:00:01.25Z", 1'250'000'000},
-                    TimeCase{"ManyDigits", "1970-01-01T00:00:00.1234567899Z", 123'456'789},
-                    TimeCase{"Offset", "1970-01-01T02:00:00+02:00", 0},
-                    TimeCase{"LowerCase", "1970-01-01t00:00:00z", 0},
-                    TimeCase{"LeapDay", "2024-02-29T00:00:00Z", 1'709'164'800'000'000'000},
-                    TimeCase{"EpochSeconds", "1763690820.25", 1'763'690'820'250'000'000},
-                    TimeCase{"WholeEpochSeconds", "0", 0}, TimeCase{"Empty", "", -1},
-                    TimeCase{"NoLeapDay", "2023-02-29T00:00:00Z", -1}, TimeCase{"NoZone", "1970-01-01T00:00:00", -1},
-                    TimeCase{"Hour24", "1970-01-01T24:00:00Z", -1}, TimeCase{"Tail", "1970-01-01T00:00:00Zx", -1},
-                    TimeCase{"PointWithoutDigits", "1970-01-01T00:00:00.Z", -1},
-                    TimeCase{"TooLate", "2262-12-31T00:00:00Z", -1}, TimeCase{"TooManySeconds", "99999999999999", -1},
-                    TimeCase{"Negative", "-5", -1}, TimeCase{"Exponent", "1e9", -1},
-                    TimeCase{"Words", "yesterday", -1}),
+    testing::Values(
+        TimeCase{"Epoch", "1970-01-01T00:00:00Z", 0},
+        TimeCase{"Fraction", "1970-01-01T00:00:01.25Z", 1'250'000'000},
+        TimeCase{"ManyDigits", "1970-01-01T00:00:00.1234567899Z", 123'456'789},
+        TimeCase{"Offset", "1970-01-01T02:00:00+02:00", 0}, TimeCase{"LowerCase", "1970-01-01t00:00:00z", 0},
+        TimeCase{"LeapDay", "2024-02-29T00:00:00Z", 1'709'164'800'000'000'000},
+        TimeCase{"EpochSeconds", "1763690820.25", 1'763'690'820'250'000'000},
+        TimeCase{"WholeEpochSeconds", "0", 0}, TimeCase{"Empty", "", -1},
+        TimeCase{"NoLeapDay", "2023-02-29T00:00:00Z", -1}, TimeCase{"NoZone", "1970-01-01T00:00:00", -1},
+        TimeCase{"Hour24", "1970-01-01T24:00:00Z", -1}, TimeCase{"Tail", "1970-01-01T00:00:00Zx", -1},
+        TimeCase{"PointWithoutDigits", "1970-01-01T00:00:00.Z", -1},
+        TimeCase{"TooLate", "2262-12-31T00:00:00Z", -1}, TimeCase{"TooManySeconds", "99999999999999", -1},
+        TimeCase{"Negative", "-5", -1}, TimeCase{"Exponent", "1e9", -1}, TimeCase{"Words", "yesterday", -1}),
     [](const auto& test) { return test.param.name; });
 
 TEST(FormatRfc3339, WritesMillisecondsAndRoundsDown) {
