@@ -468,13 +468,13 @@ export class App {
     const moving = player.phase === 'playing' || player.phase === 'paused' || player.phase === 'buffering';
     const stalled = player.mode === 'live' && latency !== null && latency > 20 * kSecond;
     const message = this.message(row, now, stalled);
+    const none = player.mode === 'idle' || (player.mode === 'live' && (player.phase === 'failed' || stalled || wall === null));
     const shown: Shown = {
-      badge: player.mode === 'idle' || (player.mode === 'live' && (player.phase === 'failed' || stalled || wall === null))
-        ? 'none' : player.mode,
+      badge: none || player.mode === 'idle' ? 'none' : player.mode,
       clock: wall !== null && moving ? formatClock(wall) : '',
       date: wall !== null && moving ? formatDate(wall) : '',
       behind: wall === null || latency === null || !moving ? ''
-        : player.mode === 'live' ? `${(latency / kSecond).toFixed(1)} s behind` : `${formatDuration(latency)} ago`,
+        : player.mode === 'live' && !stalled ? `${(latency / kSecond).toFixed(1)} s behind` : `${formatDuration(latency)} ago`,
       message,
       action: message !== '' && player.mode === 'live' && row?.stream?.last && !row.stream.live ? 'Play the newest footage' : '',
       busy: player.phase === 'loading' || player.phase === 'buffering',
@@ -483,7 +483,7 @@ export class App {
       muted: this.panel.video.muted,
       hasAudio: player.hasAudio,
       rate: player.getRate(),
-      isLive: player.mode === 'live' && !player.paused,
+      isLive: player.mode === 'live' && !none && !player.paused,
       canGoLive: this.place !== null,
     };
     this.panel.show(shown);

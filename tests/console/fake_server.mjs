@@ -217,6 +217,7 @@ export class FakeServer {
       this.streams.delete(name);
       return json(200, {});
     }
+    if (what === 'streams' && !more) return json(200, streamJson(name));
     if (what === 'streams' && more === 'coverage') {
       const end = Date.parse(query.get('end') ?? iso(Date.now()));
       const start = Date.parse(query.get('start') ?? iso(end - 86_400_000));
