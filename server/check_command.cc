@@ -1,13 +1,55 @@
+#include <boost/json/array.hpp>
+#include <cstdio>
+
 #include "server/commands.h"
 #include "server/config.h"
+#include "server/console_output.h"
 #include "server/exit_codes.h"
+#include "storage/checker.h"
 
 namespace millrace::server {
+namespace {
+
+boost::json::array Texts(const std::vector<std::string>& texts) {
+  boost::json::array list;
+  for (const std::string& text : texts) list.push_back(boost::json::string(Printable(text)));
+  return list;
+}
+
+}  // namespace
 
 int RunCheck(const std::optional<std::filesystem::path>& data_dir, bool json) {
-  (void)data_dir;
-  (void)json;
-  return kExitFailed;
+  std::filesystem::path path;
+  if (data_dir) {
+    path = *data_dir;
+  } else {
+    auto found = DefaultDataDirectory();
+    if (!found) return Complain(found.error());
+    path = *found;
+  }
+  std::error_code ec;
+  if (!std::filesystem::is_directory(path, ec)) {
+    return Complain(
+        Error{ErrorCode::kNotFound, path.string() + " is not a directory: name one with --data-dir"});
+  }
+  storage::CheckReport report = storage::CheckDataDirectory(path.string());
+  if (json) {
+    boost::json::object object;
+    object["data_dir"] = path.string();
+    object["ok"] = report.ok();
+    object["problems"] = Texts(report.problems);
+    object["problem_count"] = report.problem_count;
+    object["notes"] = Texts(report.notes);
+    object["segments"] = report.segments;
+    object["records"] = report.records;
+    object["data_bytes"] = report.data_bytes;
+    object["gone_records"] = report.gone_records;
+    PrintJson(object);
+  } else {
+    std::string text = report.ToString();
+    std::printf("%s%s", text.c_str(), text.ends_with('\n') ? "" : "\n");
+  }
+  return report.ok() ? kExitOk : kExitFailed;
 }
 
 }  // namespace millrace::server
