@@ -38,14 +38,15 @@ Error Damaged(const FragmentFacts& facts, const std::string& what) {
   return {ErrorCode::kCorruption, "fragment " + facts.number.ToString() + ": " + what};
 }
 
-// Nanoseconds since the run's start in ticks of 1/90,000 s. Always of the whole time, never of a difference,
-// so that rounding cannot add up.
+// A time in ticks of 1/90,000 s since 1970. Always of the whole time, never of a difference, so that rounding
+// cannot add up.
 Result<std::int64_t> VideoTicks(const FragmentFacts& facts, Timestamp time) {
-  std::int64_t ns = 0;
-  if (__builtin_sub_overflow(time.ns, facts.run_start.ns, &ns) || ns < 0 || ns > kRunDurationMaxNs) {
+  std::int64_t since_run_start_ns = 0;
+  if (__builtin_sub_overflow(time.ns, facts.run_start.ns, &since_run_start_ns) || since_run_start_ns < 0 ||
+      since_run_start_ns > kRunDurationMaxNs || facts.run_start.ns < 0) {
     return Damaged(facts, "a frame's time lies before its run or years after its start");
   }
-  return ns / 100'000 * 9 + ns % 100'000 * 9 / 100'000;
+  return time.ns / 100'000 * 9 + time.ns % 100'000 * 9 / 100'000;
 }
 
 Result<TrackRun> MakeVideoRun(const FragmentFacts& facts, const TrackFacts& track,
@@ -75,10 +76,14 @@ Result<TrackRun> MakeVideoRun(const FragmentFacts& facts, const TrackFacts& trac
   return run;
 }
 
-Result<TrackRun> MakeAudioRun(const FragmentFacts& facts, const TrackFacts& track,
+Result<TrackRun> MakeAudioRun(const FragmentFacts& facts, const TrackFacts& track, std::uint32_t sample_rate,
                               const std::vector<const Frame*>& frames) {
   TrackRun run;
   run.track = track.track;
+  if (facts.run_start.ns < 0) return Damaged(facts, "a run that starts before 1970");
+  // Rounded once a run: within it samples are counted.
+  const std::uint64_t run_start_sample =
+      static_cast<std::uint64_t>(facts.run_start.millis()) * sample_rate / 1000;
   if (frames.size() != track.frames) return Damaged(facts, "audio frames are missing or too many");
   MILLRACE_ASSIGN_OR_RETURN(std::vector<AudioSpan> spans, AudioSamples(track));
   run.samples.reserve(frames.size());
@@ -89,7 +94,7 @@ Result<TrackRun> MakeAudioRun(const FragmentFacts& facts, const TrackFacts& trac
     run.samples.push_back({frames[i], static_cast<std::uint32_t>(spans[i].samples), 0});
     run.bytes += frames[i]->data.size();
   }
-  if (!spans.empty()) run.decode_time = spans.front().sample;
+  if (!spans.empty()) run.decode_time = run_start_sample + spans.front().sample;
   return run;
 }
 
@@ -113,7 +118,7 @@ Result<std::vector<TrackRun>> MakeRuns(const FragmentFacts& facts, const std::ve
     if (own.empty() && track->frames == 0) continue;
     MILLRACE_ASSIGN_OR_RETURN(TrackRun run, info.kind() == TrackKind::kVideo
                                                 ? MakeVideoRun(facts, *track, own)
-                                                : MakeAudioRun(facts, *track, own));
+                                                : MakeAudioRun(facts, *track, info.sample_rate, own));
     runs.push_back(std::move(run));
   }
   if (runs.empty()) return Damaged(facts, "no frame of a track that HLS can play");
