@@ -15,6 +15,8 @@ constexpr std::int64_t kLateMax = 30 * kSecond;
 constexpr std::int64_t kEarlyMax = 1 * kSecond;
 // B-frames make stamps fall by some frames; by more than this they do not.
 constexpr std::int64_t kBackMax = 2 * kSecond;
+// Frames that come for so long without a newer stamp have wrong ones.
+constexpr std::int64_t kStillMax = 2 * kSecond;
 // So many wild stamps that agree with each other are the new place.
 constexpr int kWildAgree = 5;
 constexpr std::int64_t kAgreeWithin = 1 * kSecond;
@@ -77,6 +79,7 @@ Timestamp TrackClock::Map(std::uint32_t rtp, ArrivalTime now) {
     late_now_ns_ = late_before_ns_ = late_ns;
     bucket_start_ns_ = steady_ns;
     max_media_ns_ = media_ns;
+    rose_steady_ns_ = steady_ns;
     offset_ns_ = TargetOffset(now);
     out_ns_ = media_ns + offset_ns_ - 1;
   } else if (IsWild(media_ns, late_ns)) {
@@ -86,6 +89,7 @@ Timestamp TrackClock::Map(std::uint32_t rtp, ArrivalTime now) {
   has_place_ = true;
   last_rtp_ = rtp;
   last_ticks_ = ticks;
+  if (media_ns > max_media_ns_) rose_steady_ns_ = steady_ns;
   max_media_ns_ = std::max(max_media_ns_, media_ns);
   SeeArrival(late_ns, steady_ns);
   Follow(TargetOffset(now), steady_ns);
@@ -94,14 +98,17 @@ Timestamp TrackClock::Map(std::uint32_t rtp, ArrivalTime now) {
 
 bool TrackClock::IsWild(std::int64_t media_ns, std::int64_t late_ns) const {
   const std::int64_t least = std::min(late_now_ns_, late_before_ns_);
-  return media_ns < max_media_ns_ - kBackMax || late_ns < least - kEarlyMax || late_ns > least + kLateMax;
+  const bool stands_still = media_ns <= max_media_ns_ && media_ns + late_ns - rose_steady_ns_ > kStillMax;
+  return stands_still || media_ns < max_media_ns_ - kBackMax || late_ns < least - kEarlyMax ||
+         late_ns > least + kLateMax;
 }
 
 Timestamp TrackClock::MapWild(std::uint32_t rtp, std::int64_t ticks, ArrivalTime now) {
   const std::int64_t media_ns = MediaNs(ticks);
   const std::int64_t steady_ns = SteadyNs(now);
   const std::int64_t agree = (media_ns - wild_media_ns_) - (steady_ns - wild_steady_ns_);
-  wild_ = wild_ > 0 && std::abs(agree) < kAgreeWithin ? wild_ + 1 : 1;
+  const bool moves = media_ns > wild_media_ns_;
+  wild_ = wild_ > 0 && moves && std::abs(agree) < kAgreeWithin ? wild_ + 1 : 1;
   wild_media_ns_ = media_ns;
   wild_steady_ns_ = steady_ns;
   ++corrected_;
@@ -112,6 +119,7 @@ Timestamp TrackClock::MapWild(std::uint32_t rtp, std::int64_t ticks, ArrivalTime
     last_rtp_ = rtp;
     last_ticks_ = ticks;
     max_media_ns_ = media_ns;
+    rose_steady_ns_ = steady_ns;
     late_now_ns_ = late_before_ns_ = steady_ns - media_ns;
     bucket_start_ns_ = steady_ns;
     offset_ns_ = time_ns - media_ns;

@@ -72,7 +72,8 @@ class TrackClock {
   bool has_place_ = false;
   std::uint32_t last_rtp_ = 0;
   std::int64_t last_ticks_ = 0;
-  std::int64_t max_media_ns_ = 0;
+  std::int64_t max_media_ns_ = 0;    // newest stamp that was believed
+  std::int64_t rose_steady_ns_ = 0;  // when it came
 
   // What is added to media time. All in ns.
   std::int64_t offset_ns_ = 0;

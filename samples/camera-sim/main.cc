@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "media/libav_handles.h"
 #include "samples/camera-sim/clip_encoder.h"
 #include "samples/camera-sim/clip_file.h"
 #include "samples/camera-sim/control.h"
@@ -23,6 +24,7 @@ int Fail(const Error& error) {
 
 int Run(const Options& options) {
   InitLogging(LogLevel::kInfo, LogFormat::kText);
+  av_log_set_level(AV_LOG_WARNING);
   auto clip = MakeClip(options.clip, options.cache);
   if (!clip) return Fail(clip.error());
   if (!options.dump.empty()) {
