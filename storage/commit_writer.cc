@@ -67,8 +67,8 @@ Result<std::unique_ptr<SegmentAppender>> MakeControlSegment(Engine& engine, std:
   FileSystem& files = engine.files();
   SegmentId segment = engine.state.next_segment;
   std::string path = engine.directory.SegmentPath(segment, SegmentKind::kControl);
+  MILLRACE_ASSIGN_OR_RETURN(auto file, files.Open(path, OpenMode::kCreate));
   auto make = [&]() -> Result<std::unique_ptr<SegmentAppender>> {
-    MILLRACE_ASSIGN_OR_RETURN(auto file, files.Open(path, OpenMode::kCreate));
     Bytes head;
     AppendSegmentHeader(head, {engine.directory.store, segment, SegmentKind::kControl, 0, now});
     ByteSpan part(head);
@@ -438,6 +438,7 @@ void CommitWriter::CommitMetadata(std::vector<MetadataJob> jobs) {
   }
   Result<void> done;
   if (auto failure = Failure()) done = *failure;
+  if (done && !changes.empty()) done = SnapshotControlIfLarge();
   if (done && !changes.empty()) done = AppendControl(changes);
   for (const ControlChange& change : changes) {
     if (done) done = Apply(change);
@@ -450,6 +451,7 @@ void CommitWriter::CommitMetadata(std::vector<MetadataJob> jobs) {
 
 Result<void> CommitWriter::RunChange(const Plan& plan) {
   if (auto failure = Failure()) return *failure;
+  MILLRACE_RETURN_IF_ERROR(SnapshotControlIfLarge());  // before the plan looks at the next id
   MILLRACE_ASSIGN_OR_RETURN(auto change, plan({engine_.state, engine_.Now(), last_counter_}));
   if (change.empty()) return {};
   MILLRACE_RETURN_IF_ERROR(AppendControl({change}));
@@ -463,7 +465,6 @@ Result<void> CommitWriter::RunChange(const Plan& plan) {
 
 Result<void> CommitWriter::AppendControl(const std::vector<ControlChange>& changes) {
   if (auto failure = Failure()) return *failure;
-  MILLRACE_RETURN_IF_ERROR(SnapshotControlIfLarge());
   Timestamp now = engine_.Now();
   for (const ControlChange& change : changes) {
     EntryHeader header;
@@ -526,22 +527,21 @@ Result<Lane*> CommitWriter::LaneFor(std::uint8_t retention_class, Timestamp now)
 }
 
 Result<void> CommitWriter::OpenLane(std::uint8_t retention_class, Timestamp now) {
+  MILLRACE_RETURN_IF_ERROR(SnapshotControlIfLarge());  // before an id is taken
   SegmentId segment = engine_.state.next_segment;
   std::string path = engine_.directory.SegmentPath(segment, SegmentKind::kData);
-  auto make = [&]() -> Result<std::unique_ptr<File>> {
-    MILLRACE_ASSIGN_OR_RETURN(auto file, engine_.files().Open(path, OpenMode::kCreate));
+  MILLRACE_ASSIGN_OR_RETURN(auto file, engine_.files().Open(path, OpenMode::kCreate));
+  auto make = [&]() -> Result<void> {
     Bytes header;
     AppendSegmentHeader(header, {engine_.directory.store, segment, SegmentKind::kData, retention_class, now});
     ByteSpan part(header);
     MILLRACE_RETURN_IF_ERROR(file->WriteAt(0, std::span(&part, 1)));
     MILLRACE_RETURN_IF_ERROR(file->Sync());
-    MILLRACE_RETURN_IF_ERROR(engine_.files().SyncDirectory(engine_.directory.LogPath()));
-    return file;
+    return engine_.files().SyncDirectory(engine_.directory.LogPath());
   };
   ControlChange change = {NextIdsRow(engine_.state.next_stream, segment + 1),
                           SegmentAddedRow(segment, {retention_class, now})};
-  auto file = make();
-  Result<void> done = file ? Result<void>() : Result<void>(file.error());
+  Result<void> done = make();
   if (done) done = AppendControl({change});
   if (!done) {
     // Its id is not taken: the next try makes the same file. Left-overs would stand in its way.
@@ -552,7 +552,7 @@ Result<void> CommitWriter::OpenLane(std::uint8_t retention_class, Timestamp now)
     return done;
   }
   MILLRACE_RETURN_IF_ERROR(Apply(change));
-  lanes_[retention_class] = {std::make_unique<SegmentAppender>(std::move(*file), engine_.directory.store,
+  lanes_[retention_class] = {std::make_unique<SegmentAppender>(std::move(file), engine_.directory.store,
                                                                segment, std::uint64_t{kSegmentHeaderBytes}),
                              now};
   engine_.segments.Add({segment, retention_class, now, false, now + RetentionMin(retention_class), 0});

@@ -133,8 +133,8 @@ Result<void> ControlState::ApplyRow(const ControlRow& row) {
   ByteReader value(row.value ? ByteSpan(*row.value) : ByteSpan());
   switch (row.key[0]) {
     case kNextIds:
-      next_stream = value.Integer<std::uint32_t>();
-      next_segment = value.Integer<std::uint32_t>();
+      next_stream = std::max(next_stream, value.Integer<std::uint32_t>());
+      next_segment = std::max(next_segment, value.Integer<std::uint32_t>());
       return value.AtEnd() ? Result<void>() : malformed();
     case kStream: {
       auto id = key.Integer<std::uint32_t>();

@@ -106,6 +106,7 @@ Result<DataDirectory> DataDirectory::OpenForLooking(FileSystem& files, const std
   directory.path = path;
   MILLRACE_ASSIGN_OR_RETURN(bool there, files.Exists(path + "/" + std::string(kMarkerName)));
   if (!there) return Error{ErrorCode::kNotFound, path + " is not a millrace data directory"};
+  MILLRACE_ASSIGN_OR_RETURN(directory.lock, files.Lock(path + "/LOCK"));
   MILLRACE_ASSIGN_OR_RETURN(directory.store, ReadMarker(files, path));
   return directory;
 }

@@ -19,7 +19,7 @@ namespace millrace::storage {
 struct DataDirectory {
   std::string path;
   StoreId store = 0;
-  std::unique_ptr<FileLock> lock;  // none when opened for looking only
+  std::unique_ptr<FileLock> lock;  // held as long as this
 
   std::string LogPath() const { return path + "/log"; }
   std::string IndexPath() const { return path + "/index"; }
@@ -29,7 +29,7 @@ struct DataDirectory {
   // Errors: kUnavailable (locked; names the pid), kFailedPrecondition (has files but is no data directory),
   // kUnsupported (newer format), kCorruption (a damaged marker), kIo, kNoSpace.
   static Result<DataDirectory> Open(FileSystem& files, const std::string& path);
-  // Changes nothing. `lock`: keep others out meanwhile. kNotFound when there is no data directory.
+  // Locks it, and changes nothing else. kNotFound when there is no data directory.
   static Result<DataDirectory> OpenForLooking(FileSystem& files, const std::string& path);
 };
 

@@ -10,6 +10,7 @@
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
+#include <mutex>
 #include <utility>
 
 #include "base/log.h"
@@ -135,6 +136,16 @@ struct Index::Impl {
   std::unique_ptr<rocksdb::Env> env;  // over the injected file system; null: RocksDB's own. Outlives db.
   std::unique_ptr<rocksdb::DB> db;
 
+  // RocksDB must not be asked to write or sync again behind an error of its write-ahead log (it asserts), so
+  // both go through one door, which stays shut after an error until Resume has made a new log.
+  std::mutex write_mutex;
+  std::optional<Error> broken;  // GUARDED_BY(write_mutex)
+
+  Error Break(Error error) {
+    broken = error;
+    return error;
+  }
+
   // Calls `visit` with the iterator for each row from `from` up to, not including, `to`.
   template <typename Visit>
   Result<void> Scan(const std::string& from, const std::string& to, bool descending, Visit visit) {
@@ -231,18 +242,26 @@ Result<std::unique_ptr<Index>> Index::Open(FileSystem& files, const std::string&
 }
 
 Result<void> Index::Write(IndexBatch& batch) {
+  std::lock_guard lock(impl_->write_mutex);
+  if (impl_->broken) return *impl_->broken;
   rocksdb::Status status = impl_->db->Write({}, &batch.impl_->batch);
-  if (!status.ok()) return FromStatus(status, "writing");
+  if (!status.ok()) return impl_->Break(FromStatus(status, "writing"));
   return {};
 }
 
 Result<void> Index::Sync() {
+  std::lock_guard lock(impl_->write_mutex);
+  if (impl_->broken) return *impl_->broken;
   rocksdb::Status status = impl_->db->SyncWAL();
-  if (!status.ok()) return FromStatus(status, "syncing");
+  if (!status.ok()) return impl_->Break(FromStatus(status, "syncing"));
   return {};
 }
 
-bool Index::Resume() { return impl_->db->Resume().ok(); }
+bool Index::Resume() {
+  std::lock_guard lock(impl_->write_mutex);
+  if (impl_->broken && impl_->db->Resume().ok()) impl_->broken.reset();
+  return !impl_->broken;
+}
 
 Result<std::optional<IndexedRecord>> Index::Get(StreamId stream, ShardId shard, std::uint64_t counter) {
   std::string key = RecordKey(stream, shard, counter);
@@ -361,17 +380,48 @@ Result<void> Index::ScanPartition(StreamId stream, const std::string& partition_
                      });
 }
 
-Result<void> Index::ScanRaw(const std::function<bool(ByteSpan key, ByteSpan value)>& visit) {
-  for (const char* kind : {"a", "r"}) {
-    bool stopped = false;
-    MILLRACE_RETURN_IF_ERROR(impl_->Scan(kind, AfterPrefix(kind), false,
-                                         [&](std::string_view key, std::string_view value) -> Result<bool> {
-                                           stopped = !visit(AsBytes(key), AsBytes(value));
-                                           return !stopped;
-                                         }));
-    if (stopped) return {};
+Result<void> Index::ForEachRecord(const std::function<bool(StreamId, const IndexedRecord&)>& visit) {
+  return impl_->Scan("r", "s", false, [&](std::string_view key, std::string_view value) -> Result<bool> {
+    if (key.size() != 17) return Malformed("record row");
+    auto stream = ReadBigEndian<std::uint32_t>(AsBytes(key).subspan(1));
+    return VisitRecord(key, value, [&](const IndexedRecord& record) { return visit(stream, record); });
+  });
+}
+
+Result<void> Index::ForEachAttributeRow(const std::function<bool(const AttributeRow&)>& visit) {
+  return impl_->Scan("a", "b", false, [&](std::string_view key, std::string_view) -> Result<bool> {
+    ByteReader in(AsBytes(key).subspan(1));
+    AttributeRow row;
+    row.stream = in.Integer<std::uint32_t>();
+    row.partition_key = std::string(AsText(in.Raw(in.Integer<std::uint16_t>())));
+    if (!in.ok() || in.rest().size() < 1 + 2 + 12) return Malformed("attribute row");
+    std::tie(row.shard, row.counter) = ParsePlace(key);
+    MILLRACE_ASSIGN_OR_RETURN(auto record, Get(row.stream, row.shard, row.counter));
+    if (record) {
+      row.data_bytes = record->data_bytes;
+      bool first = true;
+      ForEachIndexed(*record, [&](std::uint8_t id, ByteSpan value) {
+        if (AttributeKey(row.stream, *record, id, value) == key) {
+          row.matches = true;
+          row.first = first;
+        }
+        first = false;
+      });
+    }
+    return visit(row);
+  });
+}
+
+Result<bool> Index::HasAttributeRows(StreamId stream, const IndexedRecord& record) {
+  std::vector<std::string> keys;
+  ForEachIndexed(record, [&](std::uint8_t id, ByteSpan value) {
+    keys.push_back(AttributeKey(stream, record, id, value));
+  });
+  for (const std::string& key : keys) {
+    MILLRACE_ASSIGN_OR_RETURN(auto value, impl_->Get(key));
+    if (!value) return false;
   }
-  return {};
+  return true;
 }
 
 }  // namespace millrace::storage

@@ -91,7 +91,7 @@ class Index {
   Result<void> Write(IndexBatch& batch);
   // Everything written so far survives a power loss.
   Result<void> Sync();
-  // After a write failed for want of space: true once writing works again.
+  // After an error of Write or Sync both give it again, until this has set things right: true when they work.
   bool Resume();
 
   Result<std::optional<IndexedRecord>> Get(StreamId stream, ShardId shard, std::uint64_t counter);
@@ -118,9 +118,21 @@ class Index {
   // Every record of a partition key, each at least once.
   Result<void> ScanPartition(StreamId stream, const std::string& partition_key,
                              const std::function<bool(const IndexedRecord&)>& visit);
-  // Every row of records and attributes as raw key and value, in key order: for comparing two indexes.
-  // `stream` none: from the beginning.
-  Result<void> ScanRaw(const std::function<bool(ByteSpan key, ByteSpan value)>& visit);
+  // For the checker: every row of a record, by stream, shard and counter.
+  Result<void> ForEachRecord(const std::function<bool(StreamId, const IndexedRecord&)>& visit);
+  // Every attribute row, by stream and partition key.
+  struct AttributeRow {
+    StreamId stream = 0;
+    std::string partition_key;
+    ShardId shard;
+    std::uint64_t counter = 0;
+    bool matches = false;  // its record is there and has this attribute with this value
+    bool first = false;    // the first of its record's rows: each record has one such
+    std::uint64_t data_bytes = 0;
+  };
+  Result<void> ForEachAttributeRow(const std::function<bool(const AttributeRow&)>& visit);
+  // True if all attribute rows of the record are there.
+  Result<bool> HasAttributeRows(StreamId stream, const IndexedRecord& record);
 
  private:
   Index();

@@ -97,7 +97,7 @@ Result<std::optional<OpenSegment>> RecoverControl(Engine& engine, const std::vec
       MILLRACE_ASSIGN_OR_RETURN(
           scan, ReadControlSegment(*file, path, engine.directory.store, it->segment, size, engine.state));
     }
-    if (scan.last_group != 0) {
+    if (scan.groups != 0) {
       control = OpenSegment{it->segment, std::move(file), path, std::move(scan), {}, 0, {}};
       continue;
     }
@@ -174,6 +174,7 @@ Result<TailScan> ScanGroups(File& file, const std::string& path, StoreId store, 
         return Damaged(path, "a group follows the segment's seal at offset " + std::to_string(scan.end));
       if (held) MILLRACE_RETURN_IF_ERROR(visit(*held));
       held = walker.group();
+      ++scan.groups;
       scan.last_group = held->offset;
       scan.end = held->end();
       scan.sealed = (held->header.flags & kGroupSeals) != 0;
@@ -207,7 +208,8 @@ Result<TailScan> ScanGroups(File& file, const std::string& path, StoreId store, 
         scan.torn = what;
         scan.torn_first_counter = held->header.first_counter;
         scan.end = held->offset;
-        scan.last_group = 0;
+        --scan.groups;
+        scan.last_group = 0;  // the one before was durable when this one was written
         scan.sealed = false;
         return scan;
       }
@@ -304,7 +306,7 @@ Result<WriterStart> Recover(Engine& engine) {
       MILLRACE_ASSIGN_OR_RETURN(segment.scan,
                                 ScanGroups(*segment.file, segment.path, store, id, from, size, is_dead,
                                            [](const WalkedGroup&) -> Result<void> { return {}; }));
-      segment.scan.sealed = segment.scan.sealed || (marker.sealed && segment.scan.last_group == 0);
+      segment.scan.sealed = segment.scan.sealed || (marker.sealed && segment.scan.groups == 0);
       if (!segment.scan.sealed && newest_of_class[row.retention_class] != id) {
         return Damaged(segment.path, "the segment has lost its end");
       }

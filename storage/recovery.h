@@ -24,7 +24,8 @@ Result<WriterStart> Recover(Engine& engine);
 // been given back.
 struct TailScan {
   std::uint64_t end = 0;
-  std::uint64_t last_group = 0;  // 0: none from `from` on
+  std::uint64_t groups = 0;      // whole ones from `from` on
+  std::uint64_t last_group = 0;  // where the last whole one begins; 0: there is none, or it is proven durable
   std::uint64_t last_counter = 0;
   std::uint64_t durable_counter = 0;
   bool sealed = false;
@@ -36,7 +37,7 @@ Result<TailScan> ScanGroups(File& file, const std::string& path, StoreId store, 
                             const std::function<bool(const WalkedEntry&)>& is_dead,
                             const std::function<Result<void>(const WalkedGroup&)>& visit);
 
-// The rows of a control segment applied to `state`; scan.last_group is 0 when there is no whole snapshot.
+// The rows of a control segment applied to `state`; scan.groups is 0 when there is no whole snapshot.
 // Used by the checker as well.
 Result<TailScan> ReadControlSegment(File& file, const std::string& path, StoreId store, SegmentId segment,
                                     std::uint64_t size, ControlState& state);
