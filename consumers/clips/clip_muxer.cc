@@ -63,12 +63,10 @@ std::uint64_t MoovBytesMax(const ClipPlan& plan) {
   constexpr std::uint64_t kVideo = 8 + 4 + 4 + kChunk;  // stts, stsz, stss
   constexpr std::uint64_t kOffsets = 8;                 // ctts
   constexpr std::uint64_t kAudio = 4 + 8 + kChunk;      // stsz, stts
-  constexpr std::uint64_t kChapter = 512;               // a sample of the chapter track, an entry of chpl
   std::uint64_t bytes = 16 * 1024;
   for (const TrackInfo& track : plan.tracks) bytes += 4096 + 2 * track.codec_private.size();
   bytes += plan.video_frames * (kVideo + (plan.reordered ? kOffsets : 0));
-  bytes += plan.audio_frames * kAudio;
-  return bytes + plan.pieces.size() * kChapter;
+  return bytes + plan.audio_frames * kAudio;
 }
 
 }  // namespace
@@ -91,8 +89,8 @@ Result<std::unique_ptr<ClipMuxer>> ClipMuxer::Open(const ClipPlan& plan, const s
   av_dict_set(&context->metadata, "title", title.c_str(), 0);
 
   for (const TrackInfo& track : plan.tracks) MILLRACE_RETURN_IF_ERROR(muxer->AddTrack(track));
-  // A fragmented MP4 has its whole index in front of the first frame: chapters have no place in it.
-  if (layout != ClipLayout::kFragmentedMp4) MILLRACE_RETURN_IF_ERROR(muxer->AddChapters(plan));
+  // In MP4 they would be a text track, which several players show or complain about.
+  if (layout == ClipLayout::kMkv) MILLRACE_RETURN_IF_ERROR(muxer->AddChapters(plan));
   MILLRACE_RETURN_IF_ERROR(muxer->WriteHeader(plan));
   return muxer;
 }
@@ -163,7 +161,10 @@ Result<void> ClipMuxer::WriteHeader(const ClipPlan& plan) {
     if (moov_bytes > 0x7FFFFFFF) return Error{ErrorCode::kInvalidArgument, "too many frames for one MP4"};
     options.Set("moov_size", std::to_string(moov_bytes));
   } else if (layout_ == ClipLayout::kFragmentedMp4) {
-    options.Set("movflags", "empty_moov+default_base_moof+frag_custom");
+    // frag_discont: times as they are given; without it each track would be moved to begin at zero by itself,
+    // and sound and picture would lose their distance.
+    options.Set("movflags", "empty_moov+default_base_moof+frag_custom+frag_discont");
+    options.Set("use_editlist", "0");
   }
   const int code = avformat_write_header(muxer_.get(), options.get());
   if (code < 0) return Failure("the clip's header", code);

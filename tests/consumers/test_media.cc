@@ -124,8 +124,10 @@ TestMedia MakeMedia(const TemporaryDirectory& directory, const MediaOptions& opt
   command << "ffmpeg -v error -nostdin -y -f lavfi -i testsrc2=size=" << options.width << "x"
           << options.height << ":rate=" << options.fps << ":duration=" << options.seconds;
   if (options.audio) {
+    // Without noise substitution, whose generator makes a decoder's output depend on all that it heard
+    // before.
     command << " -f lavfi -i \"aevalsrc=0.5*sin(2*PI*t*(200+20*t))|0.5*sin(2*PI*t*(900+7*t)):s="
-            << options.sample_rate << ":d=" << options.seconds << "\" -c:a aac -b:a 64k";
+            << options.sample_rate << ":d=" << options.seconds << "\" -c:a aac -b:a 64k -aac_pns 0";
   }
   command << " -c:v libx264 -preset ultrafast -pix_fmt yuv420p -bf " << options.b_frames << " -g "
           << options.key_frame_interval << " -keyint_min " << options.key_frame_interval;
