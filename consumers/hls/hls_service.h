@@ -7,8 +7,8 @@
 //
 // Recorded time begins with the independent fragment at or before the range's start (EXT-X-START says where
 // within it the range begins) and holds every fragment that starts before its end, in the order of their
-// numbers. It grows until the range is over: until the newest fragment reaches its end, or the wall clock is past it by
-// `settle_time`.
+// numbers. It grows until the range is over: until the newest fragment reaches its end, or the wall clock is
+// past it by `settle_time`.
 //
 // Playlists come from the index alone, and are kept: a live one until there is a newer fragment, a range's so
 // that only what is new is added. Segments are made on demand, once however many ask at a time, and kept

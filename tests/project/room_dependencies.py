@@ -28,7 +28,7 @@ ENGINE_USERS = {"storage", "server"}
 
 # foreign header -> the rooms that may include it
 FOREIGN = {
-    r"rocksdb/": {"storage"},
+    r"rocksdb/": {"storage", "benchmarks", "tests"},
     r"gst/|glib": {"media", "ingest", "samples", "benchmarks", "tests"},
     r"libav|libsw": {"media", "parser", "consumers", "samples", "benchmarks", "tests"},
     r"opencv2/": {"parser", "consumers", "samples", "benchmarks", "tests"},
