@@ -103,10 +103,14 @@ void FleetCamera::SetState(CameraState state, std::optional<Timestamp> next_retr
     error = last_error_.value_or("");
   }
   metrics_.recording.Set(state == CameraState::kRecording ? 1 : 0);
+  const std::string message = "camera is " + std::string(ToString(state));
   const bool trouble =
       state == CameraState::kWaiting || state == CameraState::kUnauthorized || state == CameraState::kFailed;
-  Log(trouble ? LogLevel::kWarning : LogLevel::kInfo, "camera is " + std::string(ToString(state)),
-      {{"camera", name_}, {"error", trouble ? error : ""}});
+  if (trouble) {
+    Log(LogLevel::kWarning, message, {{"camera", name_}, {"error", error}});
+  } else {
+    Log(LogLevel::kInfo, message, {{"camera", name_}});
+  }
 }
 
 void FleetCamera::SetLastError(const Error& error) {
