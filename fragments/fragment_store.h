@@ -42,8 +42,8 @@ enum class FragmentOrder { kNumber, kProducerTime, kServerTime };
 // Fragments whose number or start lies in [from, to]; both ends inclusive, none: open.
 struct FragmentQuery {
   FragmentOrder order = FragmentOrder::kProducerTime;
-  std::optional<FragmentNumber> from_number, to_number;  // for kNumber
-  std::optional<Timestamp> from, to;  // for the two times: compared with the fragments' starts
+  std::optional<FragmentNumber> from_number{}, to_number{};  // for kNumber
+  std::optional<Timestamp> from{}, to{};  // for the two times: compared with the fragments' starts
   bool descending = false;
   std::size_t limit = 1000;
 };

@@ -93,7 +93,8 @@ class MemoryLog final : public storage::RecordLog {
         result = *put_error_;
       } else {
         storage::Record stored;
-        stored.info.sequence_number = storage::SequenceNumber::FromFields({.counter = ++sequence_});
+        stored.info.sequence_number = storage::SequenceNumber::FromFields(
+            {.shard_created_s = 0, .counter = ++sequence_, .time_s = 0, .shard = {}});
         stored.info.partition_key = record.partition_key;
         stored.info.attributes = record.attributes;
         stored.info.data_bytes = record.data.size();

@@ -1,0 +1,194 @@
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "fragments/decode_times.h"
+#include "fragments/stream_recorder.h"
+#include "storage/embedded_log.h"
+#include "tests/fragments/frames.h"
+#include "tests/fragments/memory_log.h"
+#include "tests/fragments/real_media.h"
+
+namespace millrace {
+namespace {
+
+using test::AudioPacket;
+using test::AudioTrack;
+using test::BaselineTrack;
+using test::MemoryLog;
+using test::VideoFrame;
+
+constexpr Duration kLong = std::chrono::seconds(30);
+
+class RecorderTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    FragmentStore::Options options;
+    options.clock = &clock_;
+    store_ = *FragmentStore::Open(log_, options);
+    stream_ = *store_->CreateStream("door", kCameraRetentionDefault);
+    RecorderOptions recorder;
+    recorder.clock = &clock_;
+    recorder_ = std::make_unique<StreamRecorder>(*store_, stream_, recorder);
+    feed_ = *store_->Live("door");
+  }
+  void PushSeconds(int from, int to) {
+    for (int i = from * 25; i < to * 25; ++i) ASSERT_TRUE(recorder_->Push(VideoFrame(i * 40, i % 25 == 0)));
+  }
+
+  ManualClock clock_{Timestamp::FromMillis(test::kStartMs)};
+  MemoryLog log_;
+  std::unique_ptr<FragmentStore> store_;
+  VideoStream stream_;
+  std::unique_ptr<StreamRecorder> recorder_;
+  std::shared_ptr<LiveFeed> feed_;
+};
+
+TEST_F(RecorderTest, StoresFragmentsAndShowsThemLive) {
+  log_.HoldPuts();
+  ASSERT_TRUE(recorder_->StartRun({BaselineTrack()}, ClockSource::kCamera));
+  PushSeconds(0, 3);
+  auto live = feed_->Fragments();
+  ASSERT_EQ(live.size(), 3u);
+  EXPECT_EQ(live[0].state, LiveState::kClosed);
+  EXPECT_EQ(live[2].state, LiveState::kOpen);
+  EXPECT_FALSE(recorder_->Flush(Duration{0}));
+  log_.ReleasePuts();
+  EXPECT_TRUE(recorder_->Flush(kLong));
+  EXPECT_EQ(feed_->Fragments()[0].state, LiveState::kPersisted);
+  recorder_->EndRun();
+  EXPECT_TRUE(recorder_->Flush(kLong));
+  const auto stored = store_->List("door", {.order = FragmentOrder::kNumber});
+  ASSERT_TRUE(stored);
+  ASSERT_EQ(stored->size(), 3u);
+  // The three ways to a fragment give the same one, and a live frame is a part of the stored document.
+  live = feed_->Fragments();
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(live[i].facts, (*stored)[i]);
+    const auto read = store_->Read("door", live[i].number);
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->facts, (*stored)[i]);
+    const ByteSpan mkv = read->mkv.span();
+    for (const Frame& frame : live[i].frames) {
+      const ByteSpan data = frame.data.span();
+      EXPECT_NE(std::search(mkv.begin(), mkv.end(), data.begin(), data.end()), mkv.end());
+    }
+  }
+  const RecorderCounters counters = recorder_->counters();
+  EXPECT_EQ(counters.frames, 75u);
+  EXPECT_EQ(counters.fragments_persisted, 3u);
+  EXPECT_EQ(counters.fragments_failed, 0u);
+}
+
+TEST_F(RecorderTest, AFailedAppendIsCountedAndMarkedAndRecordingGoesOn) {
+  ASSERT_TRUE(recorder_->StartRun({BaselineTrack()}, ClockSource::kArrival));
+  log_.FailPuts(Error{ErrorCode::kNoSpace, "made to fail"});
+  PushSeconds(0, 3);
+  EXPECT_EQ(feed_->Fragments()[0].state, LiveState::kFailed);
+  EXPECT_EQ(recorder_->counters().fragments_failed, 2u);
+  log_.FailPuts(std::nullopt);
+  PushSeconds(3, 5);
+  recorder_->EndRun();
+  EXPECT_TRUE(recorder_->Flush(kLong));
+  EXPECT_EQ(recorder_->counters().fragments_persisted, 3u);
+  EXPECT_EQ(store_->List("door", {})->size(), 3u);
+}
+
+TEST_F(RecorderTest, EachConnectionIsARunAndAnEndedRunTakesNoFrames) {
+  EXPECT_EQ(recorder_->Push(VideoFrame(0, true)).error().code, ErrorCode::kFailedPrecondition);
+  for (int run = 0; run < 3; ++run) {
+    ASSERT_TRUE(recorder_->StartRun({BaselineTrack()}, ClockSource::kArrival));
+    PushSeconds(run * 10, run * 10 + 1);
+    recorder_->EndRun();
+  }
+  EXPECT_FALSE(recorder_->Push(VideoFrame(0, true)));
+  const auto stored = store_->List("door", {});
+  ASSERT_EQ(stored->size(), 3u);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ((*stored)[i].run, i + 1);
+  EXPECT_EQ(store_->Coverage("door", Timestamp{0}, Timestamp{INT64_MAX}, 10)->size(), 3u);
+}
+
+TEST_F(RecorderTest, AStreamThatIsDeletedMeanwhileGivesErrors) {
+  ASSERT_TRUE(recorder_->StartRun({BaselineTrack()}, ClockSource::kArrival));
+  PushSeconds(0, 1);
+  ASSERT_TRUE(store_->DeleteStream("door"));
+  EXPECT_EQ(recorder_->Push(VideoFrame(1000, true)).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(log_.RecordCount(), 0u);
+}
+
+TEST_F(RecorderTest, DestroyingItStoresWhatIsOpenAndOutlivesAppends) {
+  ASSERT_TRUE(recorder_->StartRun({BaselineTrack()}, ClockSource::kArrival));
+  log_.HoldPuts();
+  PushSeconds(0, 2);
+  recorder_.reset();
+  EXPECT_EQ(log_.RecordCount(), 2u);
+  log_.ReleasePuts();
+  EXPECT_EQ(feed_->Fragments().back().state, LiveState::kPersisted);
+}
+
+// Goal: tracks pushed from threads of their own, with readers of the feed and of the store at work, race
+// nowhere and lose nothing, over the real log.
+TEST(RecorderOverTheLog, TracksPushFromThreadsOfTheirOwn) {
+  const test::TemporaryDirectory directory;
+  storage::EmbeddedLogOptions options;
+  options.path = directory.Path("log");
+  options.reserve_bytes = 0;
+  auto log = storage::EmbeddedLog::Open(options);
+  ASSERT_TRUE(log) << log.error().ToString();
+  auto store = *FragmentStore::Open(**log, {});
+  const VideoStream stream = *store->CreateStream("door", kCameraRetentionDefault);
+  {
+    StreamRecorder recorder(*store, stream, {});
+    ASSERT_TRUE(recorder.StartRun({BaselineTrack(), AudioTrack()}, ClockSource::kArrival));
+    const auto feed = *store->Live("door");
+    std::atomic<bool> done = false;
+    std::atomic<int> video_ms = 0;
+    std::atomic<int> audio_ms = 0;
+    std::thread reader([&] {
+      std::optional<LivePosition> position;
+      while (!done) {
+        const LiveRead read = feed->Read(position, 100);
+        if (!read.frames.empty()) position = read.next;
+        EXPECT_TRUE(store->List("door", {}));
+        std::this_thread::yield();
+      }
+    });
+    // Neither runs away from the other by more than half a second, as with a real source.
+    std::thread video([&] {
+      for (int i = 0; i < 500; ++i) {
+        while (i * 40 > audio_ms + 500) std::this_thread::yield();
+        EXPECT_TRUE(recorder.Push(VideoFrame(i * 40, i % 50 == 0)));
+        video_ms = i * 40;
+      }
+      video_ms = INT32_MAX / 2;
+    });
+    std::thread audio([&] {
+      for (int i = 0; i * 1024 / 48 < 20'000; ++i) {
+        while (i * 1024 / 48 > video_ms + 500) std::this_thread::yield();
+        EXPECT_TRUE(recorder.Push(AudioPacket(i)));
+        audio_ms = i * 1024 / 48;
+      }
+      audio_ms = INT32_MAX / 2;
+    });
+    video.join();
+    audio.join();
+    recorder.EndRun();
+    EXPECT_TRUE(recorder.Flush(kLong));
+    done = true;
+    reader.join();
+    EXPECT_EQ(recorder.counters().frames + recorder.counters().frames_dropped, 500u + 938u);
+    EXPECT_EQ(recorder.counters().frames_dropped, 0u);
+  }
+  const auto stored = store->List("door", {});
+  ASSERT_TRUE(stored);
+  ASSERT_EQ(stored->size(), 10u);
+  for (const FragmentFacts& facts : *stored) {
+    EXPECT_EQ(facts.track_facts[0].frames, 50u);
+    EXPECT_TRUE(AudioSamples(facts.track_facts[1]));
+    EXPECT_EQ(facts.duration, std::chrono::seconds(2));
+  }
+  store.reset();
+}
+
+}  // namespace
+}  // namespace millrace
