@@ -34,7 +34,7 @@ struct H264Sps {
   std::uint32_t height = 0;
   bool frame_mbs_only = true;  // false: interlaced coding is possible
   std::uint32_t pic_order_cnt_type = 0;
-  std::optional<std::uint32_t> max_num_reorder_frames;  // from the VUI's bitstream restriction, 0 to 16
+  std::optional<std::uint32_t> max_num_reorder_frames{};  // from the VUI's bitstream restriction, 0 to 16
   // Frames a second from the VUI's timing, as a fraction; 0/0 where it says nothing (or nonsense).
   std::uint32_t frame_rate_numerator = 0;
   std::uint32_t frame_rate_denominator = 0;
