@@ -4,14 +4,13 @@
 // is the absolute producer time in ms since 1970, blocks are relative to it. What those ticks do not keep
 // stands in the facts, so that remuxing one fragment is a pure function of its facts and frames, and
 // fragments remuxed one by one equal one long remux:
-//   video  decode times: with reorder depth d and the fragment's presentation times sorted p[0..n), frame i
-//   (in decode
-//          order) has dts(i) = p[i-d] for i >= d; for i < d the d times from first_dts up to p[0], evenly:
-//          first_dts + i * (p[0] - first_dts) / d. Durations are differences of decode times; the last
-//          frame's is end_dts - dts(n-1).
+//   video  decode times: with reorder depth d and the fragment's presentation times sorted p[0..n),
+//          frame i in decode order has dts(i) = p[i-d] for i >= d; for i < d the d times from first_dts up to
+//          p[0], evenly: first_dts + i * (p[0] - first_dts) / d. Durations are differences of decode times;
+//          the last frame's is end_dts - dts(n-1).
 //   audio  the place of a frame in samples since the start of the run: anchors give (frame index, sample);
-//   between anchors
-//          each frame lasts samples_per_frame.
+//          between anchors each frame lasts samples_per_frame.
+// decode_times.h computes both.
 //
 // A run is a stretch of recording by one connection with unchanged tracks: within it times strictly increase
 // and players need no discontinuity.
@@ -62,8 +61,10 @@ struct TrackFacts {
 
 struct FragmentFacts {
   FragmentNumber number;
-  Timestamp start;       // producer time of the earliest presentation, whole ms; also the Cluster's Timestamp
-  Duration duration{0};  // up to the start of what follows, known or estimated; whole ms
+  // Producer time of the earliest picture (without pictures: of the earliest sound), whole ms; also the
+  // Cluster's Timestamp. Sound that came too late for the fragment before may lie up to 5 s earlier.
+  Timestamp start;
+  Duration duration{0};     // up to the start of what follows, known or estimated; whole ms
   Timestamp server_start;   // the server's clock when the fragment was opened
   std::uint64_t bytes = 0;  // of the MKV document
   std::uint64_t run = 0;    // counts up over the stream's life

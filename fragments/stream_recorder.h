@@ -1,9 +1,10 @@
 // Frames in, fragments out: records one source into one video stream.
 //
 // Cuts fragments (builder), publishes every frame to the live feed, appends closed fragments to the store,
-// and numbers runs. A source that reconnects or changes its tracks starts a new run.
+// and numbers runs. A source that reconnects, changes its tracks or has its clock jump starts a new run.
 //
-// Threads: any, also several at once (a source's tracks have a thread each). No call waits for the disk.
+// Threads: any, also several at once (a source's tracks have a thread each). No call waits for the disk. The
+// live feed's subscribers run within these calls: they must not call the recorder.
 #pragma once
 
 #include <cstdint>
@@ -46,10 +47,13 @@ class StreamRecorder {
   StreamRecorder(const StreamRecorder&) = delete;
   StreamRecorder& operator=(const StreamRecorder&) = delete;
 
-  // The tracks of the frames to come. While a run is open and the tracks are the same this does nothing; if
-  // they differ it ends the run and starts another.
+  // The tracks of the frames to come. While a run is open and tracks and clock are the same this does
+  // nothing; if they differ it ends the run and starts another. Errors: kInvalidArgument, kUnsupported: such
+  // tracks cannot be recorded; then no run is open.
   Result<void> StartRun(std::vector<TrackInfo> tracks, ClockSource clock);
-  // REQUIRES: a run is open; otherwise the frame is counted as dropped.
+  // Video in decode order. Frames that can never be shown are dropped and counted, without an error.
+  // Errors (the frame is dropped and counted): kFailedPrecondition (no run is open), kInvalidArgument
+  // (unknown track), kNotFound (the stream was deleted).
   Result<void> Push(Frame frame);
   // Closes the open fragment.
   void EndRun();
