@@ -71,6 +71,7 @@ class GstRtspSource final : public RtspSource {
   void AddTrack(GstPad* pad);
   void TakeReport(std::uint32_t ssrc, Report report);
   void End(Error error);
+  void OnWarning(GstMessage* message);
   Error ErrorOf(GstMessage* message);
 
   const RtspSourceOptions options_;
@@ -143,13 +144,35 @@ void GstRtspSource::End(Error error) {
 
 GstBusSyncReply GstRtspSource::OnMessage(GstBus*, GstMessage* message, gpointer self) {
   auto* source = static_cast<GstRtspSource*>(self);
-  if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) {
-    source->End(source->ErrorOf(message));
-  } else if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS) {
-    source->End(Error{ErrorCode::kUnavailable, "the camera ended the stream"});
+  switch (GST_MESSAGE_TYPE(message)) {
+    case GST_MESSAGE_ERROR:
+      source->End(source->ErrorOf(message));
+      break;
+    case GST_MESSAGE_EOS:  // of all tracks, each after its last frame
+      source->End(Error{ErrorCode::kUnavailable, "the camera closed the connection or ended the stream"});
+      break;
+    case GST_MESSAGE_WARNING:
+      source->OnWarning(message);
+      break;
+    default:
+      break;
   }
   gst_message_unref(message);
   return GST_BUS_DROP;
+}
+
+// A connection that is closed before the first packet has no track to end: rtspsrc only warns of it.
+void GstRtspSource::OnWarning(GstMessage* message) {
+  GError* raw_error = nullptr;
+  gst_message_parse_warning(message, &raw_error, nullptr);
+  const GErrorPtr error(raw_error);
+  {
+    const std::lock_guard lock(mutex_);
+    if (!tracks_.empty()) return;
+  }
+  if (error != nullptr && g_error_matches(error.get(), GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ)) {
+    End(Error{ErrorCode::kUnavailable, "the camera closed the connection before it sent anything"});
+  }
 }
 
 Error GstRtspSource::ErrorOf(GstMessage* message) {
@@ -228,10 +251,6 @@ void GstRtspSource::AddTrack(GstPad* pad) {
       if (!ended_) runs_.OnFrame(index, sample.info, sample.rtp, Now(), std::move(sample.frame));
     };
     events.on_error = [this](Error error) { End(std::move(error)); };
-    events.on_end = [this, kind = plan->kind] {
-      const std::string what = kind == TrackKind::kVideo ? "video" : "audio";
-      End(Error{ErrorCode::kUnavailable, "the camera closed the connection or ended its " + what});
-    };
     track = &tracks_.emplace_back(*plan, std::move(events));
   }
   if (auto attached = track->Attach(pipeline_.get(), pad); !attached) End(std::move(attached).error());

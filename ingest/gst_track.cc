@@ -96,7 +96,6 @@ Result<void> GstTrack::Attach(GstElement* pipeline, GstPad* source_pad) {
                FALSE, "wait-on-eos", FALSE, nullptr);
   GstAppSinkCallbacks callbacks{};
   callbacks.new_sample = &GstTrack::OnSample;
-  callbacks.eos = &GstTrack::OnEos;
   gst_app_sink_set_callbacks(GST_APP_SINK(sink), &callbacks, this, nullptr);
 
   gst_bin_add_many(GST_BIN(pipeline), depayloader, parser, sink, nullptr);
@@ -185,7 +184,5 @@ GstFlowReturn GstTrack::TakeSample(GstSample* sample) {
   events_.on_sample(std::move(out));
   return GST_FLOW_OK;
 }
-
-void GstTrack::OnEos(GstAppSink*, gpointer self) { static_cast<GstTrack*>(self)->events_.on_end(); }
 
 }  // namespace millrace

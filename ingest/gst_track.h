@@ -46,7 +46,6 @@ class GstTrack {
         on_ssrc;  // its RTP sender, before the first sample; again when it changes
     std::function<void(Sample)> on_sample;
     std::function<void(Error)> on_error;
-    std::function<void()> on_end;
   };
 
   // Adds the elements to `pipeline` and links them behind `source_pad`. The track outlives the pipeline's
@@ -59,7 +58,6 @@ class GstTrack {
  private:
   static GstPadProbeReturn OnRtp(GstPad* pad, GstPadProbeInfo* info, gpointer self);
   static GstFlowReturn OnSample(GstAppSink* sink, gpointer self);
-  static void OnEos(GstAppSink* sink, gpointer self);
   void SeeRtp(GstBuffer* packet);
   std::uint32_t RtpOf(GstClockTime pts) const;
   GstFlowReturn TakeSample(GstSample* sample);
