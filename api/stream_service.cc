@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <boost/json/array.hpp>
+#include <charconv>
 
 #include "api/handlers.h"
 #include "api/json.h"
@@ -142,13 +143,13 @@ Result<FragmentsPage> ParseFragmentsPage(const Target& target) {
     auto number =
         FragmentNumber::Parse(dash == std::string_view::npos ? std::string_view() : next->substr(dash + 1));
     std::string_view ns = next->substr(0, dash);
-    bool digits =
-        !ns.empty() && ns.size() <= 18 && ns.find_first_not_of("0123456789") == std::string_view::npos;
-    if (!number || !digits) {
+    Timestamp start;
+    auto [end, ec] = std::from_chars(ns.data(), ns.data() + ns.size(), start.ns);
+    if (!number || ec != std::errc() || end != ns.data() + ns.size()) {
       return Error{ErrorCode::kInvalidArgument,
                    "'next' is not a token of an earlier answer: give it back as it was"};
     }
-    page.next = {Timestamp{std::stoll(std::string(ns))}, *number};
+    page.next = {start, *number};
   }
   return page;
 }

@@ -218,6 +218,12 @@ int Main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
+    // CLI11 would only say that a subcommand is missing.
+    if (auto words = app.remaining(true); !words.empty() && app.get_subcommands().empty()) {
+      std::fprintf(stderr, "millrace: '%s' is not a command or option; millrace --help lists them\n",
+                   words[0].c_str());
+      return kExitUsage;
+    }
     return app.exit(e) == 0 ? kExitOk : kExitUsage;
   }
   return line.run();

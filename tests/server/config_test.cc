@@ -1,0 +1,77 @@
+// The configuration file: every mistake is found, and its line is named.
+#include "server/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace millrace::server {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+TEST(Config, NothingIsTheDefault) {
+  auto config = ParseConfig("", "x.yaml");
+  ASSERT_TRUE(config) << config.error().ToString();
+  EXPECT_EQ(config->listen.host, "127.0.0.1");
+  EXPECT_EQ(config->listen.port, 4567);
+}
+
+TEST(Config, TakesWhatIsSet) {
+  auto config = ParseConfig(
+      "listen: '[::1]:80'\ndata_dir: /srv/x\nlog: {level: debug, format: json}\nstorage:\n  segment_mib: 1\n"
+      "cameras:\n  fragment_duration_max_s: 2.5\n",
+      "x.yaml");
+  ASSERT_TRUE(config) << config.error().ToString();
+  EXPECT_EQ(config->listen.host, "::1");
+  EXPECT_EQ(config->listen.Url(80), "http://[::1]:80/");
+  EXPECT_EQ(config->data_dir, "/srv/x");
+  EXPECT_EQ(config->log_level, LogLevel::kDebug);
+  EXPECT_EQ(config->storage_segment_bytes, 1024U * 1024U);
+  EXPECT_EQ(config->fragment_duration_max, std::chrono::milliseconds(2500));
+}
+
+struct BadConfig {
+  const char* name;
+  const char* text;
+  const char* where;  // how the error begins
+  const char* message;
+};
+
+class BadConfigs : public ::testing::TestWithParam<BadConfig> {};
+
+TEST_P(BadConfigs, AreRefusedWithTheLine) {
+  auto config = ParseConfig(GetParam().text, "x.yaml");
+  ASSERT_FALSE(config);
+  EXPECT_EQ(config.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_THAT(config.error().message, StartsWith(GetParam().where));
+  EXPECT_THAT(config.error().message, HasSubstr(GetParam().message));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Yaml, BadConfigs,
+    ::testing::Values(
+        BadConfig{"misspelt", "# first\nlsiten: 127.0.0.1:1\n", "x.yaml:2: ", "did you mean 'listen'"},
+        BadConfig{"misspelt_inside", "http:\n  threads: 1\n  worker_thread: 2\n",
+                  "x.yaml:3: ", "'http.worker_threads'"},
+        BadConfig{"unknown", "colour: red\n", "x.yaml:1: ", "docs/configuration.md"},
+        BadConfig{"twice", "listen: 127.0.0.1:1\nlisten: 127.0.0.1:2\n", "x.yaml:2: ", "twice"},
+        BadConfig{"not_yaml", "a: [1\nb: }\n", "x.yaml:", "not YAML"},
+        BadConfig{"list", "- a\n", "x.yaml:1: ", "mapping"},
+        BadConfig{"text", "just text\n", "x.yaml:1: ", "mapping"},
+        BadConfig{"section_is_text", "log: debug\n", "x.yaml:1: ", "'log' must be a mapping"},
+        BadConfig{"address", "listen: everywhere\n", "x.yaml:1: ", "127.0.0.1:4567"},
+        BadConfig{"level", "log:\n  level: loud\n", "x.yaml:2: ", "debug, info"},
+        BadConfig{"negative", "http:\n  threads: -1\n", "x.yaml:2: ", "whole number from 0"},
+        BadConfig{"fraction", "http:\n  threads: 1.5\n", "x.yaml:2: ", "whole number"},
+        BadConfig{"unit", "storage:\n  segment_mib: 256MiB\n", "x.yaml:2: ", "whole number"},
+        BadConfig{"zero_workers", "http:\n  worker_threads: 0\n", "x.yaml:2: ", "from 1"},
+        BadConfig{"seconds", "cameras:\n  silence_timeout_s: soon\n", "x.yaml:2: ", "seconds from 2"},
+        BadConfig{"nan", "cameras:\n  silence_timeout_s: nan\n", "x.yaml:2: ", "seconds from 2"},
+        BadConfig{"crossed", "cameras:\n  fragment_duration_min_s: 9\n  fragment_duration_max_s: 3\n",
+                  "x.yaml:", "must not be less"},
+        BadConfig{"empty_text", "data_dir: ''\n", "x.yaml:1: ", "'data_dir' must be text"}),
+    [](const auto& test) { return std::string(test.param.name); });
+
+}  // namespace
+}  // namespace millrace::server
