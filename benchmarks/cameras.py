@@ -107,7 +107,8 @@ def measure_millrace(prefix, count, seconds, port):
     data_dir = tempfile.mkdtemp(prefix="millrace-bench-", dir=ROOT / "build")
     endpoint = f"http://127.0.0.1:{port}"
     process = subprocess.Popen([BUILD / "millrace", "serve", "--data-dir", data_dir, "--listen", f"127.0.0.1:{port}"],
-                               stdin=subprocess.DEVNULL, stderr=open(ROOT / "build" / "cameras-bench.log", "w"))
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=open(ROOT / "build" / "cameras-bench.log", "w"))
     try:
         wait_for("the server", lambda: call(endpoint, "GET", "/v1/cameras") is not None, 60)
         for i in range(1, count + 1):
