@@ -1,6 +1,7 @@
 #include "samples/camera-sim/camera.h"
 
 #include <algorithm>
+#include <cmath>
 #include <random>
 #include <utility>
 
@@ -9,13 +10,17 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-constexpr std::chrono::seconds kReportInterval{5};
 constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 
 // Without overflow for any ticks that a camera lives to see.
 std::int64_t TicksToNs(std::int64_t ticks, std::uint32_t timescale) {
   const std::int64_t scale = timescale;
   return ticks / scale * kNsPerSecond + ticks % scale * kNsPerSecond / scale;
+}
+
+// Exact for a factor of one.
+std::int64_t Scaled(std::int64_t value, double factor) {
+  return factor == 1 ? value : std::llround(static_cast<double>(value) * factor);
 }
 
 std::int64_t NsToTicks(std::int64_t ns, std::uint32_t timescale) {
@@ -25,8 +30,8 @@ std::int64_t NsToTicks(std::int64_t ns, std::uint32_t timescale) {
 
 }  // namespace
 
-Camera::Camera(int number, std::shared_ptr<const PacketClip> clip, std::int64_t frames_max)
-    : number_(number), clip_(std::move(clip)), frames_max_(frames_max), clocks_(clip_->tracks.size()) {
+Camera::Camera(int number, std::shared_ptr<const PacketClip> clip, const CameraOptions& options)
+    : number_(number), own_clip_(std::move(clip)), clip_(own_clip_), options_(options) {
   Start();
 }
 
@@ -52,14 +57,50 @@ void Camera::DropClients() {
   players_.clear();
 }
 
+Result<void> Camera::AddFault(std::unique_ptr<Fault> fault) {
+  faults_.push_back(std::move(fault));
+  auto chosen = ChooseClip();
+  if (!chosen) faults_.pop_back();
+  return chosen;
+}
+
+void Camera::ClearFaults() {
+  faults_.clear();
+  (void)ChooseClip();  // the camera's own, which there is
+}
+
+// Another clip starts at once, from its start.
+Result<void> Camera::ChooseClip() {
+  ClipPlan plan;
+  for (const auto& fault : faults_) fault->OnClip(plan);
+  std::shared_ptr<const PacketClip> clip = own_clip_;
+  if (!plan.name.empty()) {
+    const auto found = options_.library.find(plan.name);
+    if (found == options_.library.end())
+      return Error{ErrorCode::kInvalidArgument, "there is no --variant '" + plan.name + "'"};
+    clip = found->second;
+  }
+  if (clip == clip_) return {};
+  const SteadyTime now = std::chrono::steady_clock::now();
+  clip_ = std::move(clip);
+  if (!players_.empty()) Rewind(now, {});
+  return {};
+}
+
 void Camera::AskFaults(ReplyPlan& reply) const {
+  reply.time = TimeAt(std::chrono::steady_clock::now());
   for (const auto& fault : faults_) fault->OnRequest(reply);
 }
 
 void Camera::Attach(const std::shared_ptr<Player>& player) {
   const SteadyTime now = std::chrono::steady_clock::now();
-  if (players_.empty()) Rewind(now);
-  player->waits_for_key = true;
+  StartPlan start;
+  for (const auto& fault : faults_) fault->OnStart(start);
+  if (players_.empty()) {
+    play_ = now;
+    Rewind(now, start);
+  }
+  player->waits_for_key = !start.at_once;
   if (std::find(players_.begin(), players_.end(), player) == players_.end()) players_.push_back(player);
   SendReports(now);
   player->Pump();
@@ -69,66 +110,91 @@ void Camera::Detach(const Player* player) {
   std::erase_if(players_, [player](const auto& each) { return each.get() == player; });
 }
 
-std::int64_t Camera::TicksSinceBoot(std::size_t track, SteadyTime now) const {
-  return NsToTicks(nanoseconds(now - boot_).count(), clip_->tracks[track].timescale);
+CameraTime Camera::TimeAt(SteadyTime now) const {
+  return {now - boot_, players_.empty() ? nanoseconds{0} : now - play_};
 }
 
-void Camera::Rewind(SteadyTime now) {
-  for (std::size_t i = 0; i < clocks_.size(); ++i) {
-    clocks_[i].round_start = TicksSinceBoot(i, now);
-    clocks_[i].next = 0;
+std::int64_t Camera::StampAt(std::size_t track, SteadyTime now) const {
+  const TrackClock& clock = clocks_[track];
+  const auto passed = static_cast<double>((now - boot_ - clock.round_due).count());
+  const double rate = clip_->tracks[track].timescale * clock.pace.stamp_rate;
+  return clock.round_stamp + std::llround(passed / kNsPerSecond * rate);
+}
+
+void Camera::Rewind(SteadyTime now, const StartPlan& start) {
+  for (std::size_t i = 0; i < clip_->tracks.size(); ++i) {
+    const PacketTrack& clip = clip_->tracks[i];
+    TrackClock& clock = clocks_[i];
+    const std::int64_t now_ticks = NsToTicks((now - boot_).count(), clip.timescale);
+    const std::int64_t in = NsToTicks(start.in.count(), clip.timescale);
+    if (start.times_from_zero) clock.rtp_base = static_cast<std::uint32_t>(in - now_ticks);
+    clock.round_due = now - boot_ - start.in;
+    clock.round_stamp = now_ticks - in;
+    StartRound(i);
+    while (clock.next + 1 < clip.units.size() && clip.units[clock.next].send < in) ++clock.next;
   }
+}
+
+void Camera::StartRound(std::size_t track) {
+  TrackClock& clock = clocks_[track];
+  clock.next = 0;
+  clock.pace = {};
+  for (const auto& fault : faults_) fault->OnPace(clock.pace);
 }
 
 SteadyTime Camera::DueTime(std::size_t track) const {
   const PacketTrack& clip = clip_->tracks[track];
   const TrackClock& clock = clocks_[track];
-  const std::int64_t ticks = clock.round_start + clip.units[clock.next].send;
-  return boot_ + nanoseconds(TicksToNs(ticks, clip.timescale));
+  const nanoseconds in{Scaled(TicksToNs(clip.units[clock.next].send, clip.timescale), 1 / clock.pace.speed)};
+  return boot_ + clock.round_due + in;
 }
 
 SteadyTime Camera::NextDue() const {
   if (players_.empty()) return SteadyTime::max();
   SteadyTime due = next_report_;
-  for (std::size_t i = 0; i < clocks_.size(); ++i) due = std::min(due, DueTime(i));
+  for (std::size_t i = 0; i < clip_->tracks.size(); ++i) due = std::min(due, DueTime(i));
   return due;
 }
 
 void Camera::SendDue(SteadyTime now) {
   if (players_.empty()) return;
-  for (std::size_t i = 0; i < clocks_.size(); ++i) {
-    while (!players_.empty() && DueTime(i) <= now) SendNextUnit(i);
+  for (std::size_t i = 0; i < clip_->tracks.size(); ++i) {
+    while (!players_.empty() && DueTime(i) <= now) SendNextUnit(i, now);
   }
   if (players_.empty()) return;
   if (next_report_ <= now) SendReports(now);
   for (const auto& player : players_) player->Pump();
 }
 
-void Camera::SendNextUnit(std::size_t track) {
+void Camera::SendNextUnit(std::size_t track, SteadyTime now) {
   const PacketTrack& clip = clip_->tracks[track];
   TrackClock& clock = clocks_[track];
   const PacketUnit& unit = clip.units[clock.next];
-  const std::int64_t ticks = clock.round_start + unit.pts;
-  const std::int64_t since_boot_ns = TicksToNs(ticks, clip.timescale);
+  const double stretch = clock.pace.stamp_rate / clock.pace.speed;
+  const std::int64_t ticks = clock.round_stamp + Scaled(unit.pts, stretch);
   if (++clock.next == clip.units.size()) {
-    clock.next = 0;
-    clock.round_start += clip.duration;
+    clock.round_stamp += Scaled(clip.duration, stretch);
+    clock.round_due += nanoseconds{Scaled(TicksToNs(clip.duration, clip.timescale), 1 / clock.pace.speed)};
+    StartRound(track);
   }
   const TrackKind kind = clip.info.kind();
-  UnitPlan plan;
-  plan.kind = kind;
-  plan.count = clock.count++;
-  plan.key = unit.key;
-  plan.since_start = nanoseconds(since_boot_ns);
+  UnitPlan plan{.track = clip.info, .count = clock.count++, .key = unit.key, .time = TimeAt(now)};
   for (const auto& fault : faults_) fault->OnUnit(plan);
+  if (plan.cut != Cut::kNone) return CutOff(plan.cut);
+
+  PacketUnit padded;
+  for (const Bytes& nal : plan.nals_before) padded.pieces.push_back({{}, 0, false, nal});
+  if (!padded.pieces.empty())
+    padded.pieces.insert(padded.pieces.end(), unit.pieces.begin(), unit.pieces.end());
+  const PacketUnit& to_send = padded.pieces.empty() ? unit : padded;
 
   RtpHeader header;
   header.payload_type = clip.payload_type;
   header.ssrc = clock.ssrc;
   header.timestamp =
       clock.rtp_base + static_cast<std::uint32_t>(ticks + NsToTicks(plan.shift_ns, clip.timescale));
-  const RtpOutput::PacketHook hook = [&](RtpHeader& packet) {
-    PacketPlan packet_plan{kind, packet.marker, false};
+  const RtpOutput::PacketHook hook = [&](RtpHeader& packet, const PacketPiece& piece) {
+    PacketPlan packet_plan{kind, piece.nal_type(), packet.marker, false};
     for (const auto& fault : faults_) fault->OnPacket(packet_plan);
     packet.marker = packet_plan.marker;
     return !packet_plan.drop;
@@ -136,25 +202,46 @@ void Camera::SendNextUnit(std::size_t track) {
   for (const auto& player : players_) {
     if (plan.drop || !player->output().IsSetUp(track)) continue;
     if (kind == TrackKind::kVideo && player->waits_for_key && !unit.key) continue;
-    const bool sent = player->output().SendUnit(track, unit, header, faults_.empty() ? nullptr : &hook);
+    const bool sent = player->output().SendUnit(track, to_send, header, faults_.empty() ? nullptr : &hook);
     if (kind == TrackKind::kVideo) player->waits_for_key = !sent;
   }
-  if (frames_max_ > 0 && kind == TrackKind::kVideo && static_cast<std::int64_t>(clock.count) >= frames_max_)
+  if (options_.frames_max > 0 && kind == TrackKind::kVideo &&
+      static_cast<std::int64_t>(clock.count) >= options_.frames_max)
     End();
 }
 
+void Camera::CutOff(Cut how) {
+  if (how == Cut::kReset) {
+    for (const auto& player : players_) player->Reset();
+    players_.clear();
+  } else {
+    DropClients();
+  }
+}
+
 void Camera::SendReports(SteadyTime now) {
-  next_report_ = now + kReportInterval;
+  next_report_ = now + std::chrono::duration_cast<SteadyTime::duration>(options_.report_interval);
   const auto wall = std::chrono::system_clock::now().time_since_epoch();
-  for (std::size_t i = 0; i < clocks_.size(); ++i) {
+  for (std::size_t i = 0; i < clip_->tracks.size(); ++i) {
+    const PacketTrack& clip = clip_->tracks[i];
     ReportPlan plan;
-    plan.kind = clip_->tracks[i].info.kind();
+    plan.kind = clip.info.kind();
+    plan.time = TimeAt(now);
+    plan.count = clocks_[i].reports++;
     plan.ntp = Timestamp{std::chrono::duration_cast<nanoseconds>(wall).count()};
+    plan.ssrc = clocks_[i].ssrc;
     for (const auto& fault : faults_) fault->OnReport(plan);
     if (plan.drop) continue;
-    const auto rtp_time = clocks_[i].rtp_base + static_cast<std::uint32_t>(TicksSinceBoot(i, now));
+    const std::int64_t ticks = StampAt(i, now) + NsToTicks(plan.shift_ns, clip.timescale);
+    const auto rtp_time = clocks_[i].rtp_base + static_cast<std::uint32_t>(ticks);
     for (const auto& player : players_) {
-      if (player->output().IsSetUp(i)) player->output().SendReport(i, clocks_[i].ssrc, plan.ntp, rtp_time);
+      RtpOutput& output = player->output();
+      if (!output.IsSetUp(i)) continue;
+      if (!plan.instead.empty()) {
+        output.SendRtcp(i, plan.instead);
+      } else {
+        output.SendReport(i, plan.ssrc, plan.ntp, rtp_time);
+      }
     }
   }
 }
@@ -163,7 +250,7 @@ void Camera::SendReports(SteadyTime now) {
 void Camera::End() {
   running_ = false;
   for (const auto& player : players_) {
-    for (std::size_t i = 0; i < clocks_.size(); ++i) {
+    for (std::size_t i = 0; i < clip_->tracks.size(); ++i) {
       if (player->output().IsSetUp(i)) player->output().SendBye(i, clocks_[i].ssrc);
     }
     player->Close(true);

@@ -13,6 +13,7 @@
 #include "media/libav_handles.h"
 #include "samples/camera-sim/clip_file.h"
 #include "samples/camera-sim/h264_nal.h"
+#include "samples/camera-sim/picture_order.h"
 #include "samples/camera-sim/scene.h"
 
 namespace millrace::camera_sim {
@@ -58,10 +59,13 @@ Result<AvCodecContextPtr> OpenVideoEncoder(const ClipOptions& options) {
   encoder->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
   // Key frames exactly where --gop says, every one a place to start at, and B-frames wherever they are
   // allowed.
-  const std::string gop = std::to_string(options.gop);
-  const std::string params = "keyint=" + gop + ":min-keyint=" + gop + ":scenecut=0:open-gop=0:b-adapt=0";
+  const bool forced = options.late_gop > 0;  // the pictures say where
+  const std::string gop = std::to_string(forced ? 100000 : options.gop);
+  const std::string params =
+      "keyint=" + gop + ":min-keyint=" + (forced ? "1" : gop) + ":scenecut=0:open-gop=0:b-adapt=0";
   AVDictionary* settings = nullptr;
   av_dict_set(&settings, "preset", "veryfast", 0);
+  av_dict_set(&settings, "forced-idr", "1", 0);
   av_dict_set(&settings, "x264-params", params.c_str(), 0);
   const int code = avcodec_open2(encoder.get(), codec, &settings);
   av_dict_free(&settings);
@@ -134,12 +138,18 @@ Result<ClipTrack> EncodeVideo(const ClipOptions& options) {
     if (int code = av_frame_make_writable(frame.get()); code < 0) return EncoderError("picture buffer", code);
     FillFrame(picture, *frame);
     frame->pts = made;
+    if (options.late_gop > 0) {
+      const int middle = count / 2 / options.gop * options.gop;
+      const bool key = made < middle ? made % options.gop == 0 : (made - middle) % options.late_gop == 0;
+      frame->pict_type = key ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
+    }
     MILLRACE_RETURN_IF_ERROR(Encode(encoder.get(), frame.get(), take));
   }
   MILLRACE_RETURN_IF_ERROR(Encode(encoder.get(), nullptr, take));
   if (track.units.empty()) return Error{ErrorCode::kCorruption, "the source has no pictures"};
   track.duration = ticks(made);
   SetSendTimes(track);
+  if (options.order_offset > 0) MILLRACE_RETURN_IF_ERROR(OffsetPictureOrder(track, options.order_offset));
   return track;
 }
 
@@ -241,9 +251,9 @@ std::string Fingerprint(const ClipOptions& options) {
     const auto size = path.empty() ? 0 : std::filesystem::file_size(path, ignored);
     text += " " + std::filesystem::path(path).filename().string() + ":" + std::to_string(size);
   }
-  for (int value :
-       {options.width, options.height, options.fps, options.gop, options.bitrate_kbps, options.bframes,
-        static_cast<int>(std::lround(options.duration_s * 1000)), options.audio ? 1 : 0}) {
+  for (int value : {options.width, options.height, options.fps, options.gop, options.bitrate_kbps,
+                    options.bframes, static_cast<int>(std::lround(options.duration_s * 1000)),
+                    options.audio ? 1 : 0, options.late_gop, options.order_offset}) {
     text += " " + std::to_string(value);
   }
   return text;

@@ -108,8 +108,7 @@ std::string RunCommand(Server& server, std::string_view line, bool& quit) {
   } else if (verb == "fault") {
     act = [&](Camera& camera) -> Result<void> {
       MILLRACE_ASSIGN_OR_RETURN(std::unique_ptr<Fault> made, MakeFault(fault, value));
-      camera.AddFault(std::move(made));
-      return {};
+      return camera.AddFault(std::move(made));
     };
   } else {
     return "error unknown command '" + verb +

@@ -32,9 +32,20 @@ int Run(const Options& options) {
   }
   auto packets = MakePacketClip(std::move(*clip), options.mtu);
   if (!packets) return Fail(packets.error());
+  ClipLibrary library;
+  for (const ClipVariant& variant : options.variants) {
+    auto other = MakeClip(variant.clip, "");
+    if (!other) return Fail(other.error());
+    if (!variant.dump.empty()) {
+      if (auto saved = SaveClip(*other, variant.dump, "camera-sim"); !saved) return Fail(saved.error());
+    }
+    auto other_packets = MakePacketClip(std::move(*other), options.mtu);
+    if (!other_packets) return Fail(other_packets.error());
+    library[variant.name] = *other_packets;
+  }
 
   boost::asio::io_context io{1};
-  Server server(io, options, *packets);
+  Server server(io, options, *packets, std::move(library));
   for (const std::string& fault : options.faults) {
     bool quit = false;
     const std::string answer = RunCommand(server, FaultCommand(fault), quit);

@@ -1,10 +1,57 @@
 #include "samples/camera-sim/options.h"
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 
 #include "samples/camera-sim/faults.h"
 
 namespace millrace::camera_sim {
+namespace {
+
+bool SetNumber(const std::string& text, int min, int max, int& number) {
+  const char* end = text.data() + text.size();
+  const auto [stop, problem] = std::from_chars(text.data(), end, number);
+  return problem == std::errc{} && stop == end && number >= min && number <= max;
+}
+
+// "NAME:KEY=VALUE,…" into `variant`, which holds what is not said.
+bool ParseVariant(const std::string& text, ClipVariant& variant) {
+  const std::size_t colon = text.find(':');
+  variant.name = text.substr(0, colon);
+  if (variant.name.empty()) return false;
+  std::string rest = colon == std::string::npos ? "" : text.substr(colon + 1);
+  ClipOptions& clip = variant.clip;
+  while (!rest.empty()) {
+    const std::string pair = rest.substr(0, rest.find(','));
+    rest.erase(0, pair.size() + 1);
+    const std::size_t equals = pair.find('=');
+    if (equals == std::string::npos) return false;
+    const std::string key = pair.substr(0, equals);
+    const std::string value = pair.substr(equals + 1);
+    int number = 0;
+    if (key == "dump") {
+      variant.dump = value;
+    } else if (key == "duration") {
+      if (!SetNumber(value, 1, 3600, number)) return false;
+      clip.duration_s = number;
+    } else if (key == "audio") {
+      if (!SetNumber(value, 0, 1, number)) return false;
+      clip.audio = number != 0;
+    } else {
+      const bool done = (key == "width" && SetNumber(value, 224, 7680, clip.width)) ||
+                        (key == "height" && SetNumber(value, 128, 4320, clip.height)) ||
+                        (key == "fps" && SetNumber(value, 1, 120, clip.fps)) ||
+                        (key == "gop" && SetNumber(value, 1, 100000, clip.gop)) ||
+                        (key == "late-gop" && SetNumber(value, 1, 100000, clip.late_gop)) ||
+                        (key == "bframes" && SetNumber(value, 0, 8, clip.bframes)) ||
+                        (key == "order-offset" && SetNumber(value, 0, 14, clip.order_offset));
+      if (!done) return false;
+    }
+  }
+  return clip.width % 2 == 0 && clip.height % 2 == 0;
+}
+
+}  // namespace
 
 Options ParseOptions(int argc, char** argv) {
   Options options;
@@ -31,12 +78,16 @@ Options ParseOptions(int argc, char** argv) {
   app.add_option("--gop", clip.gop, "frames from key frame to key frame")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
+  app.add_option("--late-gop", clip.late_gop, "the same in the second half of the loop")
+      ->check(CLI::Range(1, 100000));
   app.add_option("--bitrate", clip.bitrate_kbps, "video, kbit/s")
       ->check(CLI::Range(16, 200000))
       ->capture_default_str();
   app.add_option("--bframes", clip.bframes, "between two others")
       ->check(CLI::Range(0, 8))
       ->capture_default_str();
+  app.add_option("--order-offset", clip.order_offset, "picture order count of key frames, even")
+      ->check(CLI::Range(0, 14));
   app.add_flag("!--no-audio", clip.audio, "video only");
   app.add_option("--duration", clip.duration_s, "of the loop, seconds")
       ->check(CLI::Range(0.1, 3600.0))
@@ -52,6 +103,14 @@ Options ParseOptions(int argc, char** argv) {
   app.add_option("--mtu", options.mtu, "largest RTP packet, bytes")
       ->check(CLI::Range(128, 60000))
       ->capture_default_str();
+  app.add_option("--report-interval", options.report_interval_s, "of RTCP sender reports, seconds")
+      ->check(CLI::Range(0.1, 600.0))
+      ->capture_default_str();
+  std::vector<std::string> variants;
+  app.add_option(
+      "--variant", variants,
+      "NAME:KEY=VALUE,...: another clip, for the fault 'clip'; as the first one but for width, height, "
+      "fps, gop, late-gop, bframes, order-offset, duration, audio, dump");
   app.add_option("--fault", options.faults, "NAME[=VALUE][@CAMERA], may be given again: " + FaultNames());
   app.add_flag("--until-stdin-closes", options.until_stdin_closes, "end when standard input does");
   app.footer(
@@ -71,6 +130,12 @@ Options ParseOptions(int argc, char** argv) {
   }
   if (clip.width % 2 != 0 || clip.height % 2 != 0) {
     std::exit(app.exit(CLI::ValidationError("--width and --height must be even")));
+  }
+  for (const std::string& text : variants) {
+    ClipVariant variant{"", clip, ""};
+    if (!ParseVariant(text, variant))
+      std::exit(app.exit(CLI::ValidationError("--variant cannot be '" + text + "'")));
+    options.variants.push_back(std::move(variant));
   }
   if (options.user.empty() != options.password.empty()) {
     std::exit(app.exit(CLI::ValidationError("--user and --password go together")));

@@ -15,11 +15,20 @@ struct ClipOptions {
   int width = 1280;
   int height = 720;
   int fps = 25;
-  int gop = 50;  // frames from one key frame to the next
+  int gop = 50;      // frames from one key frame to the next
+  int late_gop = 0;  // … in the second half of the loop; 0: as before
   int bitrate_kbps = 2000;
   int bframes = 0;
+  int order_offset = 0;    // picture order count of the key frames, where real ones have 0
   double duration_s = 10;  // of the loop
   bool audio = true;
+};
+
+// Another clip that cameras can show.
+struct ClipVariant {
+  std::string name;
+  ClipOptions clip;
+  std::string dump;
 };
 
 struct Options {
@@ -33,7 +42,9 @@ struct Options {
   std::int64_t frames = 0;  // each camera ends after so many; 0: never
   std::string user;         // with a password: digest authentication
   std::string password;
-  std::uint32_t mtu = 1400;  // largest RTP packet, bytes
+  std::uint32_t mtu = 1400;      // largest RTP packet, bytes
+  double report_interval_s = 5;  // of RTCP sender reports
+  std::vector<ClipVariant> variants;
   bool until_stdin_closes = false;
   std::vector<std::string> faults;  // "NAME[=VALUE][@CAMERA]"
 };

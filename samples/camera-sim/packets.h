@@ -20,6 +20,9 @@ struct PacketPiece {
   std::uint8_t prefix_size = 0;
   bool marker = false;  // last of its access unit
   ByteSpan data;        // lives as long as the PacketClip
+
+  // H.264: of the NAL unit that this is, or is a piece of.
+  int nal_type() const { return (prefix_size == 2 ? prefix[1] : data.empty() ? 0 : data[0]) & 0x1F; }
 };
 
 struct PacketUnit {

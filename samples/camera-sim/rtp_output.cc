@@ -106,7 +106,7 @@ bool RtpOutput::SendUnit(std::size_t index, const PacketUnit& unit, RtpHeader he
   for (const PacketPiece& piece : unit.pieces) {
     header.marker = piece.marker;
     header.sequence = track.sequence++;
-    if (hook != nullptr && !(*hook)(header)) continue;
+    if (hook != nullptr && !(*hook)(header, piece)) continue;
     std::uint8_t* start = at;
     const std::size_t payload = piece.prefix_size + piece.data.size();
     if (interleaved) {
@@ -177,7 +177,7 @@ void RtpOutput::SendDatagrams(Track& track, std::size_t parts_per_packet) {
   }
 }
 
-void RtpOutput::SendRtcp(Track& track, const Bytes& packet) {
+void RtpOutput::SendRtcp(Track& track, ByteSpan packet) {
   iovecs_.clear();
   std::uint8_t frame[4] = {'$', track.rtcp_channel, static_cast<std::uint8_t>(packet.size() >> 8),
                            static_cast<std::uint8_t>(packet.size())};

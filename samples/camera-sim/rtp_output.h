@@ -43,12 +43,14 @@ class RtpOutput {
   std::uint16_t next_sequence(std::size_t index) const { return tracks_[index].sequence; }
 
   // Asked for every packet; false: the packet is lost on the way.
-  using PacketHook = std::function<bool(RtpHeader&)>;
+  using PacketHook = std::function<bool(RtpHeader&, const PacketPiece&)>;
 
   // False: the unit was dropped, since the client does not read. `header` without marker and sequence.
   bool SendUnit(std::size_t index, const PacketUnit& unit, RtpHeader header, const PacketHook* hook);
   // A sender report with a CNAME (RFC 3550 section 6.4.1): at `ntp` the track's clock said `rtp_time`.
   void SendReport(std::size_t index, std::uint32_t ssrc, Timestamp ntp, std::uint32_t rtp_time);
+  // Any bytes as RTCP.
+  void SendRtcp(std::size_t index, ByteSpan packet) { SendRtcp(tracks_[index], packet); }
   void SendBye(std::size_t index, std::uint32_t ssrc);
   // Bytes in their place among the packets: RTSP answers.
   void SendText(std::string_view text);
@@ -72,7 +74,7 @@ class RtpOutput {
   };
 
   Track& MakeTrack(std::size_t index);
-  void SendRtcp(Track& track, const Bytes& packet);
+  void SendRtcp(Track& track, ByteSpan packet);
   void WriteGathered();  // iovecs_ to the connection, the rest to pending_
   void SendDatagrams(Track& track, std::size_t parts_per_packet);
 

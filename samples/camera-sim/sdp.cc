@@ -37,13 +37,14 @@ std::string AudioLines(const PacketTrack& track, const std::string& type) {
 
 }  // namespace
 
-std::string MakeSdp(const PacketClip& clip, int camera) {
+std::string MakeSdp(const PacketClip& clip, int camera, bool hide_audio) {
   std::string text = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=camera-sim " + std::to_string(camera) +
                      "\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\na=control:*\r\na=range:npt=now-\r\n";
   for (std::size_t i = 0; i < clip.tracks.size(); ++i) {
     const PacketTrack& track = clip.tracks[i];
     const std::string type = std::to_string(track.payload_type);
     const bool video = track.info.kind() == TrackKind::kVideo;
+    if (!video && hide_audio) continue;
     text += std::string("m=") + (video ? "video" : "audio") + " 0 RTP/AVP " + type + "\r\n";
     text += video ? VideoLines(track, type) : AudioLines(track, type);
     text += "a=control:track" + std::to_string(i + 1) + "\r\n";

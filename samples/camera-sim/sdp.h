@@ -8,7 +8,7 @@
 
 namespace millrace::camera_sim {
 
-// Tracks are at the control URLs track1, track2, … in the clip's order.
-std::string MakeSdp(const PacketClip& clip, int camera);
+// `hide_audio`: video only. Tracks are at the control URLs track1, track2, … in the clip's order.
+std::string MakeSdp(const PacketClip& clip, int camera, bool hide_audio);
 
 }  // namespace millrace::camera_sim

@@ -13,15 +13,19 @@ constexpr std::chrono::milliseconds kGrain{4};
 
 }  // namespace
 
-Server::Server(net::io_context& io, const Options& options, std::shared_ptr<const PacketClip> clip)
+Server::Server(net::io_context& io, const Options& options, std::shared_ptr<const PacketClip> clip,
+               ClipLibrary library)
     : io_(io),
       acceptor_(io, net::ip::tcp::endpoint(net::ip::make_address(options.address), options.port)),
       timer_(io),
       user_(options.user),
-      password_(options.password) {
+      password_(options.password),
+      camera_options_{options.frames,
+                      std::chrono::nanoseconds(static_cast<std::int64_t>(options.report_interval_s * 1e9)),
+                      std::move(library)} {
   acceptor_.listen(1024);
   for (int number = 1; number <= options.cameras; ++number) {
-    cameras_.push_back(std::make_unique<Camera>(number, clip, options.frames));
+    cameras_.push_back(std::make_unique<Camera>(number, clip, camera_options_));
   }
   Accept();
 }

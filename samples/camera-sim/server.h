@@ -18,7 +18,8 @@ namespace millrace::camera_sim {
 class Server final : public CameraDirectory {
  public:
   // Throws boost::system::system_error when the port cannot be had.
-  Server(boost::asio::io_context& io, const Options& options, std::shared_ptr<const PacketClip> clip);
+  Server(boost::asio::io_context& io, const Options& options, std::shared_ptr<const PacketClip> clip,
+         ClipLibrary library);
 
   std::uint16_t port() const { return acceptor_.local_endpoint().port(); }
   const std::vector<std::unique_ptr<Camera>>& cameras() const { return cameras_; }
@@ -39,6 +40,7 @@ class Server final : public CameraDirectory {
   SteadyTime last_run_{};
   std::string user_;
   std::string password_;
+  CameraOptions camera_options_;
   std::vector<std::unique_ptr<Camera>> cameras_;
 };
 

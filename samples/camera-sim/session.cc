@@ -73,23 +73,24 @@ void Session::OnBytes(std::size_t count) {
 
 void Session::Answer(const RtspRequest& request) {
   Camera* camera = CameraOf(request);
-  if (camera != nullptr) {
-    ReplyPlan plan{request.method, false};
-    camera->AskFaults(plan);
-    if (plan.silent) return;
-  }
+  ReplyPlan plan{.method = request.method,
+                 .has_user_agent = !request.Header("user-agent").empty(),
+                 .user = directory_.user(),
+                 .password = directory_.password()};
+  if (camera != nullptr) camera->AskFaults(plan);
+  if (plan.silent) return;
   if (request.method == "OPTIONS") {
     return Reply(request, "200 OK",
                  "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER, SET_PARAMETER\r\n");
   }
-  if (!IsAuthorized(request)) {
+  if (plan.refuse || !IsAuthorized(request, plan)) {
     return Reply(
         request, "401 Unauthorized",
         std::string("WWW-Authenticate: Digest realm=\"") + kRealm + "\", nonce=\"" + nonce_ + "\"\r\n");
   }
   if (request.method == "GET_PARAMETER" || request.method == "SET_PARAMETER") return Reply(request, "200 OK");
-  if (camera == nullptr || !camera->running()) return Reply(request, "404 Not Found");
-  if (request.method == "DESCRIBE") return Describe(request, *camera);
+  if (camera == nullptr || !camera->running() || plan.gone) return Reply(request, "404 Not Found");
+  if (request.method == "DESCRIBE") return Describe(request, *camera, plan.hide_audio);
   if (request.method == "SETUP") return SetUp(request, *camera);
   if (request.method == "PLAY") return Play(request, *camera);
   if (request.method == "TEARDOWN") {
@@ -110,9 +111,8 @@ void Session::Reply(const RtspRequest& request, const std::string& status, const
   Pump();
 }
 
-bool Session::IsAuthorized(const RtspRequest& request) {
-  return directory_.user().empty() ||
-         DigestIsRight(request, directory_.user(), directory_.password(), kRealm, nonce_);
+bool Session::IsAuthorized(const RtspRequest& request, const ReplyPlan& plan) {
+  return plan.user.empty() || DigestIsRight(request, plan.user, plan.password, kRealm, nonce_);
 }
 
 Camera* Session::CameraOf(const RtspRequest& request) {
@@ -121,11 +121,11 @@ Camera* Session::CameraOf(const RtspRequest& request) {
   return number ? directory_.FindCamera(*number) : nullptr;
 }
 
-void Session::Describe(const RtspRequest& request, const Camera& camera) {
+void Session::Describe(const RtspRequest& request, const Camera& camera, bool hide_audio) {
   std::string base = request.uri;
   if (base.back() != '/') base += '/';
   Reply(request, "200 OK", "Content-Type: application/sdp\r\nContent-Base: " + base + "\r\n",
-        MakeSdp(camera.clip(), camera.number()));
+        MakeSdp(camera.clip(), camera.number(), hide_audio));
 }
 
 void Session::SetUp(const RtspRequest& request, const Camera& camera) {
@@ -199,10 +199,18 @@ void Session::Close(bool flush) {
   net::post(socket_.get_executor(), [self = shared_from_this()] { self->CloseNow(); });
 }
 
+void Session::Reset() {
+  boost::system::error_code error;
+  socket_.set_option(net::ip::tcp::socket::linger(true, 0), error);  // close() then resets
+  net::post(socket_.get_executor(), [self = shared_from_this()] { self->CloseNow(); });
+}
+
 void Session::CloseNow() {
   if (!socket_.is_open()) return;
   boost::system::error_code error;
-  socket_.shutdown(net::ip::tcp::socket::shutdown_both, error);
+  net::ip::tcp::socket::linger linger;
+  socket_.get_option(linger, error);
+  if (!linger.enabled()) socket_.shutdown(net::ip::tcp::socket::shutdown_both, error);
   socket_.close(error);
   if (Camera* camera = playing_ != 0 ? directory_.FindCamera(playing_) : nullptr) camera->Detach(this);
   directory_.ScheduleChanged();

@@ -35,6 +35,7 @@ class Session final : public Player, public std::enable_shared_from_this<Session
   RtpOutput& output() override { return output_; }
   void Pump() override;
   void Close(bool flush) override;
+  void Reset() override;
 
  private:
   void Read();
@@ -42,9 +43,9 @@ class Session final : public Player, public std::enable_shared_from_this<Session
   void Answer(const RtspRequest& request);
   void Reply(const RtspRequest& request, const std::string& status, const std::string& headers = "",
              const std::string& body = "");
-  bool IsAuthorized(const RtspRequest& request);
+  bool IsAuthorized(const RtspRequest& request, const ReplyPlan& plan);
   Camera* CameraOf(const RtspRequest& request);
-  void Describe(const RtspRequest& request, const Camera& camera);
+  void Describe(const RtspRequest& request, const Camera& camera, bool hide_audio);
   void SetUp(const RtspRequest& request, const Camera& camera);
   void Play(const RtspRequest& request, Camera& camera);
   void WaitWritable();
