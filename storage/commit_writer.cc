@@ -481,6 +481,13 @@ Result<void> CommitWriter::AppendControl(const std::vector<ControlChange>& chang
     return written;
   }
   if (auto synced = SyncTimed(*control_); !synced) return Fail(synced.error());
+  // What is durable now must not be missing at the next opening: the marker tells a lost end from one that
+  // was never written. A marker that lags tells less, and nothing false.
+  IndexBatch batch;
+  batch.SetMarker(control_->segment(), {control_->end(), last_counter_, false});
+  if (auto marked = engine_.index->Write(batch); !marked) {
+    Log(LogLevel::kWarning, "control marker not written", {{"error", marked.error().ToString()}});
+  }
   return {};
 }
 

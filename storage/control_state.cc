@@ -227,6 +227,39 @@ Result<void> ControlState::ApplyRow(const ControlRow& row) {
   }
 }
 
+Result<void> ControlState::Check() const {
+  auto wrong = [](const std::string& what) {
+    return Error{ErrorCode::kCorruption, "the control state is not whole: " + what};
+  };
+  for (const auto& [id, stream] : streams_) {
+    const std::string name = "stream " + std::to_string(id);
+    if (id >= next_stream) return wrong(name + " has an id that is still to be given");
+    if (stream->retention < Duration{0}) return wrong(name + " has a negative retention");
+    for (const auto& [key, rule] : stream->partitions) {
+      if (rule.retention && *rule.retention < Duration{0}) return wrong(name + " has a negative retention");
+    }
+    if (stream->deleting) continue;
+    std::vector<HashKeyRange> open;
+    for (const ShardState& shard : stream->shards) {
+      if (!shard.description.closed) open.push_back(shard.description.hash_keys);
+    }
+    std::sort(open.begin(), open.end(),
+              [](const HashKeyRange& a, const HashKeyRange& b) { return a.starting < b.starting; });
+    bool covers = !open.empty() && open.front().starting == HashKey{} && open.back().ending == HashKey::Max();
+    for (std::size_t i = 0; covers && i < open.size(); ++i) {
+      const HashKey* before = i == 0 ? nullptr : &open[i - 1].ending;
+      covers = open[i].starting <= open[i].ending &&
+               (before == nullptr || (*before < open[i].starting && before->Next() == open[i].starting));
+    }
+    if (!covers) return wrong("the open shards of " + name + " do not cover the hash keys");
+  }
+  if (!segments_.empty() && segments_.rbegin()->first >= next_segment) {
+    return wrong("segment " + std::to_string(segments_.rbegin()->first) +
+                 " has an id that is still to be given");
+  }
+  return {};
+}
+
 ControlChange ControlState::Snapshot() const {
   ControlChange change;
   change.push_back(NextIdsRow(next_stream, next_segment));

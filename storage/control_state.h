@@ -86,6 +86,10 @@ class ControlState {
   // Errors: kCorruption, naming the row. A change that fails leaves a part of it applied: the caller gives
   // up.
   Result<void> Apply(const ControlChange& change);
+  // What every whole change keeps true: each stream that is not being deleted has open shards that cover the
+  // hash keys without a gap or an overlap, ids lie below the next ones, retentions are not negative. Errors:
+  // kCorruption, naming what is wrong.
+  Result<void> Check() const;
   // Everything, as a change to an empty state.
   ControlChange Snapshot() const;
 

@@ -8,6 +8,8 @@
 #include <optional>
 #include <span>
 
+#include "base/text.h"
+
 namespace millrace::storage {
 namespace {
 
@@ -100,7 +102,7 @@ Result<HashKey> HashKey::Parse(std::string_view decimal) {
   if (!limbs) {
     return Error{ErrorCode::kInvalidArgument,
                  "a hash key is a decimal number from 0 to 2^128-1 without leading zeros, not '" +
-                     std::string(decimal.substr(0, 64)) + "'"};
+                     Excerpt(decimal) + "'"};
   }
   const auto& l = *limbs;
   return HashKey{(std::uint64_t{l[0]} << 32) | l[1], (std::uint64_t{l[2]} << 32) | l[3]};
@@ -133,7 +135,7 @@ Result<ShardId> ShardId::Parse(std::string_view text) {
   auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), index);
   if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size() || index > 2147483647u) {
     return Error{ErrorCode::kInvalidArgument,
-                 "'" + std::string(text.substr(0, 128)) + "' is no shard id: expected shardId-000000000000"};
+                 "'" + Excerpt(text, 128) + "' is no shard id: expected shardId-000000000000"};
   }
   return ShardId{index};
 }
@@ -154,7 +156,7 @@ SequenceNumber SequenceNumber::FromFields(const Fields& fields) {
 Result<SequenceNumber> SequenceNumber::Parse(std::string_view decimal) {
   auto fail = [&] {
     return Error{ErrorCode::kInvalidArgument,
-                 "'" + std::string(decimal.substr(0, 64)) + "' is no sequence number of version 2"};
+                 "'" + Excerpt(decimal) + "' is no sequence number of version 2"};
   };
   auto limbs = FromDecimal<6>(decimal);
   if (!limbs) return fail();

@@ -4,12 +4,14 @@
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/merge_operator.h>
 #include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
+#include <map>
 #include <mutex>
 #include <utility>
 
@@ -46,6 +48,15 @@ class IndexLogger final : public rocksdb::Logger {
     char text[512];
     std::vsnprintf(text, sizeof(text), format, arguments);
     Log(level == rocksdb::WARN_LEVEL ? LogLevel::kWarning : LogLevel::kError, "index", {{"rocksdb", text}});
+  }
+};
+
+// When the disk was full, the writer says when to try again, not RocksDB's own five-second timer.
+class RecoverOnRequest final : public rocksdb::EventListener {
+ public:
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason /*reason*/, rocksdb::Status /*error*/,
+                            bool* auto_recovery) override {
+    *auto_recovery = false;
   }
 };
 
@@ -86,6 +97,19 @@ std::string AttributeKey(StreamId stream, const IndexedRecord& record, std::uint
 
 struct IndexBatch::Impl {
   rocksdb::WriteBatch batch;
+  // One merge for each counted key and batch, whatever the number of its records.
+  std::map<std::string, RecordCount> counts;
+
+  void Count(const std::string& key, std::int64_t records, std::int64_t data_bytes) {
+    RecordCount& count = counts[key];
+    count.records += records;
+    count.data_bytes += data_bytes;
+  }
+  rocksdb::WriteBatch& Finish() {
+    for (const auto& [key, count] : counts) batch.Merge(key, CountValue(count));
+    counts.clear();
+    return batch;
+  }
 };
 
 IndexBatch::IndexBatch() : impl_(std::make_unique<Impl>()) {}
@@ -99,9 +123,9 @@ void IndexBatch::AddRecord(StreamId stream, const IndexedRecord& record) {
   ForEachIndexed(record, [&](std::uint8_t id, ByteSpan value) {
     batch.Put(AttributeKey(stream, record, id, value), rocksdb::Slice());
   });
-  std::string count = CountValue({1, static_cast<std::int64_t>(record.data_bytes)});
-  batch.Merge(UsageKey(stream, record.partition_key), count);
-  batch.Merge(SegmentCountKey(record.segment), count);
+  auto data_bytes = static_cast<std::int64_t>(record.data_bytes);
+  impl_->Count(UsageKey(stream, record.partition_key), 1, data_bytes);
+  impl_->Count(SegmentCountKey(record.segment), 1, data_bytes);
 }
 
 void IndexBatch::RemoveRecord(StreamId stream, const IndexedRecord& record) {
@@ -110,9 +134,9 @@ void IndexBatch::RemoveRecord(StreamId stream, const IndexedRecord& record) {
   ForEachIndexed(record, [&](std::uint8_t id, ByteSpan value) {
     batch.Delete(AttributeKey(stream, record, id, value));
   });
-  std::string count = CountValue({-1, -static_cast<std::int64_t>(record.data_bytes)});
-  batch.Merge(UsageKey(stream, record.partition_key), count);
-  batch.Merge(SegmentCountKey(record.segment), count);
+  auto data_bytes = static_cast<std::int64_t>(record.data_bytes);
+  impl_->Count(UsageKey(stream, record.partition_key), -1, -data_bytes);
+  impl_->Count(SegmentCountKey(record.segment), -1, -data_bytes);
 }
 
 void IndexBatch::SetMarker(SegmentId segment, const SegmentMarker& marker) {
@@ -130,7 +154,10 @@ void IndexBatch::RemoveStreamUsage(StreamId stream) {
 }
 
 std::size_t IndexBatch::changes() const { return static_cast<std::size_t>(impl_->batch.Count()); }
-void IndexBatch::Clear() { impl_->batch.Clear(); }
+void IndexBatch::Clear() {
+  impl_->batch.Clear();
+  impl_->counts.clear();
+}
 
 struct Index::Impl {
   std::unique_ptr<rocksdb::Env> env;  // over the injected file system; null: RocksDB's own. Outlives db.
@@ -201,6 +228,7 @@ Result<std::unique_ptr<Index>> Index::Open(FileSystem& files, const std::string&
   }
   rocks.create_if_missing = !options.read_only;
   rocks.merge_operator = std::make_shared<AddCounts>();
+  rocks.listeners.push_back(std::make_shared<RecoverOnRequest>());
   rocks.info_log = std::make_shared<IndexLogger>();
   rocks.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   rocks.write_buffer_size = options.write_buffer_bytes;
@@ -213,6 +241,7 @@ Result<std::unique_ptr<Index>> Index::Open(FileSystem& files, const std::string&
   }
   rocks.bytes_per_sync = 1 << 20;
   rocks.wal_bytes_per_sync = 1 << 20;
+  rocks.max_successive_merges = 64;  // so that reading a count never adds up many steps
   rocks.stats_dump_period_sec = 0;
   rocks.stats_persist_period_sec = 0;
   rocksdb::BlockBasedTableOptions table;
@@ -244,7 +273,7 @@ Result<std::unique_ptr<Index>> Index::Open(FileSystem& files, const std::string&
 Result<void> Index::Write(IndexBatch& batch) {
   std::lock_guard lock(impl_->write_mutex);
   if (impl_->broken) return *impl_->broken;
-  rocksdb::Status status = impl_->db->Write({}, &batch.impl_->batch);
+  rocksdb::Status status = impl_->db->Write({}, &batch.impl_->Finish());
   if (!status.ok()) return impl_->Break(FromStatus(status, "writing"));
   return {};
 }

@@ -98,6 +98,7 @@ Result<std::optional<OpenSegment>> RecoverControl(Engine& engine, const std::vec
           scan, ReadControlSegment(*file, path, engine.directory.store, it->segment, size, engine.state));
     }
     if (scan.groups != 0) {
+      if (auto whole = engine.state.Check(); !whole) return Damaged(path, whole.error().message);
       control = OpenSegment{it->segment, std::move(file), path, std::move(scan), {}, 0, {}};
       continue;
     }
@@ -114,6 +115,20 @@ Result<std::optional<OpenSegment>> RecoverControl(Engine& engine, const std::vec
     return Damaged(engine.directory.LogPath(), "there are data segments but no control segment");
   }
   return control;
+}
+
+// A data segment that is not in the list has been removed from it, or was made and never entered; then it
+// holds nothing. One that is newer than the list and holds records proves that the list has lost its end.
+Result<void> RemoveUnlisted(Engine& engine, const SegmentFile& segment) {
+  std::string path = engine.directory.SegmentPath(segment.segment, segment.kind);
+  if (segment.segment >= engine.state.next_segment) {
+    MILLRACE_ASSIGN_OR_RETURN(auto file, engine.files().Open(path, OpenMode::kRead));
+    MILLRACE_ASSIGN_OR_RETURN(auto size, file->Size());
+    MILLRACE_ASSIGN_OR_RETURN(
+        auto group, FindGroup(*file, engine.directory.store, segment.segment, kSegmentHeaderBytes, size));
+    if (group) return Damaged(path, "it holds records, and the control segment does not know it");
+  }
+  return engine.files().Remove(path);
 }
 
 // The groups behind the segment's marker into the index; gives how many records that were.
@@ -257,6 +272,14 @@ Result<WriterStart> Recover(Engine& engine) {
   MILLRACE_ASSIGN_OR_RETURN(engine.index,
                             Index::Open(files, engine.directory.IndexPath(), store, index_options));
 
+  if (control) {
+    MILLRACE_ASSIGN_OR_RETURN(auto marker, engine.index->Marker(control->segment));
+    if (control->scan.end < marker.end) {
+      return Damaged(control->path, "it ends at offset " + std::to_string(control->scan.end) +
+                                        ", but held changes up to " + std::to_string(marker.end));
+    }
+  }
+
   // Files that were made but never entered into the list hold nothing.
   std::map<SegmentId, bool> on_disk;
   for (const SegmentFile& file : segments) {
@@ -264,7 +287,7 @@ Result<WriterStart> Recover(Engine& engine) {
     if (engine.state.segments().contains(file.segment)) {
       on_disk[file.segment] = true;
     } else {
-      MILLRACE_RETURN_IF_ERROR(files.Remove(engine.directory.SegmentPath(file.segment, file.kind)));
+      MILLRACE_RETURN_IF_ERROR(RemoveUnlisted(engine, file));
     }
   }
 
@@ -345,7 +368,8 @@ Result<WriterStart> Recover(Engine& engine) {
   IndexBatch cleanup;
   MILLRACE_RETURN_IF_ERROR(
       engine.index->ForEachSegment([&](SegmentId id, const SegmentMarker&, const RecordCount&) {
-        if (!engine.state.segments().contains(id)) cleanup.RemoveSegment(id);
+        const bool is_control = start.control != nullptr && start.control->segment() == id;
+        if (!is_control && !engine.state.segments().contains(id)) cleanup.RemoveSegment(id);
       }));
   if (cleanup.changes() > 0) MILLRACE_RETURN_IF_ERROR(engine.index->Write(cleanup));
 

@@ -92,6 +92,7 @@ Result<bool> DataIsValid(File& file, const WalkedEntry& entry) {
 
 Result<bool> DataIsPunched(File& file, const WalkedEntry& entry) {
   BlockRange range = WholeBlocks(entry.data_offset(), entry.header.data_bytes);
+  if (range.length == 0) return false;
   Bytes piece(static_cast<std::size_t>(std::min<std::uint64_t>(range.length, kDataPieceBytes)));
   for (std::uint64_t done = 0; done < range.length;) {
     auto length = static_cast<std::size_t>(std::min<std::uint64_t>(piece.size(), range.length - done));

@@ -70,7 +70,7 @@ class SegmentWalker {
 // True if the entry's data matches its checksum. Reads it in pieces of 1 MiB at most.
 Result<bool> DataIsValid(File& file, const WalkedEntry& entry);
 
-// True if the whole blocks inside the entry's data read as zeros: a hole was punched, or nothing fits.
+// True if there are whole blocks inside the entry's data and they read as zeros: a hole was punched.
 Result<bool> DataIsPunched(File& file, const WalkedEntry& entry);
 
 // The whole blocks inside the data of an entry, which a hole may take: {offset, length}, length 0 when there
