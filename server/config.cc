@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "api/json.h"
+#include "base/text.h"
 
 namespace millrace::server {
 namespace {
@@ -224,7 +225,7 @@ Result<Config> LoadConfig(const std::filesystem::path& file) {
 }
 
 Result<ListenAddress> ListenAddress::Parse(std::string_view text) {
-  Error bad{ErrorCode::kInvalidArgument, "'" + std::string(text.substr(0, 100)) +
+  Error bad{ErrorCode::kInvalidArgument, "'" + Excerpt(text, 100) +
                                              "' is not an address to listen on: write it as 127.0.0.1:4567, "
                                              "localhost:4567 or [::1]:4567"};
   auto colon = text.rfind(':');

@@ -1,8 +1,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <memory>
+#include <mutex>
+#include <optional>
 
 #include "api/dispatcher.h"
 #include "api/origin_policy.h"
@@ -148,12 +151,23 @@ class Service {
     api::AddConsoleRoutes(router_, *pool_, ConsoleDirectory(config));
   }
 
-  // Whether footage can be kept: the log takes writes.
+  // Whether footage can be kept: the log takes writes. A write is tried at most every few seconds, however
+  // often probes ask.
   Result<void> Ready() {
-    auto written = log_->PutMetadata("server/ready", {});
-    if (!written) return std::move(written).error();
-    return {};
+    constexpr auto kTryEvery = std::chrono::seconds(5);
+    std::lock_guard lock(ready_mutex_);
+    auto now = std::chrono::steady_clock::now();
+    if (!ready_tried_ || now - *ready_tried_ >= kTryEvery) {
+      auto written = log_->PutMetadata("server/ready", {});
+      ready_ = written ? Result<void>() : Result<void>(std::move(written).error());
+      ready_tried_ = now;
+    }
+    return ready_;
   }
+
+  std::mutex ready_mutex_;
+  Result<void> ready_;                                                // GUARDED_BY(ready_mutex_)
+  std::optional<std::chrono::steady_clock::time_point> ready_tried_;  // GUARDED_BY(ready_mutex_)
 
   // Destroyed from the bottom up: the server's threads end before the pools, those before what their work
   // uses; the log commits what was put before it closes.
