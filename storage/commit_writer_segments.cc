@@ -1,0 +1,104 @@
+// The writer's data segments: which one takes a group, how one is made and how one is sealed.
+#include <chrono>
+#include <utility>
+
+#include "storage/commit_writer.h"
+
+namespace millrace::storage {
+
+Result<Lane*> CommitWriter::LaneFor(std::uint8_t retention_class, Timestamp now) {
+  auto found = lanes_.find(retention_class);
+  if (found != lanes_.end()) {
+    Lane& lane = found->second;
+    bool full = lane.appender->end() >= engine_.options.segment_bytes;
+    bool old = now - lane.created > SegmentSpanMax(retention_class);
+    if (lane.appender->pending() || (!full && !old)) return &lane;
+    MILLRACE_RETURN_IF_ERROR(SealLane(retention_class));
+  }
+  MILLRACE_RETURN_IF_ERROR(OpenLane(retention_class, now));
+  return &lanes_.at(retention_class);
+}
+
+Result<void> CommitWriter::OpenLane(std::uint8_t retention_class, Timestamp now) {
+  MILLRACE_RETURN_IF_ERROR(SnapshotControlIfLarge());  // before an id is taken
+  SegmentId segment = engine_.state.next_segment;
+  std::string path = engine_.directory.SegmentPath(segment, SegmentKind::kData);
+  MILLRACE_ASSIGN_OR_RETURN(auto file, engine_.files().Open(path, OpenMode::kCreate));
+  auto make = [&]() -> Result<void> {
+    Bytes header;
+    AppendSegmentHeader(header, {engine_.directory.store, segment, SegmentKind::kData, retention_class, now});
+    ByteSpan part(header);
+    MILLRACE_RETURN_IF_ERROR(file->WriteAt(0, std::span(&part, 1)));
+    MILLRACE_RETURN_IF_ERROR(file->Sync());
+    return engine_.files().SyncDirectory(engine_.directory.LogPath());
+  };
+  ControlChange change = {NextIdsRow(engine_.state.next_stream, segment + 1),
+                          SegmentAddedRow(segment, {retention_class, now})};
+  Result<void> done = make();
+  if (done) done = AppendControl({change});
+  if (!done) {
+    // Its id is not taken: the next try makes the same file. Left-overs would stand in its way.
+    if (!Failure()) {
+      auto removed = engine_.files().Remove(path);
+      if (!removed && removed.error().code != ErrorCode::kNotFound) return Fail(removed.error());
+    }
+    return done;
+  }
+  MILLRACE_RETURN_IF_ERROR(Apply(change));
+  lanes_[retention_class] = {std::make_unique<SegmentAppender>(std::move(file), engine_.directory.store,
+                                                               segment, std::uint64_t{kSegmentHeaderBytes}),
+                             now};
+  engine_.segments.Add({segment, retention_class, now, false, now + RetentionMin(retention_class), 0});
+  engine_.metrics.segments.Set(static_cast<double>(engine_.segments.Count()));
+  return {};
+}
+
+Result<void> CommitWriter::SealLane(std::uint8_t retention_class) {
+  Lane& lane = lanes_.at(retention_class);
+  SegmentAppender& appender = *lane.appender;
+  if (auto written = appender.Write(durable_counter_, last_counter_, kGroupSeals); !written) {
+    if (auto cut = appender.Rollback(); !cut) return Fail(cut.error());
+    return written;
+  }
+  if (auto synced = SyncTimed(appender); !synced) return Fail(synced.error());
+  engine_.segments.SetSealed(appender.segment());
+  IndexBatch batch;
+  batch.SetMarker(appender.segment(), {appender.end(), last_counter_, true});
+  lanes_.erase(retention_class);
+  // So that opening never replays more than the segments that are still open.
+  auto indexed = engine_.index->Write(batch);
+  if (indexed) indexed = engine_.index->Sync();
+  if (!indexed && indexed.error().code != ErrorCode::kNoSpace) return Fail(indexed.error());
+  if (!indexed) index_stuck_ = true;
+  return indexed;
+}
+
+Result<void> CommitWriter::SealOldLanes() {
+  if (auto failure = Failure()) return *failure;
+  Timestamp now = engine_.Now();
+  std::vector<std::uint8_t> old;
+  for (const auto& [retention_class, lane] : lanes_) {
+    if (now - lane.created > SegmentSpanMax(retention_class)) old.push_back(retention_class);
+  }
+  for (std::uint8_t retention_class : old) MILLRACE_RETURN_IF_ERROR(SealLane(retention_class));
+  return {};
+}
+
+Result<void> CommitWriter::SyncTimed(SegmentAppender& appender) {
+  auto since = std::chrono::steady_clock::now();
+  auto synced = appender.Sync();
+  engine_.metrics.sync_seconds.Observe(
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count());
+  return synced;
+}
+
+Result<void> CommitWriter::CheckSpace(std::uint64_t bytes) {
+  MILLRACE_ASSIGN_OR_RETURN(auto free, engine_.files().FreeBytes(engine_.directory.path));
+  if (free >= engine_.options.reserve_bytes + bytes) return {};
+  return Error{ErrorCode::kNoSpace, "the disk of " + engine_.directory.path +
+                                        " is full: " + std::to_string(free) + " bytes are free, and " +
+                                        std::to_string(engine_.options.reserve_bytes) +
+                                        " are kept for deleting"};
+}
+
+}  // namespace millrace::storage
