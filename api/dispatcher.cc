@@ -5,6 +5,7 @@
 #include "api/error_response.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/text.h"
 
 namespace millrace::api {
 namespace {
@@ -46,7 +47,7 @@ net::awaitable<void> Dispatcher::Answer(Request& request, ResponseWriter& writer
     co_return;
   }
   if (match.pattern.empty()) {
-    Error error{ErrorCode::kNotFound, "nothing is at '" + request.target.path.substr(0, 200) +
+    Error error{ErrorCode::kNotFound, "nothing is at '" + Excerpt(request.target.path, 200) +
                                           "': docs/http-api.md lists the paths; the console is at /"};
     co_await RespondError(writer, std::move(error));
     co_return;
@@ -60,7 +61,7 @@ net::awaitable<void> Dispatcher::Answer(Request& request, ResponseWriter& writer
   }
   if (match.handler == nullptr) {
     Error error{ErrorCode::kInvalidArgument, "method " + request.method.substr(0, 32) + " is not for '" +
-                                                 request.target.path.substr(0, 200) + "', which takes " +
+                                                 Excerpt(request.target.path, 200) + "', which takes " +
                                                  match.allow};
     ResponseHead head{405, {}};
     head.headers.Add("Content-Type", "application/json");

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "base/text.h"
+
 namespace millrace::api {
 namespace {
 
@@ -27,7 +29,7 @@ std::size_t EditDistance(std::string_view a, std::string_view b) {
 
 std::string_view View(const boost::json::string& text) { return {text.data(), text.size()}; }
 
-std::string Quoted(std::string_view name) { return "'" + std::string(name.substr(0, 64)) + "'"; }
+std::string Quoted(std::string_view name) { return "'" + Excerpt(name) + "'"; }
 
 }  // namespace
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace millrace::api {
 namespace {
 
@@ -10,7 +12,7 @@ bool IsPort(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-std::string Quoted(std::string_view text) { return "'" + std::string(text.substr(0, 100)) + "'"; }
+std::string Quoted(std::string_view text) { return "'" + Excerpt(text, 100) + "'"; }
 
 Error Denied(std::string message) { return Error{ErrorCode::kPermissionDenied, std::move(message)}; }
 

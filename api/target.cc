@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "base/text.h"
+
 namespace millrace::api {
 namespace {
 
@@ -123,7 +125,7 @@ Result<void> Target::CheckQuery(std::initializer_list<std::string_view> known) c
   for (std::size_t i = 0; i < query.size(); ++i) {
     const std::string& name = query[i].first;
     if (std::find(known.begin(), known.end(), name) == known.end()) {
-      std::string text = "query parameter '" + name.substr(0, 64) + "' is not known here; ";
+      std::string text = "query parameter '" + Excerpt(name) + "' is not known here; ";
       if (known.size() == 0) text += "this request takes none";
       for (const auto* it = known.begin(); it != known.end(); ++it) {
         text += it == known.begin() ? "known: " : ", ";

@@ -1,8 +1,9 @@
 #include "base/time.h"
 
 #include <cstdio>
-#include <limits>
 #include <optional>
+
+#include "base/text.h"
 
 namespace millrace {
 namespace {
@@ -17,6 +18,13 @@ class RealClock final : public Clock {
     return std::chrono::steady_clock::now();
   }
 };
+
+// What ParseTime takes, in seconds: whole years that a Timestamp can hold, so that all of it can be written
+// and read again.
+constexpr std::int64_t kSecondsMin =
+    std::chrono::seconds(std::chrono::sys_days{std::chrono::year{1678} / 1 / 1}.time_since_epoch()).count();
+constexpr std::int64_t kSecondsEnd =
+    std::chrono::seconds(std::chrono::sys_days{std::chrono::year{2262} / 1 / 1}.time_since_epoch()).count();
 
 // Takes exactly `digits` decimal digits off the front of `text`.
 std::optional<int> TakeNumber(std::string_view& text, std::size_t digits) {
@@ -84,20 +92,19 @@ std::optional<Timestamp> ParseDateTime(std::string_view text) {
   std::chrono::year_month_day date{std::chrono::year{*year},
                                    std::chrono::month{static_cast<unsigned>(*month)},
                                    std::chrono::day{static_cast<unsigned>(*day)}};
-  // What a Timestamp can hold, with room for every offset.
-  if (!date.ok() || *year < 1678 || *year > 2261) return std::nullopt;
+  if (!date.ok()) return std::nullopt;
   std::int64_t days = std::chrono::sys_days{date}.time_since_epoch().count();
   std::int64_t seconds = days * 86'400 + *hour * 3600 + *minute * 60 + *second - offset_s;
+  if (seconds < kSecondsMin || seconds >= kSecondsEnd) return std::nullopt;
   return Timestamp{seconds * 1'000'000'000 + *fraction};
 }
 
 std::optional<Timestamp> ParseEpochSeconds(std::string_view text) {
-  constexpr std::int64_t kSecondsMax = std::numeric_limits<std::int64_t>::max() / 1'000'000'000 - 1;
   std::int64_t seconds = 0;
   bool any = false;
   while (!text.empty() && text.front() >= '0' && text.front() <= '9') {
     seconds = seconds * 10 + (text.front() - '0');
-    if (seconds > kSecondsMax) return std::nullopt;
+    if (seconds >= kSecondsEnd) return std::nullopt;
     any = true;
     text.remove_prefix(1);
   }
@@ -130,7 +137,7 @@ Result<Timestamp> ParseTime(std::string_view text) {
   if (auto time = ParseDateTime(text)) return *time;
   if (auto time = ParseEpochSeconds(text)) return *time;
   return Error{ErrorCode::kInvalidArgument,
-               "'" + std::string(text.substr(0, 64)) +
+               "'" + Excerpt(text) +
                    "' is not a time: write it as 2026-11-21T14:03:00Z, with an offset such "
                    "as +02:00 instead of Z, or as seconds since 1970"};
 }

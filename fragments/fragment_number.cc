@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "base/text.h"
+
 namespace millrace {
 namespace {
 
@@ -13,7 +15,7 @@ using Limbs = std::array<std::uint32_t, 5>;
 
 Error NotANumber(std::string_view text) {
   return {ErrorCode::kInvalidArgument,
-          "'" + std::string(text.substr(0, 64)) + "' is not a fragment number: 47 decimal digits are wanted"};
+          "'" + Excerpt(text) + "' is not a fragment number: 47 decimal digits are wanted"};
 }
 
 }  // namespace

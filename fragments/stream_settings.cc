@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace millrace {
 namespace {
 
@@ -73,7 +75,7 @@ Result<void> CheckStreamName(const std::string& name) {
   });
   if (name.empty() || name.size() > 256 || !letters) {
     return Error{ErrorCode::kInvalidArgument,
-                 "'" + name.substr(0, 64) +
+                 "'" + Excerpt(name) +
                      "' is not a stream name: 1 to 256 letters, digits, '_', '.' and '-' are wanted"};
   }
   return {};

@@ -37,8 +37,11 @@ INSTANTIATE_TEST_SUITE_P(
         TimeCase{"NoLeapDay", "2023-02-29T00:00:00Z", -1}, TimeCase{"NoZone", "1970-01-01T00:00:00", -1},
         TimeCase{"Hour24", "1970-01-01T24:00:00Z", -1}, TimeCase{"Tail", "1970-01-01T00:00:00Zx", -1},
         TimeCase{"PointWithoutDigits", "1970-01-01T00:00:00.Z", -1},
-        TimeCase{"TooLate", "2262-12-31T00:00:00Z", -1}, TimeCase{"TooManySeconds", "99999999999999", -1},
-        TimeCase{"Negative", "-5", -1}, TimeCase{"Exponent", "1e9", -1}, TimeCase{"Words", "yesterday", -1}),
+        TimeCase{"TooLate", "2262-12-31T00:00:00Z", -1}, TimeCase{"TooLateInSeconds", "9214646400", -1},
+        TimeCase{"LastSecond", "9214646399", 9'214'646'399'000'000'000},
+        TimeCase{"TooEarlyByItsOffset", "1678-01-01T00:00:00+23:59", -1},
+        TimeCase{"TooManySeconds", "99999999999999", -1}, TimeCase{"Negative", "-5", -1},
+        TimeCase{"Exponent", "1e9", -1}, TimeCase{"Words", "yesterday", -1}),
     [](const auto& test) { return test.param.name; });
 
 TEST(FormatRfc3339, WritesMillisecondsAndRoundsDown) {

@@ -1,0 +1,22 @@
+// Text for messages.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace millrace {
+
+// The beginning of what somebody sent, to be quoted in a message: at most `bytes_max` bytes, not cut inside
+// of a UTF-8 character.
+inline std::string Excerpt(std::string_view text, std::size_t bytes_max = 64) {
+  if (text.size() > bytes_max) {
+    std::size_t end = bytes_max;
+    // A character has at most three bytes behind its first.
+    while (end > 0 && bytes_max - end < 3 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+    text = text.substr(0, end);
+  }
+  return std::string(text);
+}
+
+}  // namespace millrace
