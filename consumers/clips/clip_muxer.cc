@@ -1,12 +1,14 @@
 #include "consumers/clips/clip_muxer.h"
 
 #include <cstring>
+#include <mutex>
 #include <optional>
 #include <utility>
 
 extern "C" {
 #include <libavutil/channel_layout.h>
 #include <libavutil/dict.h>
+#include <libavutil/log.h>
 #include <libavutil/mathematics.h>
 #include <libavutil/mem.h>
 }
@@ -41,6 +43,14 @@ std::optional<AVCodecID> ToAvCodec(Codec codec) {
   return std::nullopt;
 }
 
+// libav writes to standard error, past our log. What goes wrong comes back as a code, and is reported by us;
+// its warnings here (an edit list that a fragmented MP4 has no room for) speak of what the plan chose on
+// purpose.
+void QuietLibav() {
+  static std::once_flag once;
+  std::call_once(once, [] { av_log_set_level(AV_LOG_FATAL); });
+}
+
 // A dictionary for one call.
 class Options {
  public:
@@ -73,6 +83,7 @@ std::uint64_t MoovBytesMax(const ClipPlan& plan) {
 
 Result<std::unique_ptr<ClipMuxer>> ClipMuxer::Open(const ClipPlan& plan, const std::string& title,
                                                    ClipLayout layout, ClipOutput& output) {
+  QuietLibav();
   if (output.io() == nullptr) return Error{ErrorCode::kResourceExhausted, "out of memory"};
   std::unique_ptr<ClipMuxer> muxer(new ClipMuxer(layout, output));
   AVFormatContext* context = nullptr;

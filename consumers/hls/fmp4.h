@@ -4,7 +4,7 @@
 // A segment is a pure function of the fragment's facts and its frames, so that segments made one by one, in
 // any order, on any day, equal one long remux:
 //   timescale  video 90,000; audio its sample rate
-//   time zero  of every track: 1970 (docs/decisions/0010-epoch-times-in-segments.md)
+//   time zero  of every track: 1970 (docs/decisions/0004-epoch-times-in-segments.md)
 //   video      decode times and durations from fragments/decode_times.h; signed composition offsets (trun v1)
 //   audio      the sample positions of the facts' anchors, counted from the run's start; no edit list:
 //   cameras' AAC carries no priming mdat       the frames as they are stored, video first, then audio
