@@ -20,10 +20,12 @@ class BitReader {
  public:
   explicit BitReader(ByteSpan bytes) : bytes_(bytes) {}
   bool ok() const { return ok_; }
+  std::size_t bits_read() const { return bits_read_; }
 
   std::uint32_t Bit() {
     if (bit_ == 0 && !NextByte()) return 0;
     --bit_;
+    ++bits_read_;
     return (current_ >> bit_) & 1u;
   }
   // REQUIRES: count <= 32.
@@ -67,6 +69,7 @@ class BitReader {
   std::size_t at_ = 0;
   int zeros_ = 0;
   int bit_ = 0;
+  std::size_t bits_read_ = 0;
   std::uint8_t current_ = 0;
   bool ok_ = true;
 };
@@ -221,9 +224,10 @@ Result<H264Sps> ParseH264Sps(ByteSpan nal) {
     crop_y = std::uint64_t{bits.Unsigned()} * unit_y;
     crop_y += std::uint64_t{bits.Unsigned()} * unit_y;
   }
+  sps.coding_bits = bits.bits_read();
   const bool has_vui = bits.Bit() != 0;
   if (!bits.ok()) return Damaged("sequence parameter set is cut short");
-  if (width_mbs > 4096 || height_units > 4096 || crop_x >= width_mbs * 16 ||
+  if (width_mbs > 4096 || height_units * field_factor > 4096 || crop_x >= width_mbs * 16 ||
       crop_y >= height_units * 16 * field_factor) {
     return Damaged("sequence parameter set: absurd picture size");
   }
@@ -245,17 +249,57 @@ std::optional<std::uint32_t> H264ReorderDepth(const H264Sps& sps) {
   return std::nullopt;
 }
 
-bool IsH264Idr(ByteSpan frame, std::size_t nal_length_bytes) {
+namespace {
+
+bool SpsDecodeAlike(ByteSpan nal, ByteSpan other_nal) {
+  const auto sps = ParseH264Sps(nal);
+  const auto other = ParseH264Sps(other_nal);
+  if (!sps || !other || sps->profile_idc != other->profile_idc || sps->coding_bits != other->coding_bits ||
+      H264ReorderDepth(*sps) != H264ReorderDepth(*other)) {
+    return false;
+  }
+  BitReader bits(nal.subspan(1));
+  BitReader other_bits(other_nal.subspan(1));
+  for (BitReader* reader : {&bits, &other_bits}) reader->Bits(24);  // profile, constraints, level
+  while (bits.bits_read() < sps->coding_bits) {
+    if (bits.Bit() != other_bits.Bit()) return false;
+  }
+  return true;
+}
+
+// The type of the first slice; 0: there is none, or a length points past the end.
+int FirstSliceType(ByteSpan frame, std::size_t nal_length_bytes) {
   while (frame.size() > nal_length_bytes) {
     std::size_t length = 0;
     for (std::size_t i = 0; i < nal_length_bytes; ++i) length = (length << 8) | frame[i];
     frame = frame.subspan(nal_length_bytes);
-    if (length == 0 || length > frame.size()) return false;
+    if (length == 0 || length > frame.size()) return 0;
     const int type = frame[0] & 0x1F;
-    if (type >= kNalSlice && type <= kNalIdrSlice) return type == kNalIdrSlice;
+    if (type >= kNalSlice && type <= kNalIdrSlice) return type;
     frame = frame.subspan(length);
   }
-  return false;
+  return 0;
+}
+
+}  // namespace
+
+bool DecodesAlike(ByteSpan avcc, ByteSpan other_avcc) {
+  const auto config = ParseAvcConfig(avcc);
+  const auto other = ParseAvcConfig(other_avcc);
+  return config && other && config->nal_length_bytes == other->nal_length_bytes &&
+         std::equal(config->sps.begin(), config->sps.end(), other->sps.begin(), other->sps.end(),
+                    SpsDecodeAlike) &&
+         std::equal(
+             config->pps.begin(), config->pps.end(), other->pps.begin(), other->pps.end(),
+             [](ByteSpan a, ByteSpan b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); });
+}
+
+bool HasH264Slice(ByteSpan frame, std::size_t nal_length_bytes) {
+  return FirstSliceType(frame, nal_length_bytes) != 0;
+}
+
+bool IsH264Idr(ByteSpan frame, std::size_t nal_length_bytes) {
+  return FirstSliceType(frame, nal_length_bytes) == kNalIdrSlice;
 }
 
 }  // namespace millrace

@@ -38,12 +38,21 @@ struct H264Sps {
   // Frames a second from the VUI's timing, as a fraction; 0/0 where it says nothing (or nonsense).
   std::uint32_t frame_rate_numerator = 0;
   std::uint32_t frame_rate_denominator = 0;
+  std::size_t coding_bits = 0;  // of the payload before the VUI: all that decides how slices are read
 };
 // `nal`: an SPS NAL unit with its header byte and emulation prevention bytes.
 Result<H264Sps> ParseH264Sps(ByteSpan nal);
 
 // By how many frames decode order may run ahead of display order; none: the SPS leaves it open.
 std::optional<std::uint32_t> H264ReorderDepth(const H264Sps& sps);
+
+// Whether slices that were made for one configuration decode alike under the other: they differ at most in
+// level, constraint flags and VUI, which encoders change for no reason that a decoder would see, and agree on
+// the reorder depth. False for what cannot be read.
+bool DecodesAlike(ByteSpan avcc, ByteSpan other_avcc);
+
+// Whether a frame of length-prefixed NAL units has a slice: without one it is no picture.
+bool HasH264Slice(ByteSpan frame, std::size_t nal_length_bytes);
 
 // Whether the first slice of a frame of length-prefixed NAL units is of an IDR picture: then nothing that
 // follows is shown before it. A frame that is cut short is not one.

@@ -80,6 +80,46 @@ TEST(H264, AnyDamageIsAnErrorOrAnotherPicture) {
   }
 }
 
+TEST(H264, LevelConstraintsAndVuiDoNotChangeHowSlicesDecode) {
+  constexpr std::size_t kSps = 8;  // of the SPS in kHigh
+  EXPECT_TRUE(DecodesAlike(kHigh, kHigh));
+  Bytes other = kHigh;
+  other[kSps + 2] = 0x04;  // constraint_set5_flag
+  other[kSps + 3] = 0x1F;  // level
+  EXPECT_TRUE(DecodesAlike(kHigh, other));
+  other = kHigh;
+  other[kSps + 22] ^=
+      0x20;  // near the VUI's end, behind its reorder depth or not: alike as long as that holds
+  const auto sps = ParseH264Sps(ParseAvcConfig(other)->sps[0]);
+  ASSERT_TRUE(sps);
+  EXPECT_EQ(DecodesAlike(kHigh, other), H264ReorderDepth(*sps) == 2u);
+}
+
+TEST(H264, OtherParametersDoNotDecodeAlike) {
+  EXPECT_FALSE(DecodesAlike(kHigh, kBaseline));
+  Bytes other = kHigh;
+  other.at(8 + 6) ^= 0x10;  // within the coding part of the SPS
+  EXPECT_FALSE(DecodesAlike(kHigh, other));
+  other = kHigh;
+  other[other.size() - 6] ^= 0x40;  // the PPS
+  EXPECT_FALSE(DecodesAlike(kHigh, other));
+  EXPECT_FALSE(DecodesAlike(kHigh, {}));
+  EXPECT_FALSE(DecodesAlike({}, {}));
+  for (std::size_t length = 0; length < kHigh.size() - 4; ++length) {
+    EXPECT_FALSE(DecodesAlike(kHigh, ByteSpan(kHigh).first(length))) << length;
+  }
+}
+
+TEST(H264, KnowsFramesWithoutAPicture) {
+  const Bytes sei = {0, 0, 0, 2, 0x06, 0x80};
+  Bytes frame = sei;
+  EXPECT_FALSE(HasH264Slice(frame, 4));
+  frame.insert(frame.end(), {0, 0, 0, 2, 0x41, 0x9A});
+  EXPECT_TRUE(HasH264Slice(frame, 4));
+  EXPECT_FALSE(HasH264Slice({}, 4));
+  EXPECT_FALSE(HasH264Slice(Bytes{0, 0, 0, 9, 0x65, 1}, 4));  // longer than the frame
+}
+
 TEST(H264, KnowsIdrFrames) {
   const Bytes idr = {0, 0, 0, 2, 0x09, 0xF0, 0, 0, 0, 2, 0x65, 0x88};
   const Bytes other = {0, 0, 0, 2, 0x06, 0x01, 0, 0, 0, 2, 0x41, 0x9A};
