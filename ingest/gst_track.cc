@@ -5,9 +5,13 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "media/h264.h"
 
 namespace millrace {
 namespace {
+
+constexpr std::size_t kNalLengthBytes = 4;                        // h264parse's
+constexpr std::size_t kBeforePictureMax = std::size_t{64} << 10;  // many times what they need
 
 std::string StringField(const GstStructure* structure, const char* name) {
   const char* value = gst_structure_get_string(structure, name);
@@ -174,14 +178,28 @@ GstFlowReturn GstTrack::TakeSample(GstSample* sample) {
   auto mapped = std::make_shared<MappedGstBuffer>(buffer);
   if (!mapped->ok() || mapped->size() == 0) return GST_FLOW_OK;
   const ByteSpan bytes(mapped->data(), mapped->size());
+  const bool h264 = info_->codec == Codec::kH264;
+  if (h264 && !HasH264Slice(bytes, kNalLengthBytes)) return KeepForNext(bytes);
   Sample out{*info_, RtpOf(GST_BUFFER_PTS(buffer)), {}};
   out.frame.key_frame =
       plan_.kind == TrackKind::kAudio || !GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT);
   if (plan_.kind == TrackKind::kAudio) {  // an AAC frame is 1024 samples
     out.frame.duration = Duration{std::int64_t{1024} * 1'000'000'000 / info_->sample_rate};
   }
-  out.frame.data = SharedBytes(std::move(mapped), bytes);
+  if (before_picture_.empty()) {
+    out.frame.data = SharedBytes(std::move(mapped), bytes);
+  } else {
+    before_picture_.insert(before_picture_.end(), bytes.begin(), bytes.end());
+    out.frame.data = SharedBytes(std::exchange(before_picture_, {}));
+  }
   events_.on_sample(std::move(out));
+  return GST_FLOW_OK;
+}
+
+// Parameter sets and SEI in a unit of their own, since the camera put a marker behind them.
+GstFlowReturn GstTrack::KeepForNext(ByteSpan bytes) {
+  if (before_picture_.size() + bytes.size() <= kBeforePictureMax)
+    before_picture_.insert(before_picture_.end(), bytes.begin(), bytes.end());
   return GST_FLOW_OK;
 }
 

@@ -61,6 +61,7 @@ class GstTrack {
   void SeeRtp(GstBuffer* packet);
   std::uint32_t RtpOf(GstClockTime pts) const;
   GstFlowReturn TakeSample(GstSample* sample);
+  GstFlowReturn KeepForNext(ByteSpan bytes);
 
   const GstTrackPlan plan_;
   const Events events_;
@@ -75,6 +76,7 @@ class GstTrack {
   std::uint32_t ssrc_ = 0;
   GstCapsPtr caps_;  // of info_
   std::optional<TrackInfo> info_;
+  Bytes before_picture_;  // NAL units that belong to the next frame
 };
 
 }  // namespace millrace

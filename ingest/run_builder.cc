@@ -3,7 +3,20 @@
 #include <algorithm>
 #include <utility>
 
+#include "media/h264.h"
+
 namespace millrace {
+namespace {
+
+// Whether a track goes on as it was: one decoder serves both.
+bool Continues(const TrackInfo& before, const TrackInfo& now) {
+  if (before == now) return true;
+  TrackInfo same = now;
+  same.codec_private = before.codec_private;
+  return before == same && now.codec == Codec::kH264 && DecodesAlike(before.codec_private, now.codec_private);
+}
+
+}  // namespace
 
 std::size_t RunBuilder::AddTrack(TrackKind kind, std::uint32_t rtp_rate, Duration clock_difference_max) {
   tracks_.push_back(
@@ -20,8 +33,9 @@ void RunBuilder::OnFrame(std::size_t index, const TrackInfo& info, std::uint32_t
   Track& track = tracks_[index];
   TrackInfo numbered = info;
   numbered.number = track.kind == TrackKind::kVideo ? 1 : 2;
-  const bool changed = track.info && *track.info != numbered;
-  track.info = std::move(numbered);
+  const bool changed = track.info && !Continues(*track.info, numbered);
+  // What a run began with stays, as long as it serves: some encoders never write a header twice alike.
+  if (changed || !track.info) track.info = std::move(numbered);
   frame.track = track.info->number;
   frame.arrival = now.wall;
 

@@ -88,6 +88,30 @@ TEST_F(RunBuilderTest, AChangedPictureSizeIsAnotherRun) {
   EXPECT_EQ(Got().runs[1].frames.size(), 2U);
 }
 
+TEST_F(RunBuilderTest, ParameterSetsThatFlapWithoutAChangeAreOneRun) {
+  video = runs.AddTrack(TrackKind::kVideo, 90000, std::chrono::seconds(10));
+  runs.SetComplete();
+  TrackInfo info = VideoTrack();
+  info.codec_private = {1,    66,   0xC0, 10,   0xFF, 0xE1, 0, 23, 0x67, 66,   0xC0, 10,   0xD9,
+                        0x04, 0x26, 0xC0, 0x44, 0,    0,    3, 0,  4,    0,    0,    3,    0,
+                        0xC8, 0x3C, 0x48, 0x99, 0x20, 1,    0, 5,  0x68, 0xCB, 0x83, 0xCB, 0x20};
+  const TrackInfo first = info;
+  const auto push = [&](bool key) {
+    runs.OnFrame(video, info, static_cast<std::uint32_t>(now_ns / 1000 * 9 / 100), Now(), MakeFrame(9, key));
+    now_ns += 40'000'000;
+  };
+  for (int i = 0; i < 50; ++i) {
+    info.codec_private[11] = static_cast<std::uint8_t>(10 + i / 5 % 2);  // level_idc
+    push(i % 25 == 0);
+  }
+  ASSERT_EQ(Got().runs.size(), 1U);
+  EXPECT_EQ(Got().runs[0].tracks[0], first);
+  EXPECT_EQ(Got().frames(), 50U);
+  info.codec_private[12] ^= 0x20;  // what decides how slices are read
+  push(true);
+  EXPECT_EQ(Got().runs.size(), 2U);
+}
+
 TEST_F(RunBuilderTest, AClockThatStepsIsFollowedAtAKeyFrame) {
   video = runs.AddTrack(TrackKind::kVideo, 90000, std::chrono::seconds(10));
   runs.SetComplete();
