@@ -54,6 +54,9 @@ VideoTimes::Placed VideoTimes::PlaceOther(std::int64_t raw_ms) {
       std::clamp<std::int64_t>(2 * (std::int64_t{depth_} + 1) * frame_ms(), kStepBackMaxMs, kJumpMaxMs);
   if (ms <= max_ms_ - window_ms) return Move(raw_ms);
   if (depth_ == 0) {
+    // Frames that are shown in another order fall by a whole frame at least: less is a stamp that stumbled,
+    // the next one will be right.
+    if (max_ms_ - ms < std::min(frame_ms_, frame_ms()) * 3 / 4) return Take(raw_ms, max_ms_ + 1);
     headers_lied_ = true;
     return Move(raw_ms);
   }

@@ -364,6 +364,22 @@ TEST_F(BuilderTest, HeadersThatDenyReorderingAreFollowedUntilTheNextKeyFrame) {
   EXPECT_EQ(builder_->counters().frames, 116u);
 }
 
+TEST_F(BuilderTest, StampsThatStumbleByLessThanAFrameAreNoReordering) {
+  Start({BaselineTrack()});
+  for (int i = 0; i < 100; ++i) {
+    const int back_ms = i % 5 == 3 ? 40 + i % 3 * 8 : 0;  // equal to the one before it, or a little earlier
+    Push(VideoFrame(i * 40 - back_ms, i % 25 == 0));
+  }
+  builder_->EndRun();
+  EXPECT_EQ(sink_.runs, 1U);
+  EXPECT_THAT(FrameCounts(1), ElementsAre(25, 25, 25, 25));
+  EXPECT_THAT(Durations(), Each(1000));
+  CheckRuns(sink_);
+  const std::vector<Timestamp> pts = test::PtsOf(sink_.frames[0], 1);
+  EXPECT_EQ((pts[3] - pts[2]).count(), 1'000'000);
+  EXPECT_EQ((pts[4] - pts[2]).count(), 80'000'000);
+}
+
 TEST_F(BuilderTest, OpenGroupsOfPicturesKeepTheirLeadingFrames) {
   Start({VideoTrack(), AudioTrack()});
   std::int64_t packet = 0;
