@@ -69,7 +69,7 @@ void Camera::ClearFaults() {
   (void)ChooseClip();  // the camera's own, which there is
 }
 
-// Another clip starts at once, from its start.
+// Another clip takes over at the next frame, from its start.
 Result<void> Camera::ChooseClip() {
   ClipPlan plan;
   for (const auto& fault : faults_) fault->OnClip(plan);
@@ -81,9 +81,9 @@ Result<void> Camera::ChooseClip() {
     clip = found->second;
   }
   if (clip == clip_) return {};
-  const SteadyTime now = std::chrono::steady_clock::now();
+  const SteadyTime next_frame = DueTime(0);
   clip_ = std::move(clip);
-  if (!players_.empty()) Rewind(now, {});
+  if (!players_.empty()) Rewind(next_frame, {});
   return {};
 }
 

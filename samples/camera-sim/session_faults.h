@@ -44,18 +44,18 @@ class ResetAfter final : public Fault {
   std::chrono::nanoseconds after_;
 };
 
-// Is there for so many seconds, then away for as long, and so on.
+// Is there for so many seconds, then away for half as long, and so on.
 class Flap final : public Fault {
  public:
-  explicit Flap(double seconds) : period_(FromSeconds(seconds)) {}
+  explicit Flap(double seconds) : there_(FromSeconds(seconds)) {}
   void OnRequest(ReplyPlan& reply) override { reply.gone |= Away(reply.time); }
   void OnUnit(UnitPlan& unit) override {
     if (Away(unit.time)) unit.cut = Cut::kClose;
   }
 
  private:
-  bool Away(const CameraTime& time) const { return time.since_start / period_ % 2 != 0; }
-  std::chrono::nanoseconds period_;
+  bool Away(const CameraTime& time) const { return time.since_start % (there_ * 3 / 2) >= there_; }
+  std::chrono::nanoseconds there_;
 };
 
 // Answers 401 to clients that do not say what they are.
