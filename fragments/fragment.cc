@@ -1,5 +1,6 @@
 #include "fragments/fragment.h"
 
+#include <limits>
 #include <string>
 
 namespace millrace {
@@ -85,6 +86,11 @@ Error Damaged(std::string_view what) {
   return {ErrorCode::kCorruption, "fragment facts: " + std::string(what)};
 }
 
+// A fragment does not end before it began, nor after the last time that there is.
+bool IsSpan(Timestamp start, Duration duration) {
+  return duration >= Duration{0} && start.ns <= std::numeric_limits<std::int64_t>::max() - duration.count();
+}
+
 Result<Reader> CheckVersion(ByteSpan bytes) {
   Reader reader(bytes);
   const auto version = reader.Unsigned<std::uint8_t>();
@@ -149,6 +155,7 @@ Result<FragmentFacts> DecodeFacts(ByteSpan bytes) {
   facts.number = FragmentNumber::FromKey(key);
   facts.start = in.Time();
   facts.duration = Duration{in.Signed64()};
+  if (!IsSpan(facts.start, facts.duration)) return Damaged("no time span");
   facts.server_start = in.Time();
   facts.bytes = in.Unsigned<std::uint64_t>();
   facts.run = in.Unsigned<std::uint64_t>();
@@ -199,7 +206,9 @@ Result<FragmentSpan> DecodeFactsSpan(ByteSpan bytes) {
   FragmentSpan span;
   in.Take(20);
   span.start = in.Time();
-  span.end = span.start + Duration{in.Signed64()};
+  const Duration duration{in.Signed64()};
+  if (!IsSpan(span.start, duration)) return Damaged("no time span");
+  span.end = span.start + duration;
   in.Take(16);
   span.run = in.Unsigned<std::uint64_t>();
   if (!in.ok()) return Damaged("cut short");

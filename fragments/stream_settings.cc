@@ -38,6 +38,7 @@ Bytes EncodeSettings(const StreamSettings& settings) {
 
 Result<StreamSettings> DecodeSettings(ByteSpan bytes) {
   MILLRACE_RETURN_IF_ERROR(CheckHead(bytes, kSettingsBytes, "stream settings"));
+  if (bytes[17] > 1) return Error{ErrorCode::kCorruption, "stream settings with a flag out of range"};
   return StreamSettings{.created = Timestamp{SignedAt(bytes, 1)},
                         .retention = Duration{SignedAt(bytes, 9)},
                         .deleted = bytes[17] != 0};
