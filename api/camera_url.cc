@@ -56,8 +56,9 @@ Result<CameraUrl> ParseCameraUrl(std::string_view text) {
       "has a user or password with special characters: write them escaped ('/' is %2F, '?' is %3F, '#' is "
       "%23, '@' is "
       "%40, '%' is %25), or give 'username' and 'password' on their own";
+  // Behind an '@' of its own too: of "user:p@a/b@host" the rest of the password would be kept as the path.
   if (path.substr(0, path.find('?')).find('@') != std::string_view::npos &&
-      authority.find('@') == std::string_view::npos && authority.find(':') != std::string_view::npos) {
+      authority.find_first_of("@:") != std::string_view::npos) {
     return Invalid(std::string(kEscape));
   }
   auto at = authority.rfind('@');
