@@ -153,6 +153,9 @@ CameraStatus FleetCamera::Status() const {
   status.state = state_;
   status.state_since = state_since_;
   status.last_error = last_error_;
+  if (!last_error_ && lacks_key_frame_ && state_ == CameraState::kRecording) {
+    status.last_error = "no key frame has come yet: the picture cannot be recorded before one does";
+  }
   status.next_retry = next_retry_;
   status.connects = connects_;
   status.attempts = attempts_;
@@ -205,6 +208,8 @@ void FleetCamera::OnRun(const std::vector<TrackInfo>& tracks, ClockSource clock)
     clock_ = clock;
   }
   alive_ns_ = Ns(options_.clock->SteadyNow());
+  lacks_key_frame_ = false;
+  key_frame_seen_ = false;
   if (auto started = sink_->StartRun(tracks, clock); !started)
     OnEnded(WithContext(started.error(), "cannot record"));
 }
@@ -215,6 +220,10 @@ void FleetCamera::OnFrame(Frame frame) {
   // A camera that goes on with sound alone has lost its picture all the same.
   if (video || !has_video_) alive_ns_ = Ns(options_.clock->SteadyNow());
   last_frame_ns_ = frame.arrival.ns;
+  if (video && !key_frame_seen_) {
+    key_frame_seen_ = frame.key_frame;
+    lacks_key_frame_ = !frame.key_frame;
+  }
   if (auto pushed = sink_->Push(std::move(frame)); !pushed) {
     metrics_.refused.Increment();
     SetLastError(WithContext(pushed.error(), "a frame was not recorded"));

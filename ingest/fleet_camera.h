@@ -113,6 +113,8 @@ class FleetCamera final : public RtspSourceEvents {
   std::atomic<std::int64_t> alive_ns_{0};  // steady: when the last frame that counts as a sign of life came
   std::atomic<std::int64_t> last_frame_ns_{0};  // wall
   std::atomic<bool> has_video_{false};          // of the run
+  std::atomic<bool> lacks_key_frame_{false};    // pictures come, and none of them can be decoded yet
+  bool key_frame_seen_ = false;                 // of the run; the source's lock
 
   mutable std::mutex mutex_;  // guards what follows
   CameraState state_ = CameraState::kConnecting;

@@ -43,6 +43,8 @@ def resolution_changes(recording):
 def starts_without_key_frame(recording):
     """Twelve seconds of pictures that nobody can decode, then a key frame: the connection is kept, and from there on all is kept."""
     check("waiting" not in recording.states(), f"it was {recording.states()}: {recording.errors()}")
+    check(any("no key frame" in error for error in recording.errors()), f"it does not say what is wrong: {recording.errors()}")
+    check(recording.last["last_error"] is None, f"it says {recording.last['last_error']} when all is well")
     check(recording.last["attempts"] == 1, f"{recording.last['attempts']} attempts")
     recording.check_state("recording")
     recording.check_runs(1)

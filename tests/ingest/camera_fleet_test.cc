@@ -3,6 +3,7 @@
 // matters.
 #include "ingest/camera_fleet.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -274,6 +275,23 @@ TEST(CameraFleetTest, ACameraThatFallsSilentIsConnectedAnew) {
   ASSERT_TRUE(rig.fleet->Put(Settings("door"), std::nullopt));
   ASSERT_TRUE(WaitUntil([&] { return rig.fleet->Get("door")->connects >= 3; }));
   EXPECT_GE(rig.sinks.Of("door").Get().runs_ended, 2);
+}
+
+TEST(CameraFleetTest, PicturesBeforeTheFirstKeyFrameAreSpokenOf) {
+  RtspSourceEvents* camera = nullptr;
+  Rig rig([&camera](const RtspSourceOptions&, RtspSourceEvents& events) {
+    camera = &events;
+    events.OnRun({VideoTrack(), AudioTrack()}, ClockSource::kCamera);
+    events.OnFrame(MakeFrame(2, true));
+    events.OnFrame(MakeFrame(1, false));
+  });
+  ASSERT_TRUE(rig.fleet->Put(Settings("door"), std::nullopt));
+  ASSERT_TRUE(rig.Reaches("door", CameraState::kRecording));
+  EXPECT_THAT(rig.fleet->Get("door")->last_error.value_or(""), testing::HasSubstr("no key frame"));
+  camera->OnFrame(MakeFrame(1, true));
+  EXPECT_EQ(rig.fleet->Get("door")->last_error, std::nullopt);
+  camera->OnFrame(MakeFrame(1, false));
+  EXPECT_EQ(rig.fleet->Get("door")->last_error, std::nullopt);
 }
 
 TEST(CameraFleetTest, SoundWithoutThePictureIsSilence) {
