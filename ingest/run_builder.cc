@@ -8,6 +8,10 @@
 namespace millrace {
 namespace {
 
+// Reports of one camera come late by different times, and say the same time otherwise.
+constexpr Duration kReportsApartMax = std::chrono::seconds(2);
+constexpr Duration kReportAgeMax = std::chrono::seconds(30);
+
 // Whether a track goes on as it was: one decoder serves both.
 bool Continues(const TrackInfo& before, const TrackInfo& now) {
   if (before == now) return true;
@@ -19,13 +23,28 @@ bool Continues(const TrackInfo& before, const TrackInfo& now) {
 }  // namespace
 
 std::size_t RunBuilder::AddTrack(TrackKind kind, std::uint32_t rtp_rate, Duration clock_difference_max) {
-  tracks_.push_back(
-      Track{kind, TrackClock(rtp_rate, clock_difference_max, kind == TrackKind::kVideo), {}, false});
+  tracks_.push_back(Track{kind, TrackClock(rtp_rate, clock_difference_max, kind == TrackKind::kVideo), {}});
   return tracks_.size() - 1;
 }
 
 void RunBuilder::OnSenderReport(std::size_t track, Timestamp ntp, std::uint32_t rtp, ArrivalTime now) {
-  tracks_[track].clock.OnSenderReport(ntp, rtp, now);
+  Track& reporter = tracks_[track];
+  reporter.camera_ahead = ntp - now.wall;
+  reporter.reported = now.steady;
+  reporter.reports_apart = AreApart(reporter) ? reporter.reports_apart + 1 : 0;
+  // A clock that is set between two tracks' reports makes them disagree once.
+  if (reporter.reports_apart >= (running_ ? 2 : 1)) {
+    for (Track& each : tracks_) each.clock.RefuseReports();
+    return;
+  }
+  reporter.clock.OnSenderReport(ntp, rtp, now);
+}
+
+bool RunBuilder::AreApart(const Track& track) const {
+  return std::any_of(tracks_.begin(), tracks_.end(), [&](const Track& other) {
+    return other.camera_ahead && track.reported - other.reported < kReportAgeMax &&
+           std::chrono::abs(*track.camera_ahead - *other.camera_ahead) > kReportsApartMax;
+  });
 }
 
 void RunBuilder::OnFrame(std::size_t index, const TrackInfo& info, std::uint32_t rtp, ArrivalTime now,

@@ -1,6 +1,9 @@
 // Makes runs of one connection's frames: waits until all tracks are known, gives frames their producer times,
 // and starts another run when the tracks change or a clock jumps.
 //
+// A camera has one clock: where its tracks' sender reports disagree about it none is believed, or sound and
+// picture would not fit together.
+//
 // While tracks are not all known frames wait here, for two seconds or 16 MB at most; a track that shows up
 // later joins at the next key frame.
 //
@@ -37,6 +40,10 @@ class RunBuilder {
     TrackClock clock;
     std::optional<TrackInfo> info;
     bool in_run = false;
+    // What the newest report said of the camera's clock, and when.
+    std::optional<Duration> camera_ahead{};
+    std::chrono::steady_clock::time_point reported{};
+    int reports_apart = 0;  // in a row that disagreed with another track's
   };
 
   bool AllKnown() const;
@@ -44,6 +51,7 @@ class RunBuilder {
   void StartRun();
   void TellTrouble();
   const Track& ReferenceTrack() const;  // whose clock speaks for all
+  bool AreApart(const Track& track) const;
   static constexpr Duration kWaitMax = std::chrono::seconds(2);
   static constexpr std::size_t kWaitBytesMax = std::size_t{16} << 20;
 

@@ -55,8 +55,7 @@ std::int64_t TrackClock::MediaNs(std::int64_t ticks) const {
 
 void TrackClock::OnSenderReport(Timestamp ntp, std::uint32_t rtp, ArrivalTime now) {
   if (std::abs((ntp - now.wall).count()) > difference_max_ns_) {
-    ++reports_refused_;
-    camera_offset_ns_.reset();
+    RefuseReports();
     return;
   }
   const std::int64_t ticks = Unwrap(rtp);
@@ -67,6 +66,11 @@ void TrackClock::OnSenderReport(Timestamp ntp, std::uint32_t rtp, ArrivalTime no
   }
   camera_offset_ns_ = ntp.ns - MediaNs(ticks);
   report_steady_ns_ = SteadyNs(now);
+}
+
+void TrackClock::RefuseReports() {
+  ++reports_refused_;
+  camera_offset_ns_.reset();
 }
 
 Timestamp TrackClock::Map(std::uint32_t rtp, ArrivalTime now) {

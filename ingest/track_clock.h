@@ -38,6 +38,9 @@ class TrackClock {
   // A sender report: at `ntp` of the camera's clock its RTP clock stood at `rtp`.
   void OnSenderReport(Timestamp ntp, std::uint32_t rtp, ArrivalTime now);
 
+  // Reports so far say nothing of the camera's clock.
+  void RefuseReports();
+
   // The time of a frame. Without `reordered` times strictly rise.
   Timestamp Map(std::uint32_t rtp, ArrivalTime now);
 

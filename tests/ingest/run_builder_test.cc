@@ -112,6 +112,24 @@ TEST_F(RunBuilderTest, ParameterSetsThatFlapWithoutAChangeAreOneRun) {
   EXPECT_EQ(Got().runs.size(), 2U);
 }
 
+TEST_F(RunBuilderTest, TracksWhoseReportsDisagreeKeepTogether) {
+  AddBoth();
+  for (int i = 0; i < 300; ++i) {
+    if (i % 25 == 0) {
+      runs.OnSenderReport(video, Now().wall, static_cast<std::uint32_t>(now_ns / 1000 * 9 / 100), Now());
+      runs.OnSenderReport(audio, Now().wall + std::chrono::seconds(3),
+                          static_cast<std::uint32_t>(now_ns / 1000 * 48 / 1000), Now());
+    }
+    Audio();
+    Video(i % 25 == 0);
+  }
+  ASSERT_EQ(Got().runs.size(), 1U);
+  EXPECT_EQ(Got().runs[0].clock, ClockSource::kArrival);
+  for (const Frame& frame : Got().runs[0].frames) {
+    EXPECT_NEAR(static_cast<double>((frame.pts - frame.arrival).count()), 0, 50e6);
+  }
+}
+
 TEST_F(RunBuilderTest, AClockThatStepsIsFollowedAtAKeyFrame) {
   video = runs.AddTrack(TrackKind::kVideo, 90000, std::chrono::seconds(10));
   runs.SetComplete();
