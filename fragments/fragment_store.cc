@@ -32,8 +32,6 @@ constexpr std::uint64_t kRunsAhead = 256;
 constexpr std::size_t kListMax = 10'000;
 constexpr std::size_t kCoveragePage = 1000;
 constexpr Duration kRetentionMax = std::chrono::hours(87'600);
-// Retention 0 keeps what a reader of the moment needs.
-constexpr Duration kRingRetention = std::chrono::minutes(5);
 constexpr Duration kSweepInterval = std::chrono::seconds(5);
 
 struct Stream {

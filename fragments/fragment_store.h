@@ -29,6 +29,8 @@ inline constexpr Duration kCoverageGapMin = std::chrono::milliseconds(200);
 // No fragment lasts longer; what lies further before a time cannot contain it.
 inline constexpr Duration kFragmentDurationMax = std::chrono::seconds(60);
 
+// Retention 0 keeps what a reader of the moment needs.
+inline constexpr Duration kRingRetention = std::chrono::minutes(5);
 inline constexpr Duration kCameraRetentionDefault = std::chrono::hours(168);
 
 struct VideoStream {

@@ -23,6 +23,7 @@ class StreamRecorder::Impl final : public FragmentSink, public std::enable_share
       : store_(store),
         stream_(std::move(stream)),
         clock_(*options.clock),
+        refused_(options.refused),
         builder_(*this, {.duration_min = options.fragment_duration_min,
                          .duration_max = options.fragment_duration_max,
                          .bytes_max = options.fragment_bytes_max}) {
@@ -83,26 +84,32 @@ class StreamRecorder::Impl final : public FragmentSink, public std::enable_share
 
   void CloseFragment(Fragment fragment, std::vector<Frame> frames) override {
     const FragmentNumber number = fragment.facts.number;
+    const CoverageInterval when{.start = fragment.facts.start, .end = fragment.facts.end_time()};
     if (live_) live_->Close(fragment.facts, std::move(frames));
     {
       const std::lock_guard lock(appends_mutex_);
       ++appends_;
     }
-    auto done = [self = shared_from_this(), number](Result<FragmentNumber> appended) {
-      self->Appended(number, appended);
+    auto done = [self = shared_from_this(), number, when](Result<FragmentNumber> appended) {
+      self->Appended(number, when, appended);
     };
     store_.Append(stream_, std::move(fragment), std::move(done));
   }
 
  private:
   // On a storage thread, or within Append: takes no lock of the builder's.
-  void Appended(const FragmentNumber& number, const Result<FragmentNumber>& appended) {
+  void Appended(const FragmentNumber& number, const CoverageInterval& when,
+                const Result<FragmentNumber>& appended) {
     if (live_) {
       if (appended) {
         live_->SetPersisted(number);
       } else {
         live_->SetFailed(number);
       }
+    }
+    // A stream that was deleted meanwhile wants no footage: nothing was refused.
+    if (!appended && refused_ && appended.error().code != ErrorCode::kNotFound) {
+      refused_(stream_, when.start, when.end, appended.error());
     }
     bool log = false;
     std::uint64_t failed = 0;
@@ -130,6 +137,7 @@ class StreamRecorder::Impl final : public FragmentSink, public std::enable_share
   FragmentStore& store_;
   const VideoStream stream_;
   const Clock& clock_;
+  const decltype(RecorderOptions::refused) refused_;
   std::shared_ptr<LiveFeed> live_;
 
   mutable std::mutex builder_mutex_;  // taken before appends_mutex_

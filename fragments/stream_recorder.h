@@ -27,6 +27,9 @@ struct RecorderOptions {
   Duration fragment_duration_max = std::chrono::seconds(10);  // cut without a key frame
   std::size_t fragment_bytes_max = 50 * 1000 * 1000;
   const Clock* clock = &SystemClock();
+  // Hears of a fragment, [start, end), that the store did not take. On a storage thread, also after the
+  // recorder is gone: it must not block.
+  std::function<void(const VideoStream& stream, Timestamp start, Timestamp end, const Error& error)> refused;
 };
 
 struct RecorderCounters {

@@ -29,6 +29,11 @@ class RecorderTest : public testing::Test {
     stream_ = *store_->CreateStream("door", kCameraRetentionDefault);
     RecorderOptions recorder;
     recorder.clock = &clock_;
+    recorder.refused = [this](const VideoStream& stream, Timestamp start, Timestamp end, const Error& error) {
+      EXPECT_EQ(stream.name, "door");
+      EXPECT_EQ(error.code, ErrorCode::kNoSpace);
+      refused_.push_back({start, end});
+    };
     recorder_ = std::make_unique<StreamRecorder>(*store_, stream_, recorder);
     feed_ = *store_->Live("door");
   }
@@ -38,6 +43,7 @@ class RecorderTest : public testing::Test {
 
   ManualClock clock_{Timestamp::FromMillis(test::kStartMs)};
   MemoryLog log_;
+  std::vector<CoverageInterval> refused_;
   std::unique_ptr<FragmentStore> store_;
   VideoStream stream_;
   std::unique_ptr<StreamRecorder> recorder_;
@@ -86,6 +92,10 @@ TEST_F(RecorderTest, AFailedAppendIsCountedAndMarkedAndRecordingGoesOn) {
   PushSeconds(0, 3);
   EXPECT_EQ(feed_->Fragments()[0].state, LiveState::kFailed);
   EXPECT_EQ(recorder_->counters().fragments_failed, 2u);
+  const Timestamp start = Timestamp::FromMillis(test::kStartMs);
+  EXPECT_EQ(refused_, (std::vector<CoverageInterval>{
+                          {start, start + std::chrono::seconds(1)},
+                          {start + std::chrono::seconds(1), start + std::chrono::seconds(2)}}));
   log_.FailPuts(std::nullopt);
   PushSeconds(3, 5);
   recorder_->EndRun();
