@@ -209,6 +209,18 @@ class Recording:
         check(total >= (lasts - NEAR_SECONDS) * fps, f"{total} frames in {lasts:.1f} s")
         check(self.last["attempts"] == 1, f"{self.last['attempts']} attempts")
 
+    def check_sync(self, each, within):
+        """Sound and picture are as far apart as in the clip."""
+        main = self.directory / "clip-main.mkv"
+        pictures, packets = clip_places(main), clip_places(main, "a", False)
+        loop = len(packets) * 1024 / 48000
+        video, audio = each.digests("v", True), each.digests("a", False)
+        for at in (0, 0.5, 0.99):
+            (video_time, picture), (audio_time, packet) = video[int(len(video) * at)], audio[int(len(audio) * at)]
+            off = (audio_time - packets[packet] * 1024 / 48000) - (video_time - pictures[picture] / FPS)
+            off = (off + loop / 2) % loop - loop / 2
+            check(abs(off) <= within, f"sound is {off:.3f} s behind the picture")
+
     def check_audio(self, each, missing=0):
         """The run's audio packets are the clip's, in order; at most so many are missing."""
         places = clip_places(self.directory / "clip-main.mkv", "a", False)

@@ -12,6 +12,7 @@ def healthy(recording):
     check(recording.last["times_corrected"] == 0 and recording.last["clock_jumps"] == 0, "times were corrected")
     check(not recording.errors(), f"errors: {recording.errors()}")
     recording.check_audio(recording.runs[0])
+    recording.check_sync(recording.runs[0], within=0.03)
 
 
 @scenario("wants-user-agent", "user-agent")
