@@ -21,6 +21,7 @@ using SteadyTime = FleetCamera::SteadyTime;
 using Phase = FleetCamera::Phase;
 
 constexpr std::chrono::seconds kRateInterval{1};
+constexpr char kSwitchedOff[] = "the camera is switched off";
 
 }  // namespace
 
@@ -93,7 +94,9 @@ Result<void> CameraFleet::Impl::Load() {
 
 void CameraFleet::Impl::Add(StoredCamera stored) {
   const std::string name = stored.settings.name;
+  const bool enabled = stored.settings.enabled;
   cameras_[name] = std::make_unique<FleetCamera>(std::move(stored), options_, [this] { Wake(); });
+  cameras_[name]->TellGap(enabled ? GapCause::kConnecting : GapCause::kDisabled, enabled ? "" : kSwitchedOff);
 }
 
 void CameraFleet::Impl::Wake() {
@@ -131,6 +134,7 @@ SteadyTime CameraFleet::Impl::StepAll(SteadyTime now) {
     if (camera.phase == Phase::kIdle && (camera.remove_wanted || stopping_)) {
       const bool removed = camera.remove_wanted;
       const std::string name = at->first;
+      if (removed) camera.TellGap(GapCause::kDisabled, "the camera was removed");
       at = cameras_.erase(at);
       if (removed) RemoveMetrics({{"camera", name}});
       gone_.notify_all();
@@ -150,6 +154,7 @@ SteadyTime CameraFleet::Impl::Step(FleetCamera& camera, SteadyTime now) {
           BeginStop(camera);
         } else if (!camera.stored.settings.enabled) {
           camera.SetState(CameraState::kDisabled);
+          camera.TellGap(GapCause::kDisabled, kSwitchedOff);
         }
         return SteadyTime::max();
       }
@@ -162,6 +167,7 @@ SteadyTime CameraFleet::Impl::Step(FleetCamera& camera, SteadyTime now) {
       camera.phase = Phase::kQueued;
       camera.queued_at = ++queued_;
       camera.SetState(CameraState::kConnecting);
+      camera.TellGap(GapCause::kConnecting, "");
       return SteadyTime::max();
     case Phase::kQueued:
       if (Unwanted(camera) || camera.restart_wanted) BeginStop(camera);
@@ -193,7 +199,10 @@ SteadyTime CameraFleet::Impl::StepRunning(FleetCamera& camera, SteadyTime now) {
     BeginStop(camera);
     return SteadyTime::max();
   }
-  if (camera.has_frames() && camera.Status().state == CameraState::kConnecting) camera.OnConnected();
+  if (camera.has_frames() && camera.Status().state == CameraState::kConnecting) {
+    camera.OnConnected();
+    camera.TellRecording();
+  }
   if (const std::optional<Error> fault = camera.Fault(now)) {
     Settle(camera, *fault, now);
     BeginStop(camera);
@@ -204,6 +213,7 @@ SteadyTime CameraFleet::Impl::StepRunning(FleetCamera& camera, SteadyTime now) {
 
 // The connection is over: says so, and decides when the next one is tried.
 void CameraFleet::Impl::Settle(FleetCamera& camera, const Error& error, SteadyTime now) {
+  camera.TellGap(camera.CauseOf(error), error.message);
   const FleetCamera::Verdict verdict = camera.Judge(error, now);
   camera.retry_at = now + std::chrono::duration_cast<SteadyTime::duration>(verdict.delay);
   camera.SetLastError(error);
@@ -299,7 +309,12 @@ Result<CameraFleet::PutResult> CameraFleet::Impl::Put(CameraSettings settings,
     if (created) {
       Add(std::move(wanted));
     } else {
-      cameras_[name]->stored = std::move(wanted);
+      FleetCamera& camera = *cameras_[name];
+      if (camera.stored.settings.stream != wanted.settings.stream) {
+        camera.TellGap(GapCause::kDisabled, "the camera feeds another stream");
+        camera.ForgetGap();
+      }
+      camera.stored = std::move(wanted);
       cameras_[name]->restart_wanted = true;
     }
     result.camera = cameras_[name]->Status();

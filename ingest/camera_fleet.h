@@ -20,6 +20,7 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "fragments/gap.h"
 #include "ingest/backoff.h"
 #include "ingest/camera.h"
 #include "ingest/camera_store.h"
@@ -42,6 +43,7 @@ struct FleetOptions {
   std::size_t dials_max = 64;
   double dials_per_second = 25;
   std::size_t workers = 4;
+  GapListener* gaps = nullptr;  // hears when a stream is not recorded, and why; outlives the fleet
   const Clock* clock = &SystemClock();
 };
 

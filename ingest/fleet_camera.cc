@@ -90,6 +90,44 @@ void FleetCamera::ForgetFailures() {
   unauthorized_delay_ = options_.unauthorized_retry;
 }
 
+GapCause FleetCamera::CauseOf(const Error& error) const {
+  switch (error.code) {
+    case ErrorCode::kUnauthenticated:
+    case ErrorCode::kPermissionDenied:
+      return GapCause::kUnauthorized;
+    case ErrorCode::kUnsupported:
+    case ErrorCode::kInvalidArgument:
+    case ErrorCode::kCorruption:
+      return GapCause::kUndecodable;
+    case ErrorCode::kNoSpace:
+    case ErrorCode::kIo:
+      return GapCause::kDiskRefused;
+    default:
+      break;
+  }
+  {
+    // No end was told: it was given up for sending nothing.
+    const std::lock_guard lock(mutex_);
+    if (!ended_) return GapCause::kSilent;
+  }
+  return has_frames() ? GapCause::kNetworkLoss : GapCause::kUnreachable;
+}
+
+void FleetCamera::TellGap(GapCause cause, std::string detail) {
+  if (options_.gaps == nullptr || told_gap_ == cause) return;
+  // What comes between the last frame and its loss being noticed is missing for the same reason.
+  const bool was_recorded = !told_gap_ && has_frames() && last_frame_ns_ != 0;
+  const Timestamp now = options_.clock->Now();
+  const Timestamp start = was_recorded ? std::min(now, Timestamp{last_frame_ns_}) : now;
+  told_gap_ = cause;
+  options_.gaps->BeginGap(stored.settings.stream, cause, start, std::move(detail));
+}
+
+void FleetCamera::TellRecording() {
+  told_gap_.reset();
+  if (options_.gaps != nullptr) options_.gaps->EndGap(stored.settings.stream, options_.clock->Now());
+}
+
 void FleetCamera::SetState(CameraState state, std::optional<Timestamp> next_retry) {
   std::string error;
   {

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/metrics.h"
+#include "fragments/gap.h"
 #include "ingest/backoff.h"
 #include "ingest/camera_fleet.h"
 #include "ingest/rate_meter.h"
@@ -57,6 +58,14 @@ class FleetCamera final : public RtspSourceEvents {
   };
   Verdict Judge(const Error& error, SteadyTime now);
   void ForgetFailures();
+  // Why nothing is recorded after `error`. REQUIRES: it ended this connection; Judge was not asked yet.
+  GapCause CauseOf(const Error& error) const;
+  // Tells whoever listens for gaps that nothing is recorded from the last frame of this connection on, or,
+  // where it had none, from now on. Cheap when it was told already.
+  void TellGap(GapCause cause, std::string detail);
+  void TellRecording();
+  // What was told counts for another stream.
+  void ForgetGap() { told_gap_ = GapCause::kUnknown; }
 
   void SetState(CameraState state, std::optional<Timestamp> next_retry = std::nullopt);
   void SetLastError(const Error& error);
@@ -106,6 +115,7 @@ class FleetCamera final : public RtspSourceEvents {
   Duration unauthorized_delay_;
   std::optional<SteadyTime> recording_since_;
   std::uint64_t frames_at_dial_ = 0;
+  std::optional<GapCause> told_gap_;  // the last that was told; none: recording, or nothing was told yet
 
   std::atomic<std::uint64_t> frames_{0};
   std::atomic<std::uint64_t> video_frames_{0};
