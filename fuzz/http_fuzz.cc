@@ -230,14 +230,14 @@ class Answers {
 // The answers as text in which dates and the borders of pieces do not show.
 std::string Digest(const std::string& received, ByteSpan input) {
   // An answer to HEAD has no body: which ones those are shows in the request alone, so inputs with HEAD in
-  // them are checked up to the first answer.
+  // them are checked up to the first head.
   const bool heads = AsText(input).find("HEAD") != std::string_view::npos;
   Answers answers(received);
   std::string digest;
   std::string body;
   std::size_t count = 0;
   while (answers.Next()) {
-    const bool whole = answers.TakeBody(false, body);
+    const bool whole = answers.TakeBody(heads, body);
     if (answers.status() >= 400 && answers.head().find("Connection: close") != std::string::npos) {
       // Where several things are wrong, the pieces decide which one is seen first.
       digest += "refused\n";
