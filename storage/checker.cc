@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "storage/control_recovery.h"
 #include "storage/control_state.h"
 #include "storage/data_directory.h"
 #include "storage/index.h"
@@ -26,12 +27,20 @@ class Checker {
     for (const std::string& name : strangers_) Note("log/" + name + " is not a segment");
     if (!ReadControl(*segments)) return;
     OpenIndex();
+    if (index_) {
+      if (auto marked = CheckControlMarkers(control_, *index_); !marked) Problem(marked.error().message);
+    }
     for (const SegmentFile& file : *segments) {
       if (file.kind == SegmentKind::kData && !state_.segments().contains(file.segment)) {
+        if (auto empty = CheckUnlisted(files_, directory_, file, state_); !empty) {
+          Problem(empty.error().message);
+          continue;
+        }
         Note(PathOf(file.segment) + " is in no list: it was made or removed in the moment of a stop");
       }
     }
     for (const auto& [id, row] : state_.segments()) CheckSegment(id, row, *segments);
+    JudgeTornTails();
     if (index_) CheckIndex();
   }
 
@@ -58,40 +67,32 @@ class Checker {
   }
 
   bool ReadControl(const std::vector<SegmentFile>& segments) {
-    bool any_data = false;
-    for (auto it = segments.rbegin(); it != segments.rend(); ++it) {
-      if (it->kind != SegmentKind::kControl) {
-        any_data = true;
-        continue;
-      }
-      std::string path = directory_.SegmentPath(it->segment, it->kind);
-      auto read = [&]() -> Result<TailScan> {
-        MILLRACE_ASSIGN_OR_RETURN(auto file, files_.Open(path, OpenMode::kRead));
-        MILLRACE_ASSIGN_OR_RETURN(auto size, file->Size());
-        Bytes bytes(kSegmentHeaderBytes);
-        MILLRACE_ASSIGN_OR_RETURN(auto got, file->ReadAt(0, bytes));
-        bytes.resize(got);
-        if (auto header = ParseSegmentHeader(bytes, path); !header) return std::move(header).error();
-        return ReadControlSegment(*file, path, directory_.store, it->segment, size, state_);
-      };
-      auto scan = read();
-      if (scan && scan->groups != 0) {
-        if (!scan->torn.empty())
-          Note(path + ": a torn tail (" + scan->torn + "): it is cut when the log is opened");
-        return true;
-      }
-      bool older = std::any_of(segments.begin(), segments.end(), [&](const SegmentFile& other) {
-        return other.kind == SegmentKind::kControl && other.segment < it->segment;
-      });
-      std::string what = scan ? scan->torn : scan.error().message;
-      if (!older && any_data) {
-        Problem(path + ": " + what);
-        return false;
-      }
-      Note(path + " was never finished (" + what + ")");
+    auto control = FindControl(files_, directory_, segments, OpenMode::kRead, state_);
+    if (!control) {
+      Problem(control.error().message);
+      return false;
     }
-    if (any_data) Problem("there are data segments but no control segment: streams and metadata are lost");
-    return !any_data;
+    control_ = std::move(*control);
+    for (const auto& file : control_.unfinished) Note(file.path + " was never finished (" + file.why + ")");
+    for (const auto& file : control_.replaced) Note(file.path + " was replaced and not removed in time");
+    if (control_.file) TornTail(control_.path, control_.scan);
+    durable_counter_ = control_.scan.durable_counter;
+    return true;
+  }
+
+  // Whether it is damage is known when everything that may prove it durable was seen.
+  void TornTail(const std::string& path, const TailScan& scan) {
+    if (!scan.torn.empty()) torn_.push_back({path, scan.torn, scan.torn_first_counter});
+  }
+
+  void JudgeTornTails() {
+    for (const Torn& tail : torn_) {
+      if (tail.first_counter && *tail.first_counter <= durable_counter_) {
+        Problem(tail.path + ": " + tail.what + ", in what was acknowledged");
+      } else {
+        Note(tail.path + ": a torn tail (" + tail.what + "): it is cut when the log is opened");
+      }
+    }
   }
 
   void OpenIndex() {
@@ -166,13 +167,17 @@ class Checker {
       if (scan->end < marker.end) {
         Problem(path + ": " + scan->torn + ", in what was acknowledged");
       } else {
-        Note(path + ": a torn tail (" + scan->torn + "): it is cut when the log is opened");
+        TornTail(path, *scan);
       }
     } else if (scan->end > marker.end && index_) {
       Note(path + ": the index ends at offset " + std::to_string(marker.end) +
            "; the rest is indexed when the log is opened");
     }
-    if (marker.sealed && !sealed) Problem(path + ": the segment has lost its end");
+    durable_counter_ = std::max({durable_counter_, scan->durable_counter, marker.last_counter});
+    auto newer =
+        std::any_of(state_.segments().upper_bound(id), state_.segments().end(),
+                    [&](const auto& other) { return other.second.retention_class == row.retention_class; });
+    if ((marker.sealed || newer) && !sealed) Problem(path + ": the segment has lost its end");
     if (index_) {
       MILLRACE_ASSIGN_OR_RETURN(auto count, index_->SegmentCount(id));
       if (count != counted) {
@@ -306,11 +311,20 @@ class Checker {
     if (!scanned) Problem(scanned.error().message);
   }
 
+  struct Torn {
+    std::string path;
+    std::string what;
+    std::optional<std::uint64_t> first_counter;
+  };
+
   FileSystem& files_;
   const DataDirectory directory_;
   const Timestamp now_;
   CheckReport& report_;
   ControlState state_;
+  FoundControl control_;
+  std::vector<Torn> torn_;
+  std::uint64_t durable_counter_ = 0;
   std::unique_ptr<Index> index_;
   std::vector<std::string> strangers_;
   std::uint64_t rows_matched_ = 0;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "storage/control_recovery.h"
 #include "storage/segment_walker.h"
 
 namespace millrace::storage {
@@ -12,11 +13,6 @@ namespace {
 // Counters skip this far ahead at every opening (a millisecond of them), so that none is given twice even
 // where the clock has stepped back and the last group was lost.
 constexpr std::uint64_t kCounterSkip = 1 << 20;
-
-Error Damaged(const std::string& path, const std::string& what) {
-  return Error{ErrorCode::kCorruption,
-               path + ": " + what + ". Acknowledged data is damaged; `millrace check` says what is affected"};
-}
 
 Result<Bytes> ReadBytes(File& file, std::uint64_t offset, std::size_t length) {
   Bytes bytes(length);
@@ -52,16 +48,6 @@ Result<void> FinishTail(File& file, const std::string& path, const TailScan& sca
   return {};
 }
 
-Result<SegmentHeader> CheckHeader(File& file, const std::string& path, StoreId store,
-                                  const SegmentFile& expected) {
-  MILLRACE_ASSIGN_OR_RETURN(auto bytes, ReadBytes(file, 0, kSegmentHeaderBytes));
-  MILLRACE_ASSIGN_OR_RETURN(auto header, ParseSegmentHeader(bytes, path));
-  if (header.store != store || header.segment != expected.segment || header.kind != expected.kind) {
-    return Error{ErrorCode::kCorruption, path + " belongs to another data directory or place"};
-  }
-  return header;
-}
-
 struct OpenSegment {
   SegmentId segment = 0;
   std::unique_ptr<File> file;
@@ -73,62 +59,11 @@ struct OpenSegment {
   Timestamp created;
 };
 
-// The control segment that counts, its rows applied. None: the directory is new.
-Result<std::optional<OpenSegment>> RecoverControl(Engine& engine, const std::vector<SegmentFile>& segments) {
-  std::optional<OpenSegment> control;
-  bool data_there = false;
-  for (auto it = segments.rbegin(); it != segments.rend(); ++it) {
-    if (it->kind == SegmentKind::kData) {
-      data_there = true;
-      continue;
-    }
-    std::string path = engine.directory.SegmentPath(it->segment, it->kind);
-    if (control) {
-      MILLRACE_RETURN_IF_ERROR(
-          engine.files().Remove(path));  // replaced by a snapshot, and not removed in time
-      continue;
-    }
-    MILLRACE_ASSIGN_OR_RETURN(auto file, engine.files().Open(path, OpenMode::kReadWrite));
-    MILLRACE_ASSIGN_OR_RETURN(auto size, file->Size());
-    auto header = CheckHeader(*file, path, engine.directory.store, *it);
-    if (!header && header.error().code == ErrorCode::kUnsupported) return std::move(header).error();
-    TailScan scan;
-    if (header) {
-      MILLRACE_ASSIGN_OR_RETURN(
-          scan, ReadControlSegment(*file, path, engine.directory.store, it->segment, size, engine.state));
-    }
-    if (scan.groups != 0) {
-      if (auto whole = engine.state.Check(); !whole) return Damaged(path, whole.error().message);
-      control = OpenSegment{it->segment, std::move(file), path, std::move(scan), {}, 0, {}};
-      continue;
-    }
-    // A snapshot that was never finished; the one before it is still there, or the directory is new.
-    bool older = std::any_of(segments.begin(), segments.end(), [&](const SegmentFile& other) {
-      return other.kind == SegmentKind::kControl && other.segment < it->segment;
-    });
-    bool any_data = std::any_of(segments.begin(), segments.end(),
-                                [](const SegmentFile& other) { return other.kind == SegmentKind::kData; });
-    if (!older && any_data) return Damaged(path, header ? scan.torn : header.error().message);
-    MILLRACE_RETURN_IF_ERROR(engine.files().Remove(path));
-  }
-  if (!control && data_there) {
-    return Damaged(engine.directory.LogPath(), "there are data segments but no control segment");
-  }
-  return control;
-}
-
 // A data segment that is not in the list has been removed from it, or was made and never entered; then it
-// holds nothing. One that is newer than the list and holds records proves that the list has lost its end.
+// holds nothing.
 Result<void> RemoveUnlisted(Engine& engine, const SegmentFile& segment) {
-  std::string path = engine.directory.SegmentPath(segment.segment, segment.kind);
-  if (segment.segment >= engine.state.next_segment) {
-    MILLRACE_ASSIGN_OR_RETURN(auto file, engine.files().Open(path, OpenMode::kRead));
-    MILLRACE_ASSIGN_OR_RETURN(auto size, file->Size());
-    MILLRACE_ASSIGN_OR_RETURN(
-        auto group, FindGroup(*file, engine.directory.store, segment.segment, kSegmentHeaderBytes, size));
-    if (group) return Damaged(path, "it holds records, and the control segment does not know it");
-  }
-  return engine.files().Remove(path);
+  MILLRACE_RETURN_IF_ERROR(CheckUnlisted(engine.files(), engine.directory, segment, engine.state));
+  return engine.files().Remove(engine.directory.SegmentPath(segment.segment, segment.kind));
 }
 
 // The groups behind the segment's marker into the index; gives how many records that were.
@@ -159,6 +94,21 @@ Result<std::uint64_t> Replay(Engine& engine, const OpenSegment& segment,
 }
 
 }  // namespace
+
+Error Damaged(const std::string& path, const std::string& what) {
+  return Error{ErrorCode::kCorruption,
+               path + ": " + what + ". Acknowledged data is damaged; `millrace check` says what is affected"};
+}
+
+Result<SegmentHeader> CheckHeader(File& file, const std::string& path, StoreId store,
+                                  const SegmentFile& expected) {
+  MILLRACE_ASSIGN_OR_RETURN(auto bytes, ReadBytes(file, 0, kSegmentHeaderBytes));
+  MILLRACE_ASSIGN_OR_RETURN(auto header, ParseSegmentHeader(bytes, path));
+  if (header.store != store || header.segment != expected.segment || header.kind != expected.kind) {
+    return Error{ErrorCode::kCorruption, path + " belongs to another data directory or place"};
+  }
+  return header;
+}
 
 IndexedRecord ToIndexed(const WalkedEntry& entry, SegmentId segment) {
   IndexedRecord record;
@@ -234,29 +184,6 @@ Result<TailScan> ScanGroups(File& file, const std::string& path, StoreId store, 
   }
 }
 
-Result<TailScan> ReadControlSegment(File& file, const std::string& path, StoreId store, SegmentId segment,
-                                    std::uint64_t size, ControlState& state) {
-  bool first = true;
-  auto visit = [&](const WalkedGroup& group) -> Result<void> {
-    if (first != ((group.header.flags & kGroupSnapshot) != 0)) {
-      return Damaged(path, "no snapshot where one has to be, at offset " + std::to_string(group.offset));
-    }
-    first = false;
-    for (const WalkedEntry& entry : group.entries) {
-      MILLRACE_ASSIGN_OR_RETURN(bool valid, DataIsValid(file, entry));
-      if (!valid)
-        return Damaged(path, "a control entry is damaged at offset " + std::to_string(entry.offset));
-      MILLRACE_ASSIGN_OR_RETURN(auto bytes, ReadBytes(file, entry.data_offset(),
-                                                      static_cast<std::size_t>(entry.header.data_bytes)));
-      MILLRACE_ASSIGN_OR_RETURN(auto change, DecodeChange(bytes));
-      MILLRACE_RETURN_IF_ERROR(state.Apply(change));
-    }
-    return {};
-  };
-  return ScanGroups(
-      file, path, store, segment, kSegmentHeaderBytes, size, [](const WalkedEntry&) { return false; }, visit);
-}
-
 Result<WriterStart> Recover(Engine& engine) {
   FileSystem& files = engine.files();
   const StoreId store = engine.directory.store;
@@ -265,19 +192,22 @@ Result<WriterStart> Recover(Engine& engine) {
   for (const std::string& name : strangers) {
     Log(LogLevel::kWarning, "a file that is not ours lies in the log's directory", {{"file", name}});
   }
-  MILLRACE_ASSIGN_OR_RETURN(auto control, RecoverControl(engine, segments));
+  MILLRACE_ASSIGN_OR_RETURN(
+      auto found, FindControl(files, engine.directory, segments, OpenMode::kReadWrite, engine.state));
   Index::Options index_options;
   index_options.write_buffer_bytes = engine.options.index_write_buffer_bytes;
   index_options.block_cache_bytes = engine.options.index_cache_bytes;
   MILLRACE_ASSIGN_OR_RETURN(engine.index,
                             Index::Open(files, engine.directory.IndexPath(), store, index_options));
 
-  if (control) {
-    MILLRACE_ASSIGN_OR_RETURN(auto marker, engine.index->Marker(control->segment));
-    if (control->scan.end < marker.end) {
-      return Damaged(control->path, "it ends at offset " + std::to_string(control->scan.end) +
-                                        ", but held changes up to " + std::to_string(marker.end));
-    }
+  MILLRACE_RETURN_IF_ERROR(CheckControlMarkers(found, *engine.index));
+  for (const FoundControl::LeftOver& file : found.unfinished)
+    MILLRACE_RETURN_IF_ERROR(files.Remove(file.path));
+  for (const FoundControl::LeftOver& file : found.replaced) MILLRACE_RETURN_IF_ERROR(files.Remove(file.path));
+  std::optional<OpenSegment> control;
+  if (found.file) {
+    control = OpenSegment{
+        found.segment, std::move(found.file), std::move(found.path), std::move(found.scan), {}, 0, {}};
   }
 
   // Files that were made but never entered into the list hold nothing.

@@ -37,10 +37,12 @@ Result<TailScan> ScanGroups(File& file, const std::string& path, StoreId store, 
                             const std::function<bool(const WalkedEntry&)>& is_dead,
                             const std::function<Result<void>(const WalkedGroup&)>& visit);
 
-// The rows of a control segment applied to `state`; scan.groups is 0 when there is no whole snapshot.
-// Used by the checker as well.
-Result<TailScan> ReadControlSegment(File& file, const std::string& path, StoreId store, SegmentId segment,
-                                    std::uint64_t size, ControlState& state);
+// The segment's header. Errors: kCorruption (damaged, or of another data directory or place), kUnsupported.
+Result<SegmentHeader> CheckHeader(File& file, const std::string& path, StoreId store,
+                                  const SegmentFile& expected);
+
+// kCorruption, with advice.
+Error Damaged(const std::string& path, const std::string& what);
 
 // How a record's entry looks to the index.
 IndexedRecord ToIndexed(const WalkedEntry& entry, SegmentId segment);

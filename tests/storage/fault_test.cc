@@ -279,6 +279,41 @@ TEST_F(FaultTest, LostSegmentOrLostEndIsDamageWithAName) {
       "00000004.log");
 }
 
+// Opening and checking agree: what the one refuses, the other calls damage; what the one goes on from, the
+// other does not.
+TEST_F(FaultTest, DamageOfTheOnlyControlSegmentIsFoundByOpeningAndByChecking) {
+  Open();
+  Get(log_->CreateStream("s", 1, kDay));  // no data segment yet
+  for (std::uint64_t i = 0; i < 4; ++i)
+    EXPECT_OK(log_->PutMetadata("m/" + std::to_string(i), MakeData(100, i)));
+  log_.reset();
+  std::size_t size = 0;
+  files_->Damage("/data/log/00000001.control", [&](Bytes& bytes) { size = bytes.size(); });
+  auto compare = [&](const std::string& what, bool damage, const std::function<void(Bytes&)>& change) {
+    SCOPED_TRACE(what);
+    auto copy = files_->Crash(LossMode::kKeepAll, 0);
+    copy->Damage("/data/log/00000001.control", change);
+    auto report = CheckDataDirectory("/data", *copy, clock_);
+    auto options = Options();
+    options.files = copy.get();
+    auto opened = EmbeddedLog::Open(options);
+    EXPECT_EQ(opened.has_value(), report.ok()) << report.ToString();
+    EXPECT_EQ(opened.has_value(), !damage) << report.ToString();
+    if (damage) {
+      EXPECT_EQ(CodeOf(opened), ErrorCode::kCorruption);
+      EXPECT_THAT(report.ToString(), testing::HasSubstr("00000001.control"));
+    }
+  };
+  compare("as it was", false, [](Bytes&) {});
+  for (std::size_t at = 0; at < size; at += 7) {
+    compare("byte " + std::to_string(at), true, [at](Bytes& bytes) { bytes[at] ^= 0x10; });
+  }
+  for (std::size_t end = 0; end < size; end += 31) {
+    compare("cut at " + std::to_string(end), true, [end](Bytes& bytes) { bytes.resize(end); });
+  }
+  compare("a torn group behind its end", false, [](Bytes& bytes) { bytes.resize(bytes.size() + 20, 0x55); });
+}
+
 // ---- directories
 
 TEST(DataDirectoryTest, RefusesWhatItShouldNotTouch) {
