@@ -169,7 +169,7 @@ class Checker {
       } else {
         TornTail(path, *scan);
       }
-    } else if (scan->end > marker.end && index_) {
+    } else if (scan->end > std::max<std::uint64_t>(marker.end, kSegmentHeaderBytes) && index_) {
       Note(path + ": the index ends at offset " + std::to_string(marker.end) +
            "; the rest is indexed when the log is opened");
     }

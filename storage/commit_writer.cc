@@ -258,10 +258,10 @@ Result<void> CommitWriter::CommitRound(std::vector<PutJob>& jobs, Round& round) 
   }
   if (auto failure = Failure()) return *failure;
   MILLRACE_RETURN_IF_ERROR(CheckSpace(bytes));
-  if (index_stuck_) {
-    if (!engine_.index->Resume())
-      return Error{ErrorCode::kNoSpace, "the disk is full: the index cannot be written"};
-    index_stuck_ = false;
+  // Before anything is written to the log that could not be indexed.
+  if (auto writable = engine_.index->CheckWritable(); !writable) {
+    if (writable.error().code != ErrorCode::kNoSpace) return Fail(writable.error());
+    return writable;
   }
 
   Result<void> written;
@@ -317,7 +317,6 @@ Result<void> CommitWriter::CommitRound(std::vector<PutJob>& jobs, Round& round) 
   if (auto indexed = engine_.index->Write(batch); !indexed) {
     if (indexed.error().code != ErrorCode::kNoSpace) return Fail(indexed.error());
     // Not readable, so not to be acknowledged: taken back, until there is space for both.
-    index_stuck_ = true;
     for (Lane* lane : round.lanes) {
       if (auto cut = lane->appender->TakeBack(); !cut) return Fail(cut.error());
     }

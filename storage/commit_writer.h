@@ -140,7 +140,6 @@ class CommitWriter {
   std::uint64_t durable_counter_;
   std::uint64_t snapshot_bytes_ = 0;  // size of the control segment right after its snapshot
   std::set<StreamId> touched_streams_;
-  bool index_stuck_ = false;  // the index had no space for the last batch
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;

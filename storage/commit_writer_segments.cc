@@ -69,7 +69,6 @@ Result<void> CommitWriter::SealLane(std::uint8_t retention_class) {
   auto indexed = engine_.index->Write(batch);
   if (indexed) indexed = engine_.index->Sync();
   if (!indexed && indexed.error().code != ErrorCode::kNoSpace) return Fail(indexed.error());
-  if (!indexed) index_stuck_ = true;
   return indexed;
 }
 

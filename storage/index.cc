@@ -171,9 +171,17 @@ struct Index::Impl {
   std::unique_ptr<rocksdb::DB> db;
 
   // RocksDB must not be asked to write or sync again behind an error of its write-ahead log (it asserts), so
-  // both go through one door, which stays shut after an error until Resume has made a new log.
+  // both go through one door, which stays shut after an error. A full disk passes: then the door tries to
+  // make a new log, and opens again.
   std::mutex write_mutex;
   std::optional<Error> broken;  // GUARDED_BY(write_mutex)
+
+  // With write_mutex held.
+  Result<void> Ready() {
+    if (broken && broken->code == ErrorCode::kNoSpace && db->Resume().ok()) broken.reset();
+    if (broken) return *broken;
+    return {};
+  }
 
   Error Break(Error error) {
     broken = error;
@@ -283,7 +291,7 @@ Result<std::unique_ptr<Index>> Index::Open(FileSystem& files, const std::string&
 
 Result<void> Index::Write(IndexBatch& batch) {
   std::lock_guard lock(impl_->write_mutex);
-  if (impl_->broken) return *impl_->broken;
+  MILLRACE_RETURN_IF_ERROR(impl_->Ready());
   rocksdb::Status status = impl_->db->Write({}, &batch.impl_->Finish());
   if (!status.ok()) return impl_->Break(FromStatus(status, "writing"));
   return {};
@@ -291,16 +299,15 @@ Result<void> Index::Write(IndexBatch& batch) {
 
 Result<void> Index::Sync() {
   std::lock_guard lock(impl_->write_mutex);
-  if (impl_->broken) return *impl_->broken;
+  MILLRACE_RETURN_IF_ERROR(impl_->Ready());
   rocksdb::Status status = impl_->db->SyncWAL();
   if (!status.ok()) return impl_->Break(FromStatus(status, "syncing"));
   return {};
 }
 
-bool Index::Resume() {
+Result<void> Index::CheckWritable() {
   std::lock_guard lock(impl_->write_mutex);
-  if (impl_->broken && impl_->db->Resume().ok()) impl_->broken.reset();
-  return !impl_->broken;
+  return impl_->Ready();
 }
 
 Result<std::optional<IndexedRecord>> Index::Get(StreamId stream, ShardId shard, std::uint64_t counter) {

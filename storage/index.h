@@ -91,8 +91,9 @@ class Index {
   Result<void> Write(IndexBatch& batch);
   // Everything written so far survives a power loss.
   Result<void> Sync();
-  // After an error of Write or Sync both give it again, until this has set things right: true when they work.
-  bool Resume();
+  // After an error of Write or Sync both give it again; after kNoSpace, until there is space. This gives it
+  // without writing.
+  Result<void> CheckWritable();
 
   Result<std::optional<IndexedRecord>> Get(StreamId stream, ShardId shard, std::uint64_t counter);
   Result<std::uint64_t> Tip(StreamId stream, ShardId shard);  // the newest counter in the shard, 0: no record

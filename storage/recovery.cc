@@ -42,7 +42,8 @@ Result<void> FinishTail(File& file, const std::string& path, const TailScan& sca
     MILLRACE_RETURN_IF_ERROR(file.Truncate(scan.end));
     MILLRACE_RETURN_IF_ERROR(file.Sync());
   }
-  if (scan.last_group != 0 && scan.last_counter > durable_counter) {
+  // A seal holds no record, so no counter tells whether it is durable.
+  if (scan.last_group != 0 && (scan.sealed || scan.last_counter > durable_counter)) {
     MILLRACE_RETURN_IF_ERROR(WriteAgain(file, scan.last_group, scan.end));
   }
   return {};
@@ -91,6 +92,33 @@ Result<std::uint64_t> Replay(Engine& engine, const OpenSegment& segment,
                          segment.scan.end, is_dead, visit);
   if (!scan) return std::move(scan).error();
   return records;
+}
+
+// Of all streams and partition keys: the latest moment before which something is gone, and the shortest time
+// that something is kept.
+struct Rules {
+  Timestamp horizon = kBeginningOfTime;
+  Duration shortest = Duration::max();
+};
+Rules RulesOf(const ControlState& state, Timestamp now) {
+  Rules rules;
+  auto add = [&](const StreamState& stream, const PartitionRule* rule) {
+    rules.horizon = std::max(rules.horizon, stream.HorizonOf(rule, now));
+    rules.shortest = std::min(rules.shortest, stream.RetentionOf(rule));
+  };
+  for (const auto& [id, stream] : state.streams()) {
+    add(*stream, nullptr);
+    for (const auto& [key, rule] : stream->partitions) add(*stream, &rule);
+  }
+  return rules;
+}
+
+// When something in the segment expires at the earliest. Its class says how long its records were to be kept
+// when they were put; a retention may have become shorter since, and the sweep that it asked for was lost
+// with the stop.
+Timestamp SweepDueOf(const SegmentRow& segment, const Rules& rules) {
+  if (segment.created < rules.horizon) return Timestamp{0};
+  return segment.created + std::min(RetentionMin(segment.retention_class), rules.shortest);
 }
 
 }  // namespace
@@ -233,6 +261,7 @@ Result<WriterStart> Recover(Engine& engine) {
     return stream == nullptr ||
            stream->IsDead(entry.partition_key, entry.header.counter, entry.header.arrival, now);
   };
+  const Rules rules = RulesOf(engine.state, now);
   std::vector<OpenSegment> open;
   for (const auto& [id, row] : engine.state.segments()) {
     OpenSegment segment;
@@ -266,8 +295,8 @@ Result<WriterStart> Recover(Engine& engine) {
       start.last_counter = std::max(start.last_counter, segment.scan.last_counter);
       durable_counter = std::max(durable_counter, segment.scan.durable_counter);
     }
-    engine.segments.Add({id, row.retention_class, row.created, segment.scan.sealed,
-                         row.created + RetentionMin(row.retention_class), 0});
+    engine.segments.Add(
+        {id, row.retention_class, row.created, segment.scan.sealed, SweepDueOf(row, rules), 0});
     if (segment.scan.end > 0) open.push_back(std::move(segment));
   }
 

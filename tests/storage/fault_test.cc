@@ -65,7 +65,7 @@ class FaultTest : public testing::Test {
 };
 
 TEST_F(FaultTest, SyncThatFailsStopsWritesUntilReopenedAndNothingAcknowledgedIsLost) {
-  for (int failing = 0; failing < 14; ++failing) {
+  for (int failing = 0; failing < 22; ++failing) {
     SCOPED_TRACE("sync " + std::to_string(failing) + " fails");
     files_ = std::make_unique<SimulatedFileSystem>();
     Open();
@@ -79,7 +79,7 @@ TEST_F(FaultTest, SyncThatFailsStopsWritesUntilReopenedAndNothingAcknowledgedIsL
     std::map<std::uint64_t, Bytes> acknowledged;
     bool failed = false;
     bool stopped = false;
-    for (std::uint64_t serial = 0; serial < 25; ++serial) {
+    for (std::uint64_t serial = 0; serial < 30; ++serial) {
       auto receipt = Put(serial);
       if (receipt) {
         EXPECT_FALSE(stopped) << "a put succeeded after a failed sync";

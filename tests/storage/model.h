@@ -1,0 +1,99 @@
+// What the log has to hold, in plain maps: the model that the random operations are compared with. No
+// cleverness: a record is there until its stream, its partition or its time is over.
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "storage/record_log.h"
+
+namespace millrace::storage {
+
+struct ModelRecord {
+  std::uint64_t serial = 0;  // its own number, in attribute 200
+  std::string key;
+  HashKey hash_key;
+  Bytes data;
+  std::vector<Attribute> attributes;
+  Timestamp arrival;
+};
+
+struct ModelShard {
+  HashKeyRange hash_keys;
+  std::set<std::uint32_t> parents;
+  std::optional<Timestamp> closed;
+  std::map<SequenceNumber, ModelRecord> records;
+};
+
+struct ModelStream {
+  std::uint64_t incarnation = 0;
+  Duration retention{0};
+  std::map<std::string, Duration> own_retention;  // by partition key
+  std::map<std::uint32_t, ModelShard> shards;
+
+  Duration RetentionOf(const std::string& key) const {
+    auto own = own_retention.find(key);
+    return own == own_retention.end() ? retention : own->second;
+  }
+  Duration LongestRetention() const {
+    Duration longest = retention;
+    for (const auto& [key, own] : own_retention) longest = std::max(longest, own);
+    return longest;
+  }
+  std::uint32_t OpenShardOf(const HashKey& hash_key) const {
+    for (const auto& [id, shard] : shards) {
+      if (!shard.closed && shard.hash_keys.Contains(hash_key)) return id;
+    }
+    return ~std::uint32_t{0};
+  }
+  void Split(std::uint32_t id, const HashKey& at, Timestamp now) {
+    std::uint32_t next = shards.rbegin()->first + 1;
+    HashKeyRange range = shards[id].hash_keys;
+    shards[id].closed = now;
+    shards[next] = {{range.starting, at.Previous()}, {id}, {}, {}};
+    shards[next + 1] = {{at, range.ending}, {id}, {}, {}};
+  }
+  void Merge(std::uint32_t low, std::uint32_t high, Timestamp now) {
+    std::uint32_t next = shards.rbegin()->first + 1;
+    shards[low].closed = shards[high].closed = now;
+    shards[next] = {{shards[low].hash_keys.starting, shards[high].hash_keys.ending}, {low, high}, {}, {}};
+  }
+  void DeletePartition(const std::string& key) {
+    for (auto& [id, shard] : shards) {
+      std::erase_if(shard.records, [&](const auto& record) { return record.second.key == key; });
+    }
+  }
+  // What has expired is gone for ever, whatever the retention becomes.
+  void Expire(Timestamp now) {
+    for (auto& [id, shard] : shards) {
+      std::erase_if(shard.records, [&](const auto& record) {
+        return record.second.arrival < now - RetentionOf(record.second.key);
+      });
+    }
+  }
+};
+
+struct ModelMetadata {
+  Bytes value;
+  std::uint64_t version = 0;
+};
+
+struct Model {
+  std::map<std::string, ModelStream> streams;
+  std::map<std::string, ModelMetadata> metadata;
+
+  void Expire(Timestamp now) {
+    for (auto& [name, stream] : streams) stream.Expire(now);
+  }
+  void PutMetadata(const std::string& key, Bytes value) {
+    ModelMetadata& entry = metadata[key];
+    entry.value = std::move(value);
+    ++entry.version;
+  }
+};
+
+}  // namespace millrace::storage
