@@ -13,6 +13,7 @@
 #include "api/worker_pool.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "fragments/coverage_ledger.h"
 #include "fragments/fragment_store.h"
 
 namespace millrace {
@@ -39,6 +40,7 @@ struct StreamServices {
   WorkerPool& pool;
   CameraOfStream camera_of;
   const Clock& clock;
+  CoverageLedger& ledger;
 };
 void AddStreamRoutes(Router& router, StreamServices services);
 

@@ -79,13 +79,17 @@ Result<std::string> Coverage(const StreamServices& services, const std::string& 
   Timestamp start = asked.start.value_or(end - std::chrono::hours(24));
   if (end <= start) return Error{ErrorCode::kInvalidArgument, "'start' must be before 'end', which is now"};
   MILLRACE_RETURN_IF_ERROR(services.store.GetStream(name));
-  MILLRACE_ASSIGN_OR_RETURN(auto intervals, services.store.Coverage(name, start, end, kCoverageIntervalsMax));
+  MILLRACE_ASSIGN_OR_RETURN(auto intervals, services.ledger.Report(name, start, end, kCoverageIntervalsMax));
   boost::json::array list;
-  for (const CoverageInterval& interval : intervals) {
+  for (const CoverageSpan& interval : intervals) {
     boost::json::object object;
     object["start"] = Text(interval.start);
     object["end"] = Text(interval.end);
-    object["state"] = "recorded";
+    object["state"] = JsonView(ToString(interval.state));
+    if (interval.state == CoverageState::kGap) {
+      object["cause"] = JsonView(ToString(interval.cause));
+      if (!interval.detail.empty()) object["detail"] = interval.detail;
+    }
     list.push_back(std::move(object));
   }
   boost::json::object answer;

@@ -63,8 +63,8 @@ class CoverageLedger final : public GapListener {
   // Add for those who may outlive the ledger (appends that are under way); does nothing once it is gone.
   std::function<void(const std::string& stream, Gap gap)> Adder();
 
-  // What there is of [start, end) as far as it lies before now; whole but for `limit` spans at most, from the
-  // oldest on. Errors: kNotFound; the log's.
+  // What there is of [start, end), as MergeCoverage gives it; `limit` spans at most, from the oldest on.
+  // Errors: kNotFound; the log's.
   Result<std::vector<CoverageSpan>> Report(const std::string& stream, Timestamp start, Timestamp end,
                                            std::size_t limit);
 

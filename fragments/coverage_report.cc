@@ -58,25 +58,24 @@ class Merger {
   explicit Merger(const CoverageFacts& facts) : facts_(facts), gaps_(Disjoint(facts.gaps)) {}
 
   std::vector<CoverageSpan> Run(Timestamp start, Timestamp end) {
-    end = std::min(end, facts_.now);
     Timestamp at = start;
     for (const CoverageInterval& interval : facts_.recorded) {
       const Timestamp from = std::max(interval.start, at);
       const Timestamp to = std::min(interval.end, end);
       if (to <= from) continue;
-      FillHole(at, from);
+      FillHole(at, std::min(from, facts_.now));
       Emit({.start = from, .end = to, .state = CoverageState::kRecorded, .cause = {}, .detail = {}});
       at = to;
     }
-    FillHole(at, end);
+    FillHole(at, std::min(end, facts_.now));
     return std::move(out_);
   }
 
  private:
   void Emit(CoverageSpan span) {
     if (span.end <= span.start) return;
-    if (!out_.empty() && out_.back().state == span.state && out_.back().cause == span.cause &&
-        out_.back().detail == span.detail) {
+    if (!out_.empty() && out_.back().end == span.start && out_.back().state == span.state &&
+        out_.back().cause == span.cause && out_.back().detail == span.detail) {
       out_.back().end = span.end;
     } else {
       out_.push_back(std::move(span));

@@ -48,8 +48,9 @@ struct CoverageFacts {
   Timestamp now;
 };
 
-// [start, end), as far as it lies before `now`, in order, without a hole and without an overlap; neighbours
-// differ. Where gaps overlap, the server being down wins, then a refusing disk, then what began last.
+// [start, end) in order and without an overlap, up to `now` without a hole; neighbours differ. Footage that
+// lies ahead of `now` (a camera's clock may) is shown, and nothing is said of the time around it. Where gaps
+// overlap, the server being down wins, then a refusing disk, then what began last.
 std::vector<CoverageSpan> MergeCoverage(const CoverageFacts& facts, Timestamp start, Timestamp end);
 
 }  // namespace millrace

@@ -47,6 +47,13 @@ int RunStreamList(const ClientOptions& client);
 int RunStreamShow(const ClientOptions& client, const std::string& name);
 int RunStreamDelete(const ClientOptions& client, const std::string& name);
 
+struct CoverageOptions {
+  std::string stream;
+  std::optional<std::string> start;  // none: a day before the end
+  std::optional<std::string> end;    // none: now
+};
+int RunStreamCoverage(const ClientOptions& client, const CoverageOptions& options);
+
 struct TailOptions {
   std::string stream;
   std::size_t last = 5;              // fragments shown before the new ones

@@ -32,6 +32,7 @@ struct CommandLine {
   CameraAddOptions camera_add;
   std::string name;
   bool purge = false;
+  CoverageOptions coverage;
   TailOptions tail;
   ExportOptions export_options;
   std::optional<std::filesystem::path> check_data_dir;
@@ -139,6 +140,15 @@ void AddStream(CLI::App& app, CommandLine& line) {
   list->callback([&line] { line.run = [&line] { return RunStreamList(line.client); }; });
   AddNamed(stream, line, "show", "One stream", "millrace stream show door",
            [&line] { return RunStreamShow(line.client, line.name); });
+  auto* coverage = AddNamed(
+      stream, line, "coverage", "Where a stream has footage, and why not where it has none",
+      "millrace stream coverage door --start 2026-11-21T14:00:00Z --end 2026-11-21T15:00:00Z", [&line] {
+        line.coverage.stream = line.name;
+        return RunStreamCoverage(line.client, line.coverage);
+      });
+  coverage->add_option("--start", line.coverage.start,
+                       "RFC 3339 or epoch seconds (default: a day before the end)");
+  coverage->add_option("--end", line.coverage.end, "RFC 3339 or epoch seconds (default: now)");
   AddNamed(stream, line, "delete", "Delete a stream and its footage, at once", "millrace stream delete door",
            [&line] { return RunStreamDelete(line.client, line.name); });
 }

@@ -13,6 +13,7 @@
 #include "api/services.h"
 #include "base/log.h"
 #include "consumers/hls/hls_service.h"
+#include "fragments/coverage_ledger.h"
 #include "fragments/fragment_store.h"
 #include "ingest/camera_fleet.h"
 #include "ingest/recorder_sink.h"
@@ -98,13 +99,20 @@ class Service {
     FragmentStore::Options store_options;
     store_options.shards = config.storage_shards;
     MILLRACE_ASSIGN_OR_RETURN(store_, FragmentStore::Open(*log_, store_options));
+    MILLRACE_ASSIGN_OR_RETURN(ledger_, CoverageLedger::Open(*log_, *store_, {}));
     MILLRACE_ASSIGN_OR_RETURN(SecretBox box, SecretBox::Open(config.data_dir / "secrets.key"));
     cameras_ = std::make_unique<CameraRecords>(*log_, std::move(box));
 
     RecorderOptions recording;
     recording.fragment_duration_min = config.fragment_duration_min;
     recording.fragment_duration_max = config.fragment_duration_max;
+    recording.refused = [add = ledger_->Adder()](const VideoStream& stream, Timestamp start, Timestamp end,
+                                                 const Error& error) {
+      add(stream.name,
+          {.start = start, .end = end, .cause = GapCause::kDiskRefused, .detail = error.message});
+    };
     FleetOptions fleet_options;
+    fleet_options.gaps = ledger_.get();
     fleet_options.dials_max = config.cameras_dials_max;
     fleet_options.silence_timeout = config.cameras_silence_timeout;
     MILLRACE_ASSIGN_OR_RETURN(
@@ -144,7 +152,7 @@ class Service {
     const Clock& clock = SystemClock();
     auto camera_of = [this](const std::string& stream) { return fleet_->CameraOfStream(stream); };
     api::AddCameraRoutes(router_, {*fleet_, *store_, *pool_});
-    api::AddStreamRoutes(router_, {*store_, *pool_, camera_of, clock});
+    api::AddStreamRoutes(router_, {*store_, *pool_, camera_of, clock, *ledger_});
     api::AddExportRoutes(router_, {*store_, *pool_, *export_pool_, clock});
     api::AddHlsRoutes(router_, *hls_, *pool_);
     api::AddHealthRoutes(router_, *pool_, [this] { return Ready(); });
@@ -173,6 +181,7 @@ class Service {
   // uses; the log commits what was put before it closes.
   std::unique_ptr<storage::EmbeddedLog> log_;
   std::unique_ptr<FragmentStore> store_;
+  std::unique_ptr<CoverageLedger> ledger_;
   std::unique_ptr<CameraRecords> cameras_;
   std::unique_ptr<CameraFleet> fleet_;
   std::unique_ptr<HlsService> hls_;

@@ -135,7 +135,7 @@ export async function purgeStream(name: string): Promise<void> {
 }
 
 interface CoverageAnswer {
-  intervals: { start: string; end: string; state: string }[];
+  intervals: { start: string; end: string; state: string; cause?: string }[];
 }
 
 const kIntervalsMax = 10_000; // of one answer
@@ -147,7 +147,9 @@ export async function getCoverage(stream: string, start: number, end: number): P
   for (let page = 0; page < 5; page += 1) {
     const query = new URLSearchParams({ start: toApiTime(from), end: toApiTime(end) });
     const answer = await call<CoverageAnswer>('GET', `${path('v1', 'streams', stream, 'coverage')}?${query}`);
-    for (const i of answer.intervals) all.push({ start: Date.parse(i.start), end: Date.parse(i.end), state: i.state });
+    for (const i of answer.intervals) {
+      all.push({ start: Date.parse(i.start), end: Date.parse(i.end), state: i.state === 'gap' ? i.cause ?? 'unknown' : i.state });
+    }
     const last = all[all.length - 1];
     if (answer.intervals.length < kIntervalsMax || !last || last.end <= from) break;
     from = last.end;

@@ -57,6 +57,9 @@ class ServicesTest : public ::testing::Test {
     auto store = FragmentStore::Open(*log_, {});
     ASSERT_TRUE(store) << store.error().ToString();
     store_ = std::move(*store);
+    auto ledger = CoverageLedger::Open(*log_, *store_, {});
+    ASSERT_TRUE(ledger) << ledger.error().ToString();
+    ledger_ = std::move(*ledger);
     auto fleet =
         CameraFleet::Start(cameras_, MakeRecorderSinks(*store_, {}), {},
                            [](const RtspSourceOptions&, RtspSourceEvents&) -> std::unique_ptr<RtspSource> {
@@ -68,7 +71,7 @@ class ServicesTest : public ::testing::Test {
     MakeConsole();
     auto camera_of = [this](const std::string& stream) { return fleet_->CameraOfStream(stream); };
     AddCameraRoutes(router_, {*fleet_, *store_, pool_});
-    AddStreamRoutes(router_, {*store_, pool_, camera_of, SystemClock()});
+    AddStreamRoutes(router_, {*store_, pool_, camera_of, SystemClock(), *ledger_});
     AddExportRoutes(router_, {*store_, pool_, export_pool_, SystemClock()});
     AddHlsRoutes(router_, *hls_, pool_);
     AddHealthRoutes(router_, pool_, [this] { return ready_; });
@@ -85,6 +88,7 @@ class ServicesTest : public ::testing::Test {
     server_.reset();
     fleet_.reset();
     hls_.reset();
+    ledger_.reset();
     store_.reset();
     log_.reset();
     std::filesystem::remove_all(directory_);
@@ -141,6 +145,7 @@ class ServicesTest : public ::testing::Test {
   std::filesystem::path directory_;
   std::unique_ptr<storage::EmbeddedLog> log_;
   std::unique_ptr<FragmentStore> store_;
+  std::unique_ptr<CoverageLedger> ledger_;
   MemoryCameraStore cameras_;
   std::unique_ptr<CameraFleet> fleet_;
   std::unique_ptr<HlsService> hls_;
@@ -200,14 +205,31 @@ TEST_F(ServicesTest, StreamsTellWhatTheyHold) {
               HasSubstr(R"("first":"2026-11-21T10:00:00.000Z","last":"2026-11-21T10:00:12.000Z")"));
   EXPECT_THAT(stream.body, HasSubstr(R"("live":false,"camera":null)"));
   EXPECT_THAT(Get("/v1/streams").body, HasSubstr(R"("name":"yard")"));
+  EXPECT_EQ(Ask("DELETE", "/v1/streams/yard").status, 200);
+  EXPECT_EQ(Get("/v1/streams/yard/coverage").status, 404);
+}
+
+TEST_F(ServicesTest, CoverageSaysWhatIsRecordedAndWhyTheRestIsNot) {
+  Record("yard", *ParseTime("2025-11-21T10:00:00Z"), 3);
+  Record("yard", *ParseTime("2025-11-21T10:00:10Z"), 2);
   RawAnswer coverage =
-      Get("/v1/streams/yard/coverage?start=2026-11-21T10:00:00Z&end=2026-11-21T11:00:00%2B01:00");
+      Get("/v1/streams/yard/coverage?start=2025-11-21T10:00:00Z&end=2025-11-21T11:00:00%2B01:00");
   EXPECT_EQ(coverage.status, 400);  // the same instant
-  coverage = Get("/v1/streams/yard/coverage?start=2026-11-21T10:00:00Z&end=2026-11-21T11:01:00+01:00");
+  coverage = Get("/v1/streams/yard/coverage?start=2025-11-21T10:00:00Z&end=2025-11-21T11:01:00+01:00");
   EXPECT_THAT(
       coverage.body,
-      HasSubstr(R"("intervals":[{"start":"2026-11-21T10:00:00.000Z","end":"2026-11-21T10:00:03.000Z",)"
-                R"("state":"recorded"},{"start":"2026-11-21T10:00:10.000Z",)"));
+      HasSubstr(R"("intervals":[{"start":"2025-11-21T10:00:00.000Z","end":"2025-11-21T10:00:03.000Z",)"
+                R"("state":"recorded"},{"start":"2025-11-21T10:00:03.000Z",)"
+                R"("end":"2025-11-21T10:00:10.000Z","state":"gap","cause":"not_recorded"},)"
+                R"({"start":"2025-11-21T10:00:10.000Z","end":"2025-11-21T10:00:12.000Z",)"
+                R"("state":"recorded"},{"start":"2025-11-21T10:00:12.000Z",)"
+                R"("end":"2025-11-21T10:01:00.000Z","state":"gap","cause":"not_recorded"}])"));
+  ledger_->BeginGap("yard", GapCause::kUnreachable, SystemClock().Now(), "it said \"no\"");
+  const Timestamp begun = SystemClock().Now();
+  while (SystemClock().Now() <= begun + std::chrono::milliseconds(1)) {
+  }
+  EXPECT_THAT(Get("/v1/streams/yard/coverage").body,
+              HasSubstr(R"("state":"gap","cause":"unreachable","detail":"it said \"no\""})"));
   EXPECT_EQ(Ask("DELETE", "/v1/streams/yard").status, 200);
   EXPECT_EQ(Get("/v1/streams/yard/coverage").status, 404);
 }

@@ -221,8 +221,14 @@ export class FakeServer {
     if (what === 'streams' && more === 'coverage') {
       const end = Date.parse(query.get('end') ?? iso(Date.now()));
       const start = Date.parse(query.get('start') ?? iso(end - 86_400_000));
-      const intervals = this.intervals(name).filter(([from, to]) => to > start && from < end)
-        .map(([from, to]) => ({ start: iso(from), end: iso(to), state: 'recorded' }));
+      const intervals = [];
+      let at = start;
+      for (const [from, to] of this.intervals(name).filter(([from, to]) => to > start && from < end)) {
+        if (from > at) intervals.push({ start: iso(at), end: iso(from), state: 'gap', cause: 'network_loss', detail: 'as told' });
+        intervals.push({ start: iso(from), end: iso(to), state: 'recorded' });
+        at = to;
+      }
+      if (at < end) intervals.push({ start: iso(at), end: iso(end), state: 'gap', cause: 'server_down' });
       return json(200, { start: iso(start), end: iso(end), intervals });
     }
     return error(404, 'not_found', `there is no ${method} /v1/${parts.join('/')}`);

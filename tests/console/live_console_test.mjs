@@ -48,7 +48,7 @@ try {
   // Coverage answers for where we are about to go; so this fails in words rather than by waiting.
   const wanted = Date.now() - backMs;
   const { intervals } = await json(`/v1/streams/${name}/coverage?start=${new Date(wanted - 1000).toISOString()}`);
-  assert.ok(intervals.some((i) => Date.parse(i.start) <= wanted && wanted < Date.parse(i.end)),
+  assert.ok(intervals.some((i) => i.state === 'recorded' && Date.parse(i.start) <= wanted && wanted < Date.parse(i.end)),
     `footage at ${new Date(wanted).toISOString()}; coverage: ${JSON.stringify(intervals)}`);
   await page.evaluate((hash) => { location.hash = hash; }, `#/stream/${name}?t=${new Date(wanted).toISOString()}`);
   const past = await untilMoving(page, 'RECORDED');

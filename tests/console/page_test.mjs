@@ -108,6 +108,17 @@ describe('page', () => {
     assert.ok(share > 0.7 && share < 0.85, `${share}`);
   });
 
+  it('says under the pointer why there is no footage', async () => {
+    const box = await page.locator('.timeline-canvas').boundingBox();
+    const seen = new Set();
+    for (let x = 4; x < box.width; x += box.width / 80) {
+      await page.mouse.move(box.x + x, box.y + 45);
+      seen.add((await page.locator('.timeline .tip').textContent()).replace(/^.* · /, ''));
+    }
+    await page.mouse.move(0, 0);
+    assert.ok([...seen].some((text) => /^no footage for .*: network loss$/.test(text)), [...seen].join('\n'));
+  });
+
   it('filters when there are many', async () => {
     assert.ok(await page.locator('.filter').isHidden());
     for (let i = 0; i < 40; i += 1) {

@@ -209,6 +209,7 @@ TEST_F(CommandLineTest, TailAndExportSayWhatIsMissing) {
   EXPECT_EQ(Run({"tail", "nope"}).code, 3);
   EXPECT_EQ(Run({"stream", "show", "nope"}).code, 3);
   EXPECT_EQ(Run({"stream", "delete", "nope"}).code, 3);
+  EXPECT_EQ(Run({"stream", "coverage", "nope"}).code, 3);
   EXPECT_THAT(Run({"stream", "list", "--json"}).out, HasSubstr("{\"streams\":[]}"));
   auto file = (directory_ / "x.mp4").string();
   Outcome missing = Run({"export", "nope", "--start", "1", "--end", "2", "-o", file});

@@ -5,7 +5,7 @@ import type { View } from './view.js';
 export interface Interval {
   readonly start: number; // ms since 1970
   readonly end: number;
-  readonly state: string; // "recorded", or the reason of a gap
+  readonly state: string; // "recorded", "pending" (frames come in, not stored yet), or the cause of a gap
 }
 
 export const isRecorded = (interval: Interval): boolean => interval.state === 'recorded';

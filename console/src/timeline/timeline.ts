@@ -212,6 +212,7 @@ export class Timeline {
     const list = this.coverage.intervals;
     const here = intervalAt(list, time);
     if (here && isRecorded(here)) return [when, ''];
+    if (here?.state === 'pending') return [when, 'being recorded'];
     const gap = gapAt(list, time);
     const length = gap?.start != null && gap.end !== null ? ` for ${formatDuration(gap.end - gap.start)}` : '';
     return [when, `no footage${length}${here ? `: ${here.state.replaceAll('_', ' ')}` : ''}`];
