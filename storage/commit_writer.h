@@ -124,6 +124,7 @@ class CommitWriter {
   Result<Lane*> LaneFor(std::uint8_t retention_class, Timestamp now);
   Result<void> OpenLane(std::uint8_t retention_class, Timestamp now);
   Result<void> SealLane(std::uint8_t retention_class);
+  Result<void> MarkSeals();
   Result<void> SyncTimed(SegmentAppender& appender);
   Result<void> CheckSpace(std::uint64_t bytes);
   Error Fail(const Error& cause);  // the final state; gives what callers are told
@@ -140,6 +141,7 @@ class CommitWriter {
   std::uint64_t durable_counter_;
   std::uint64_t snapshot_bytes_ = 0;  // size of the control segment right after its snapshot
   std::set<StreamId> touched_streams_;
+  std::map<SegmentId, SegmentMarker> unmarked_seals_;  // the index had no space for them
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;

@@ -62,18 +62,27 @@ Result<void> CommitWriter::SealLane(std::uint8_t retention_class) {
   }
   if (auto synced = SyncTimed(appender); !synced) return Fail(synced.error());
   engine_.segments.SetSealed(appender.segment());
-  IndexBatch batch;
-  batch.SetMarker(appender.segment(), {appender.end(), last_counter_, true});
+  unmarked_seals_[appender.segment()] = {appender.end(), last_counter_, true};
   lanes_.erase(retention_class);
   // So that opening never replays more than the segments that are still open.
-  auto indexed = engine_.index->Write(batch);
+  auto indexed = MarkSeals();
   if (indexed) indexed = engine_.index->Sync();
   if (!indexed && indexed.error().code != ErrorCode::kNoSpace) return Fail(indexed.error());
   return indexed;
 }
 
+Result<void> CommitWriter::MarkSeals() {
+  if (unmarked_seals_.empty()) return {};
+  IndexBatch batch;
+  for (const auto& [segment, marker] : unmarked_seals_) batch.SetMarker(segment, marker);
+  MILLRACE_RETURN_IF_ERROR(engine_.index->Write(batch));
+  unmarked_seals_.clear();
+  return {};
+}
+
 Result<void> CommitWriter::SealOldLanes() {
   if (auto failure = Failure()) return *failure;
+  MILLRACE_RETURN_IF_ERROR(MarkSeals());
   Timestamp now = engine_.Now();
   std::vector<std::uint8_t> old;
   for (const auto& [retention_class, lane] : lanes_) {

@@ -59,7 +59,10 @@ Result<void> SegmentAppender::Rollback() {
   bool cut = written_;
   Clear();
   if (!cut) return {};
-  return file_->Truncate(end_);
+  // Durably: the group could come back with a power loss, after its records were refused; and torn, with
+  // counters that others have passed meanwhile, it would look like damage.
+  MILLRACE_RETURN_IF_ERROR(file_->Truncate(end_));
+  return file_->Sync();
 }
 
 Result<void> SegmentAppender::TakeBack() {

@@ -29,7 +29,7 @@ class SegmentAppender {
   // Writes the pending group, also an empty one. `newest_counter` stands in an empty group's header.
   Result<void> Write(std::uint64_t durable_counter, std::uint64_t newest_counter, std::uint32_t flags);
   Result<void> Sync();
-  // Forgets the pending group and cuts off what was written of it.
+  // Forgets the pending group and cuts off what was written of it, durably.
   Result<void> Rollback();
 
   // Cuts the last synced group off again, durably. REQUIRES: nothing pending, and no other TakeBack since

@@ -32,6 +32,7 @@ struct ModelShard {
 struct ModelStream {
   std::uint64_t incarnation = 0;
   Duration retention{0};
+  Timestamp horizon;  // what arrived before is gone for keys without their own retention
   std::map<std::string, Duration> own_retention;  // by partition key
   std::map<std::uint32_t, ModelShard> shards;
 
@@ -69,9 +70,11 @@ struct ModelStream {
   }
   // What has expired is gone for ever, whatever the retention becomes.
   void Expire(Timestamp now) {
+    horizon = std::max(horizon, now - retention);
     for (auto& [id, shard] : shards) {
       std::erase_if(shard.records, [&](const auto& record) {
-        return record.second.arrival < now - RetentionOf(record.second.key);
+        bool own = own_retention.contains(record.second.key);
+        return record.second.arrival < (own ? now - RetentionOf(record.second.key) : horizon);
       });
     }
   }
