@@ -62,7 +62,8 @@ Result<void> CommitWriter::SealLane(std::uint8_t retention_class) {
   }
   if (auto synced = SyncTimed(appender); !synced) return Fail(synced.error());
   engine_.segments.SetSealed(appender.segment());
-  unmarked_seals_[appender.segment()] = {appender.end(), last_counter_, true};
+  // In the middle of a round newer counters are given but not durable; a marker proves what it names durable.
+  unmarked_seals_[appender.segment()] = {appender.end(), durable_counter_, true};
   lanes_.erase(retention_class);
   // So that opening never replays more than the segments that are still open.
   auto indexed = MarkSeals();

@@ -228,7 +228,10 @@ Result<void> EmbeddedLog::SetPartitionRetention(const std::string& stream, const
     PartitionRule rule = known != nullptr ? *known : PartitionRule{};
     rule.trim = state->HorizonOf(known, context.now);
     rule.retention = retention;
-    shorter = state->RetentionOf(&rule) < state->RetentionOf(known);
+    // Also where the own one was shorter: the horizon of the stream, which the key falls back to, never goes
+    // back.
+    shorter = state->RetentionOf(&rule) < state->RetentionOf(known) ||
+              state->HorizonOf(&rule, context.now) > state->HorizonOf(known, context.now);
     return ControlChange{PartitionRow(state->id, partition_key, rule)};
   };
   MILLRACE_RETURN_IF_ERROR(parts_->writer->Change(plan));
