@@ -26,11 +26,11 @@ add_library(project_warnings INTERFACE)
 target_compile_options(project_warnings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wconversion -Wshadow
                        -Wnon-virtual-dtor -Woverloaded-virtual -Werror>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  # GCC 12 sees what is not there: an overlap in std::string's operator+ (GCC bug 105651), and uninitialised members of
-  # temporaries in aggregates that are destroyed while an exception unwinds (bugs 105562, 105593), and accesses past the end of vectors that it knows too much of (bugs 105329, 107852).
-  target_compile_options(project_warnings INTERFACE
-    $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict> $<$<COMPILE_LANGUAGE:CXX>:-Wno-maybe-uninitialized>
-    $<$<COMPILE_LANGUAGE:CXX>:-Wno-array-bounds> $<$<COMPILE_LANGUAGE:CXX>:-Wno-stringop-overflow>)
+  # GCC 12's optimiser sees what is not there: overlaps in std::string's operator+ (GCC bug 105651), uninitialised
+  # members of temporaries (105562, 105593), accesses past the end of vectors (105329, 107852).
+  foreach(warning restrict maybe-uninitialized array-bounds stringop-overflow stringop-overread)
+    target_compile_options(project_warnings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-${warning}>)
+  endforeach()
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   target_compile_options(project_warnings INTERFACE -Wthread-safety -Wno-gnu-zero-variadic-macro-arguments)
