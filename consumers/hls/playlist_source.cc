@@ -129,8 +129,8 @@ Result<std::shared_ptr<const PlaylistSource::Playlist>> PlaylistSource::Recorded
     const std::string& stream_name, const TimeRange& range) {
   MILLRACE_ASSIGN_OR_RETURN(VideoStream stream, store_.GetStream(stream_name));
   MILLRACE_ASSIGN_OR_RETURN(FragmentFacts newest, Newest(stream));
-  const bool over =
-      range.end && (newest.end_time() >= *range.end || options_.clock->Now() >= *range.end + options_.settle_time);
+  const bool over = range.end && (newest.end_time() >= *range.end ||
+                                  options_.clock->Now() >= *range.end + options_.settle_time);
 
   // What was made before is the beginning of what is made now, as long as its own beginning is still kept.
   const std::string latest_key = CacheKey(
