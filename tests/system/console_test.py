@@ -25,9 +25,9 @@ def test(directory):
         server = Server(directory)
         stack.callback(server.kill)
         server.put_camera("door", sim.url(1))
-        wait_for("20 s of footage",
+        wait_for("40 s of footage: the checks go 20 s back, and 10 s more",
                  lambda: (f := server.fragments("door")) and
-                 seconds_of(f[-1]["end"]) - seconds_of(f[0]["start"]) >= 20, 90)
+                 seconds_of(f[-1]["end"]) - seconds_of(f[0]["start"]) >= 40, 120)
         ARTIFACTS.mkdir(parents=True, exist_ok=True)
         done = subprocess.run(["node", os.environ["CONSOLE_TEST"]], timeout=180, env={
             **os.environ, "MILLRACE_URL": server.endpoint, "MILLRACE_STREAM": "door",
