@@ -29,7 +29,8 @@ struct RecorderOptions {
   const Clock* clock = &SystemClock();
   // Hears of a fragment, [start, end), that the store did not take. On a storage thread, also after the
   // recorder is gone: it must not block.
-  std::function<void(const VideoStream& stream, Timestamp start, Timestamp end, const Error& error)> refused{};
+  std::function<void(const VideoStream& stream, Timestamp start, Timestamp end, const Error& error)>
+      refused{};
 };
 
 struct RecorderCounters {
