@@ -327,7 +327,8 @@ Result<void> LogFragmentStore::FinishDelete(const std::string& name, Timestamp c
 
 Result<StreamUsage> LogFragmentStore::Usage(const std::string& name) {
   MILLRACE_ASSIGN_OR_RETURN(const std::string key, PartitionKey(name));
-  MILLRACE_ASSIGN_OR_RETURN(const storage::PartitionUsage kept, log_.Usage(options_.data_stream, key));
+  MILLRACE_ASSIGN_OR_RETURN(const storage::PartitionDescription kept,
+                            log_.DescribePartition(options_.data_stream, key));
   StreamUsage usage{.fragments = kept.records, .bytes = kept.data_bytes, .first = {}, .last = {}};
   AttributeQuery query;
   query.attribute = kProducerAttribute;

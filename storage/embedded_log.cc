@@ -354,8 +354,9 @@ Result<SharedBytes> EmbeddedLog::Fetch(const std::string& stream, ShardId shard,
   return parts_->reader->Fetch(stream, shard, sequence_number);
 }
 
-Result<PartitionUsage> EmbeddedLog::Usage(const std::string& stream, const std::string& partition_key) {
-  return parts_->reader->Usage(stream, partition_key);
+Result<PartitionDescription> EmbeddedLog::DescribePartition(const std::string& stream,
+                                                            const std::string& partition_key) {
+  return parts_->reader->DescribePartition(stream, partition_key);
 }
 
 Result<void> EmbeddedLog::DeletePartition(const std::string& stream, const std::string& partition_key) {

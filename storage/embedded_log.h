@@ -71,7 +71,8 @@ class EmbeddedLog final : public RecordLog {
   Result<SharedBytes> Fetch(const std::string& stream, ShardId shard,
                             const SequenceNumber& sequence_number) override;
   // Counts what has expired but has not been swept yet.
-  Result<PartitionUsage> Usage(const std::string& stream, const std::string& partition_key) override;
+  Result<PartitionDescription> DescribePartition(const std::string& stream,
+                                                 const std::string& partition_key) override;
   Result<void> DeletePartition(const std::string& stream, const std::string& partition_key) override;
 
   Result<MetadataEntry> GetMetadata(const std::string& key) override;

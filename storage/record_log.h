@@ -155,8 +155,9 @@ struct AttributeQuery {
   std::size_t limit = 1000;
 };
 
-struct PartitionUsage {
+struct PartitionDescription {
   std::string partition_key;
+  std::optional<Duration> retention;  // its own; none: the stream's
   std::uint64_t records = 0;
   std::uint64_t data_bytes = 0;
 };
@@ -225,7 +226,8 @@ class RecordLog {
                                                const AttributeQuery& query) = 0;
   virtual Result<SharedBytes> Fetch(const std::string& stream, ShardId shard,
                                     const SequenceNumber& sequence_number) = 0;
-  virtual Result<PartitionUsage> Usage(const std::string& stream, const std::string& partition_key) = 0;
+  virtual Result<PartitionDescription> DescribePartition(const std::string& stream,
+                                                         const std::string& partition_key) = 0;
   // Takes away all records of the partition key (a purge), durably; new ones may be put at any time.
   virtual Result<void> DeletePartition(const std::string& stream, const std::string& partition_key) = 0;
 

@@ -264,11 +264,22 @@ Result<std::optional<SharedBytes>> RecordReader::ReadData(StreamId stream, const
   return std::move(data).error();
 }
 
-Result<PartitionUsage> RecordReader::Usage(const std::string& stream, const std::string& partition_key) {
-  MILLRACE_ASSIGN_OR_RETURN(auto id, StreamIdOf(stream));
+Result<PartitionDescription> RecordReader::DescribePartition(const std::string& stream,
+                                                             const std::string& partition_key) {
+  PartitionDescription partition;
+  partition.partition_key = partition_key;
+  StreamId id = 0;
+  {
+    std::shared_lock lock(engine_.mutex);
+    const StreamState* state = std::as_const(engine_.state).FindStream(stream);
+    if (state == nullptr) return NoSuchStream(stream);
+    id = state->id;
+    if (const PartitionRule* rule = state->RuleOf(partition_key)) partition.retention = rule->retention;
+  }
   MILLRACE_ASSIGN_OR_RETURN(auto count, engine_.index->Usage(id, partition_key));
-  return PartitionUsage{partition_key, static_cast<std::uint64_t>(std::max<std::int64_t>(count.records, 0)),
-                        static_cast<std::uint64_t>(std::max<std::int64_t>(count.data_bytes, 0))};
+  partition.records = static_cast<std::uint64_t>(std::max<std::int64_t>(count.records, 0));
+  partition.data_bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(count.data_bytes, 0));
+  return partition;
 }
 
 }  // namespace millrace::storage

@@ -20,7 +20,7 @@ class RecordReader {
   Result<std::vector<RecordInfo>> Find(const std::string& stream, const std::string& partition_key,
                                        const AttributeQuery& query);
   Result<SharedBytes> Fetch(const std::string& stream, ShardId shard, const SequenceNumber& sequence_number);
-  Result<PartitionUsage> Usage(const std::string& stream, const std::string& partition_key);
+  Result<PartitionDescription> DescribePartition(const std::string& stream, const std::string& partition_key);
 
   // True if Read behind `after` would give a record, the shard's end, or an error.
   bool IsReadable(StreamId stream, ShardId shard, std::uint64_t after);

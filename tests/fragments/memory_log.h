@@ -156,9 +156,10 @@ class MemoryLog final : public storage::RecordLog {
     }
     return Error{ErrorCode::kNotFound, "no record"};
   }
-  Result<storage::PartitionUsage> Usage(const std::string&, const std::string& key) override {
+  Result<storage::PartitionDescription> DescribePartition(const std::string&,
+                                                          const std::string& key) override {
     const std::lock_guard lock(mutex_);
-    storage::PartitionUsage usage{.partition_key = key};
+    storage::PartitionDescription usage{.partition_key = key};
     for (const storage::Record& record : records_) {
       if (record.info.partition_key != key) continue;
       ++usage.records;

@@ -159,7 +159,7 @@ TEST_F(ConcurrencyTest, Checkpoints) {
   if (!log) ::_exit(3);
   if ((*log)->ListStreams().empty() && !(*log)->CreateStream("s", 2, kDay)) ::_exit(4);
   std::uint64_t next =
-      Get((*log)->Usage("s", "k")).records + 1'000'000u * static_cast<std::uint64_t>(::getpid());
+      Get((*log)->DescribePartition("s", "k")).records + 1'000'000u * static_cast<std::uint64_t>(::getpid());
   for (;; next += 4) {
     std::vector<PutRecord> records;
     for (std::uint64_t i = next; i < next + 4; ++i) {

@@ -47,7 +47,7 @@ TEST_F(EmbeddedLogTest, PutReadFindFetchAndReopen) {
     EXPECT_EQ(Get(log_->Find("video", "camera", {1, std::nullopt, Number(107), true, 1}))[0].sequence_number,
               receipts[7].sequence_number);
 
-    auto usage = Get(log_->Usage("video", "camera"));
+    auto usage = Get(log_->DescribePartition("video", "camera"));
     EXPECT_EQ(usage.records, 20u);
     EXPECT_EQ(usage.data_bytes, 20u * 1000 + 190);
     Reopen();
@@ -67,7 +67,7 @@ TEST_F(EmbeddedLogTest, IndexThatIsGoneIsMadeAgainFromTheLog) {
   for (std::uint32_t shard = 0; shard < 3; ++shard) records += ReadAll(*log_, "video", ShardId{shard}).size();
   EXPECT_EQ(records, 50u);
   EXPECT_EQ(Get(log_->Find("video", "k3", {2, {}, {}, false, 100})).size(), 7u);
-  EXPECT_EQ(Get(log_->Usage("video", "k0")).records, 8u);
+  EXPECT_EQ(Get(log_->DescribePartition("video", "k0")).records, 8u);
   EXPECT_EQ(Get(log_->GetMetadata("cameras/door")).value, (Bytes{1, 2, 3}));
 }
 

@@ -419,7 +419,7 @@ TEST_F(RequestTest, BadOnesAreRefusedEachOnItsOwn) {
   EXPECT_EQ(CodeOf(PutAndWait(*log_, "none", MakeRecord("k", {1}))), ErrorCode::kNotFound);
   EXPECT_EQ(CodeOf(log_->Find("s", "k", {16, {}, {}, false, 1})), ErrorCode::kInvalidArgument);
   EXPECT_EQ(CodeOf(log_->Find("none", "k", {1, {}, {}, false, 1})), ErrorCode::kNotFound);
-  EXPECT_EQ(CodeOf(log_->Usage("none", "k")), ErrorCode::kNotFound);
+  EXPECT_EQ(CodeOf(log_->DescribePartition("none", "k")), ErrorCode::kNotFound);
   EXPECT_EQ(CodeOf(log_->Read("s", {ShardId{4}, {}}, {})), ErrorCode::kNotFound);
   EXPECT_EQ(CodeOf(log_->Read("none", {ShardId{0}, {}}, {})), ErrorCode::kNotFound);
   // The largest there may be.

@@ -27,6 +27,7 @@ constexpr std::uint64_t kStepsUsual = 400;
 constexpr std::uint64_t kStepsUsual = 2'500;
 #endif
 constexpr AttributeId kSerial = 200;  // carried, not indexed
+const std::string kKeys[] = {"key-0", "key-1", "key-2", "key-3", "key-4", "key-5"};
 constexpr LossMode kModes[] = {LossMode::kDropAll, LossMode::kKeepAll, LossMode::kTornPrefix,
                                LossMode::kSectors, LossMode::kBlocks};
 
@@ -62,7 +63,7 @@ class ModelRun {
   auto Pick(Map& map) {
     return std::next(map.begin(), static_cast<std::ptrdiff_t>(Below(map.size())));
   }
-  std::string RandomKey() { return "key-" + std::to_string(Below(6)); }
+  std::string RandomKey() { return kKeys[Below(std::size(kKeys))]; }
   Duration RandomRetention() {
     constexpr std::int64_t kMinutes[] = {1, 10, 60, 600, 1440};
     return std::chrono::minutes(kMinutes[Below(5)]);
@@ -266,6 +267,12 @@ class ModelRun {
   std::string CompareShards(const std::string& name, ModelStream& stream) {
     StreamDescription description = Get(log_->DescribeStream(name));
     if (description.retention != stream.retention) return "another retention";
+    for (const std::string& key : kKeys) {
+      auto own = stream.own_retention.find(key);
+      std::optional<Duration> wanted;
+      if (own != stream.own_retention.end()) wanted = own->second;
+      if (Get(log_->DescribePartition(name, key)).retention != wanted) return "another retention of " + key;
+    }
     std::set<std::uint32_t> there;
     for (const ShardDescription& shard : description.shards) {
       auto known = stream.shards.find(shard.id.index);
@@ -432,16 +439,15 @@ class ModelRun {
     if (files_->power_lost()) return;
     EXPECT_TRUE(difference.empty()) << difference;
     for (const auto& [name, stream] : model_.streams) {
-      std::map<std::string, PartitionUsage> live;
+      std::map<std::string, PartitionDescription> live;
       for (const auto& [id, shard] : stream.shards) {
         for (const auto& [number, record] : shard.records) {
           ++live[record.key].records;
           live[record.key].data_bytes += record.data.size();
         }
       }
-      for (int i = 0; i < 6; ++i) {
-        std::string key = "key-" + std::to_string(i);
-        auto usage = Get(log_->Usage(name, key));
+      for (const std::string& key : kKeys) {
+        auto usage = Get(log_->DescribePartition(name, key));
         EXPECT_EQ(usage.records, live[key].records) << name << " " << key << ": expired records are left";
         EXPECT_EQ(usage.data_bytes, live[key].data_bytes) << name << " " << key;
       }

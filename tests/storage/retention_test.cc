@@ -62,12 +62,12 @@ TEST_F(RetentionTest, ExpiredRecordsAreInvisibleAtOnceAndTheirSpaceComesBack) {
   std::uint64_t before = DiskBytes();
   EXPECT_OK(log_->Sweep());
   EXPECT_LT(DiskBytes() + 290'000, before);
-  EXPECT_EQ(Get(log_->Usage("s", "k")).records, 1u);
-  EXPECT_EQ(Get(log_->Usage("s", "k")).data_bytes, 50'000u);
+  EXPECT_EQ(Get(log_->DescribePartition("s", "k")).records, 1u);
+  EXPECT_EQ(Get(log_->DescribePartition("s", "k")).data_bytes, 50'000u);
   EXPECT_EQ(CodeOf(log_->Fetch("s", old.shard, old.sequence_number)), ErrorCode::kOutOfRange);
   ReopenSmall(true);
   EXPECT_EQ(CountOf("s"), 1u);
-  EXPECT_EQ(Get(log_->Usage("s", "k")).records, 1u);
+  EXPECT_EQ(Get(log_->DescribePartition("s", "k")).records, 1u);
   Check();
 }
 
@@ -147,10 +147,10 @@ TEST_F(RetentionTest, PurgeTakesOnePartitionAtOnceAndForGood) {
   EXPECT_OK(log_->DeletePartition("s", "gone"));
   EXPECT_LT(DiskBytes() + 250'000, before);
   EXPECT_EQ(CountOf("s"), 5u);
-  EXPECT_EQ(Get(log_->Usage("s", "gone")).records, 0u);
+  EXPECT_EQ(Get(log_->DescribePartition("s", "gone")).records, 0u);
   EXPECT_TRUE(Get(log_->Find("s", "gone", {1, {}, {}, false, 10})).empty());
   Put("s", "gone", MakeData(10, 77), {{1, Number(77)}});
-  EXPECT_EQ(Get(log_->Usage("s", "gone")).records, 1u);
+  EXPECT_EQ(Get(log_->DescribePartition("s", "gone")).records, 1u);
   ReopenSmall(true);
   EXPECT_EQ(CountOf("s"), 6u);
   EXPECT_EQ(Get(log_->Find("s", "gone", {1, {}, {}, false, 10})).size(), 1u);
@@ -172,7 +172,7 @@ TEST_F(RetentionTest, DeletedStreamDoesNotShowThroughItsSuccessor) {
   EXPECT_THAT(log_->ListStreams(), testing::IsEmpty());
   Get(log_->CreateStream("s", 2, kDay));
   EXPECT_EQ(CountOf("s"), 0u);
-  EXPECT_EQ(Get(log_->Usage("s", "k1")).records, 0u);
+  EXPECT_EQ(Get(log_->DescribePartition("s", "k1")).records, 0u);
   Put("s", "k1", {1}, {{1, Number(1)}});
   ReopenSmall(true);
   EXPECT_EQ(CountOf("s"), 1u);
