@@ -293,6 +293,12 @@ Result<void> Index::Write(IndexBatch& batch) {
   std::lock_guard lock(impl_->write_mutex);
   MILLRACE_RETURN_IF_ERROR(impl_->Ready());
   rocksdb::Status status = impl_->db->Write({}, &batch.impl_->Finish());
+  if (status.IsNoSpace()) {
+    // It may be what a flush or a compaction met while the disk was full, and told only now that it is not.
+    impl_->Break(FromStatus(status, "writing"));
+    MILLRACE_RETURN_IF_ERROR(impl_->Ready());
+    status = impl_->db->Write({}, &batch.impl_->Finish());
+  }
   if (!status.ok()) return impl_->Break(FromStatus(status, "writing"));
   return {};
 }
