@@ -21,12 +21,15 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "parser/decoder/picture.h"
 
 namespace millrace {
 
 struct AnalysisFrame {
-  cv::Mat image;       // height x width x 3, BGR, uint8, as it is to be shown. Read only; copy it to keep it
-  std::string stream;  // the video stream's name
+  // As it is to be shown, in the form that FrameAnalyzer::picture_form asks for. Read only; copy it to keep
+  // it
+  cv::Mat image;
+  std::string stream;           // the video stream's name
   std::string fragment_number;  // 47 digits
   Timestamp producer_time;      // of this frame
   Timestamp server_time;        // the fragment's server timestamp, and the frame's place in the fragment
@@ -42,6 +45,10 @@ class FrameAnalyzer {
   // old one's.
   virtual std::string name() const = 0;
   virtual std::string version() const = 0;  // [a-zA-Z0-9.+-]{1,64}
+
+  // The pictures that Analyze is to be given; asked once. The smaller, the cheaper: scaling and colour are
+  // the decoder's.
+  virtual PictureForm picture_form() const { return {}; }
 
   // What was found, as the members that the frame's record gets besides InputInformation and
   // StreamProcessorInformation. The face analyzer gives {"FaceSearchResponse": [...]} as Amazon Rekognition
