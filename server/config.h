@@ -46,6 +46,8 @@ struct Config {
   Duration fragment_duration_max = std::chrono::seconds(10);
   std::size_t cameras_dials_max = 64;
   Duration cameras_silence_timeout = std::chrono::seconds(10);
+  Duration cameras_retry_min = std::chrono::seconds(1);
+  Duration cameras_retry_max = std::chrono::seconds(60);
 
   std::uint32_t storage_shards = 4;  // of a new fragment log
   std::uint64_t storage_segment_bytes = 256u << 20;

@@ -115,6 +115,7 @@ class Service {
     fleet_options.gaps = ledger_.get();
     fleet_options.dials_max = config.cameras_dials_max;
     fleet_options.silence_timeout = config.cameras_silence_timeout;
+    fleet_options.backoff = {.base = config.cameras_retry_min, .max = config.cameras_retry_max};
     MILLRACE_ASSIGN_OR_RETURN(
         fleet_, CameraFleet::Start(*cameras_, MakeRecorderSinks(*store_, recording), fleet_options));
 

@@ -70,6 +70,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"nan", "cameras:\n  silence_timeout_s: nan\n", "x.yaml:2: ", "seconds from 2"},
         BadConfig{"crossed", "cameras:\n  fragment_duration_min_s: 9\n  fragment_duration_max_s: 3\n",
                   "x.yaml:", "must not be less"},
+        BadConfig{"crossed_retries", "cameras:\n  retry_min_s: 9\n  retry_max_s: 3\n",
+                  "x.yaml:", "retry_min_s"},
         BadConfig{"empty_text", "data_dir: ''\n", "x.yaml:1: ", "'data_dir' must be text"}),
     [](const auto& test) { return std::string(test.param.name); });
 
