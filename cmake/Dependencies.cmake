@@ -16,6 +16,16 @@ pkg_check_modules(GST REQUIRED IMPORTED_TARGET gstreamer-1.0 gstreamer-app-1.0 g
 pkg_check_modules(LIBAV REQUIRED IMPORTED_TARGET libavformat libavcodec libavutil)
 pkg_check_modules(LIBSWSCALE REQUIRED IMPORTED_TARGET libswscale)
 
+# OpenCV's parts by themselves, as opencv::core and so on: Debian ships the CMake package only with all of them
+# (libopencv-dev and its hundreds).
+find_path(OPENCV_INCLUDE_DIR opencv2/core.hpp PATH_SUFFIXES opencv4 REQUIRED)
+foreach(part core imgproc imgcodecs videoio objdetect)
+  find_library(OPENCV_${part}_LIBRARY opencv_${part} REQUIRED)
+  add_library(opencv::${part} UNKNOWN IMPORTED)
+  set_target_properties(opencv::${part} PROPERTIES IMPORTED_LOCATION ${OPENCV_${part}_LIBRARY}
+                        INTERFACE_INCLUDE_DIRECTORIES ${OPENCV_INCLUDE_DIR})
+endforeach()
+
 # Boost.Asio through this target only, so that its settings are the same everywhere.
 add_library(asio INTERFACE)
 target_link_libraries(asio INTERFACE Boost::headers Threads::Threads)

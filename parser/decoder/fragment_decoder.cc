@@ -1,0 +1,288 @@
+#include "parser/decoder/fragment_decoder.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <new>
+#include <opencv2/core.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "media/libav_handles.h"
+#include "parser/decoder/picture_converter.h"
+
+namespace millrace {
+namespace {
+
+AVCodecID LibavCodec(millrace::Codec codec) {
+  switch (codec) {
+    case Codec::kH264:
+      return AV_CODEC_ID_H264;
+    case Codec::kH265:
+      return AV_CODEC_ID_HEVC;
+    case Codec::kAv1:
+      return AV_CODEC_ID_AV1;
+    case Codec::kVp8:
+      return AV_CODEC_ID_VP8;
+    case Codec::kVp9:
+      return AV_CODEC_ID_VP9;
+    default:
+      return AV_CODEC_ID_NONE;
+  }
+}
+
+Error OutOfMemory() { return Error{ErrorCode::kResourceExhausted, "no memory for decoding"}; }
+
+// The fragment's video: nullptr where it has none.
+const MkvTrack* VideoTrack(const MkvDocument& document) {
+  constexpr std::uint8_t kVideoType = 1;
+  for (const MkvTrack& track : document.tracks) {
+    if (track.type == kVideoType) return &track;
+  }
+  return nullptr;
+}
+
+// What goes with a packet through the decoder and comes back with its picture: the frame's place, or this.
+constexpr std::int64_t kOfLeadIn = -1;
+
+}  // namespace
+
+// One track's libavcodec context, and what one fragment's decoding needs.
+class FragmentDecoder::Codec {
+ public:
+  static Result<std::unique_ptr<Codec>> Open(const TrackInfo& track, const DecoderOptions& options);
+
+  const TrackInfo& track() const { return track_; }
+
+  // Gives a frame to the codec; `place` comes back with its picture. Pictures that come out go to `take`.
+  template <typename Take>
+  Result<void> Send(ByteSpan data, std::int64_t place, bool wanted, const Take& take);
+  // The last pictures; the next frame must be a key frame then.
+  template <typename Take>
+  Result<void> Drain(const Take& take);
+  void Forget() { avcodec_flush_buffers(context_.get()); }
+
+  PictureConverter& converter() { return converter_; }
+
+  bool led_in = false;  // holds what the next fragment refers to
+
+ private:
+  Codec(const TrackInfo& track, const DecoderOptions& options) : track_(track), converter_(options.form) {}
+
+  template <typename Take>
+  Result<void> Receive(const Take& take);
+
+  const TrackInfo track_;
+  AvCodecContextPtr context_;
+  AvPacketPtr packet_;
+  AvFramePtr frame_;
+  PictureConverter converter_;
+};
+
+Result<std::unique_ptr<FragmentDecoder::Codec>> FragmentDecoder::Codec::Open(const TrackInfo& track,
+                                                                             const DecoderOptions& options) {
+  const AVCodec* decoder = avcodec_find_decoder(LibavCodec(track.codec));
+  if (decoder == nullptr) {
+    return Error{ErrorCode::kUnsupported, "libavcodec cannot decode " + std::string(ToString(track.codec))};
+  }
+  std::unique_ptr<Codec> codec(new Codec(track, options));
+  codec->context_.reset(avcodec_alloc_context3(decoder));
+  codec->packet_.reset(av_packet_alloc());
+  codec->frame_.reset(av_frame_alloc());
+  AVCodecContext* context = codec->context_.get();
+  if (context == nullptr || codec->packet_ == nullptr || codec->frame_ == nullptr) return OutOfMemory();
+  context->thread_count = options.threads;
+  context->max_pixels = options.pixels_max;
+  // Cameras' and attackers' broken bytes are counted, not logged by a library.
+  context->log_level_offset = AV_LOG_MAX_OFFSET + AV_LOG_TRACE;
+  if (!track.codec_private.empty()) {
+    const std::size_t size = track.codec_private.size();
+    context->extradata = static_cast<std::uint8_t*>(av_mallocz(size + AV_INPUT_BUFFER_PADDING_SIZE));
+    if (context->extradata == nullptr) return OutOfMemory();
+    std::memcpy(context->extradata, track.codec_private.data(), size);
+    context->extradata_size = static_cast<int>(size);
+  }
+  const int code = avcodec_open2(context, decoder, nullptr);
+  if (code == AVERROR(ENOMEM)) return OutOfMemory();
+  if (code < 0) {
+    return Error{ErrorCode::kCorruption, "the CodecPrivate of track " + std::to_string(track.number) + " (" +
+                                             std::string(ToString(track.codec)) +
+                                             ") opens no decoder: " + AvErrorText(code)};
+  }
+  return codec;
+}
+
+template <typename Take>
+Result<void> FragmentDecoder::Codec::Send(ByteSpan data, std::int64_t place, bool wanted, const Take& take) {
+  if (data.empty()) return {};  // would mean the end
+  if (data.size() > std::numeric_limits<int>::max() - AV_INPUT_BUFFER_PADDING_SIZE) return OutOfMemory();
+  if (av_new_packet(packet_.get(), static_cast<int>(data.size())) < 0) return OutOfMemory();
+  std::memcpy(packet_->data, data.data(), data.size());
+  packet_->pts = place;
+  // What nothing refers to and nobody wants need not be decoded.
+  context_->skip_frame = wanted ? AVDISCARD_DEFAULT : AVDISCARD_NONREF;
+  int code = avcodec_send_packet(context_.get(), packet_.get());
+  if (code == AVERROR(EAGAIN)) {
+    MILLRACE_RETURN_IF_ERROR(Receive(take));
+    code = avcodec_send_packet(context_.get(), packet_.get());
+  }
+  av_packet_unref(packet_.get());
+  if (code == AVERROR(ENOMEM)) return OutOfMemory();
+  // Other errors speak of this frame's bytes: its picture will be missing.
+  return Receive(take);
+}
+
+template <typename Take>
+Result<void> FragmentDecoder::Codec::Drain(const Take& take) {
+  avcodec_send_packet(context_.get(), nullptr);
+  auto drained = Receive(take);
+  Forget();
+  return drained;
+}
+
+template <typename Take>
+Result<void> FragmentDecoder::Codec::Receive(const Take& take) {
+  constexpr int kErrorsMax = 64;  // in a row: more than a decoder has pictures to lose
+  for (int errors = 0; errors < kErrorsMax;) {
+    const int code = avcodec_receive_frame(context_.get(), frame_.get());
+    if (code == AVERROR(EAGAIN) || code == AVERROR_EOF) return {};
+    if (code == AVERROR(ENOMEM)) return OutOfMemory();
+    if (code < 0) {
+      ++errors;
+      continue;
+    }
+    errors = 0;
+    auto taken = take(*frame_);
+    av_frame_unref(frame_.get());
+    MILLRACE_RETURN_IF_ERROR(std::move(taken));
+  }
+  return {};
+}
+
+namespace {
+
+// The video of one fragment: its frames in decode order, and which are wanted.
+struct Footage {
+  std::vector<const ParsedFrame*> frames;
+  std::vector<bool> chosen;
+  std::size_t begin = 0;  // the first that can be decoded
+  std::size_t end = 0;    // after the last that must be
+};
+
+Footage CollectFootage(const ParsedFragment& fragment, std::uint32_t track, const FrameSelection& selection,
+                       bool led_in) {
+  Footage footage;
+  std::vector<SelectableFrame> selectable;
+  for (const ParsedFrame& frame : fragment.frames) {
+    if (frame.track != track) continue;
+    footage.frames.push_back(&frame);
+    selectable.push_back({frame.timestamp_ns, frame.key_frame});
+  }
+  footage.chosen = SelectFrames(selection, selectable);
+  if (!led_in) {
+    while (footage.begin < footage.frames.size() && !footage.frames[footage.begin]->key_frame)
+      ++footage.begin;
+  }
+  footage.end = footage.frames.size();
+  while (footage.end > footage.begin && !footage.chosen[footage.end - 1]) --footage.end;
+  return footage;
+}
+
+Result<cv::Mat> Converted(PictureConverter& converter, const AVFrame& decoded) {
+  try {
+    return converter.Convert(decoded);
+  } catch (const std::bad_alloc&) {
+    return OutOfMemory();
+  } catch (const cv::Exception& error) {
+    return Error{ErrorCode::kResourceExhausted, std::string("OpenCV: ") + error.what()};
+  }
+}
+
+}  // namespace
+
+FragmentDecoder::FragmentDecoder(const DecoderOptions& options) : options_(options) {}
+FragmentDecoder::~FragmentDecoder() = default;
+
+Result<const MkvTrack*> FragmentDecoder::Prepare(const ParsedFragment& fragment) {
+  const MkvTrack* track = VideoTrack(fragment.document);
+  if (track == nullptr) return nullptr;
+  if (!track->info) {
+    return Error{ErrorCode::kUnsupported, "video of codec '" + track->codec_id + "' cannot be decoded"};
+  }
+  const std::int64_t pixels = std::int64_t{track->info->width} * track->info->height;
+  if (pixels > options_.pixels_max) {
+    return Error{ErrorCode::kResourceExhausted, "pictures of " + std::to_string(track->info->width) + " x " +
+                                                    std::to_string(track->info->height) +
+                                                    " pixels are larger than the decoder may take"};
+  }
+  if (codec_ == nullptr || codec_->track() != *track->info) {
+    codec_.reset();  // the old one's pictures go before the new one's come
+    MILLRACE_ASSIGN_OR_RETURN(codec_, Codec::Open(*track->info, options_));
+  }
+  return track;
+}
+
+Result<void> FragmentDecoder::LeadIn(const ParsedFragment& fragment) {
+  if (options_.selection.kind == FrameSelection::Kind::kKeyFrames) return {};
+  MILLRACE_ASSIGN_OR_RETURN(const MkvTrack* track, Prepare(fragment));
+  if (track == nullptr) return {};
+  const Footage footage =
+      CollectFootage(fragment, track->number, {FrameSelection::Kind::kAll}, codec_->led_in);
+  for (std::size_t i = footage.begin; i < footage.frames.size(); ++i) {
+    const auto drop = [](const AVFrame&) -> Result<void> { return {}; };
+    MILLRACE_RETURN_IF_ERROR(codec_->Send(footage.frames[i]->data, kOfLeadIn, false, drop));
+    codec_->led_in = true;
+  }
+  return {};
+}
+
+Result<DecodeReport> FragmentDecoder::Decode(const ParsedFragment& fragment, const PictureSink& sink) {
+  MILLRACE_ASSIGN_OR_RETURN(const MkvTrack* track, Prepare(fragment));
+  DecodeReport report;
+  if (track == nullptr) return report;
+  const bool key_frames_alone = options_.selection.kind == FrameSelection::Kind::kKeyFrames;
+  const bool led_in = std::exchange(codec_->led_in, false);
+  const Footage footage = CollectFootage(fragment, track->number, options_.selection, led_in);
+  report.frames = static_cast<std::uint32_t>(footage.frames.size());
+  for (std::size_t i = 0; i < footage.begin; ++i) report.too_early += footage.chosen[i] ? 1 : 0;
+
+  // However this ends, nothing of the fragment stays in the codec.
+  struct ForgetAtEnd {
+    Codec& codec;
+    ~ForgetAtEnd() { codec.Forget(); }
+  } const forget{*codec_};
+
+  const auto take = [&](const AVFrame& decoded) -> Result<void> {
+    // A damaged bitstream may give a picture twice, or one of the lead-in.
+    if (decoded.pts < 0 || static_cast<std::uint64_t>(decoded.pts) >= footage.frames.size()) return {};
+    const auto place = static_cast<std::size_t>(decoded.pts);
+    if (!footage.chosen[place]) return {};
+    if ((decoded.flags & AV_FRAME_FLAG_CORRUPT) != 0 || decoded.decode_error_flags != 0) return {};
+    MILLRACE_ASSIGN_OR_RETURN(cv::Mat image, Converted(codec_->converter(), decoded));
+    ++report.pictures;
+    const ParsedFrame& frame = *footage.frames[place];
+    return sink({std::move(image), frame.timestamp_ns, frame.key_frame, decoded.width, decoded.height});
+  };
+  std::uint32_t wanted = 0;
+  for (std::size_t i = footage.begin; i < footage.end; ++i) {
+    wanted += footage.chosen[i] ? 1 : 0;
+    if (key_frames_alone && !footage.chosen[i]) continue;
+    MILLRACE_RETURN_IF_ERROR(
+        codec_->Send(footage.frames[i]->data, static_cast<std::int64_t>(i), footage.chosen[i], take));
+    if (key_frames_alone) MILLRACE_RETURN_IF_ERROR(codec_->Drain(take));
+  }
+  if (!key_frames_alone && wanted > 0) MILLRACE_RETURN_IF_ERROR(codec_->Drain(take));
+  report.damaged = wanted - std::min(wanted, report.pictures);
+  if (wanted > 0 && report.pictures == 0) {
+    return Error{ErrorCode::kCorruption, "none of the " + std::to_string(wanted) +
+                                             " chosen frames of track " + std::to_string(track->number) +
+                                             " (" + std::string(ToString(track->info->codec)) +
+                                             ") could be decoded"};
+  }
+  return report;
+}
+
+}  // namespace millrace
