@@ -18,7 +18,7 @@
 // of
 //          them could be decoded; kResourceExhausted: no memory, or pictures larger than pixels_max. What
 //          cannot be decoded among what can is left out and counted. After an error the next fragment can be
-//          tried. Hostile bytes end in these; libavcodec's own messages are not logged.
+//          tried. Hostile bytes end in these; libavcodec's messages about them are kept off the log.
 // Threads: none inside beyond `threads`; one owner at a time, and pictures come on the caller's thread.
 // Decoders
 //          of different owners run side by side.
