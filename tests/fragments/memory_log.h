@@ -159,7 +159,8 @@ class MemoryLog final : public storage::RecordLog {
   Result<storage::PartitionDescription> DescribePartition(const std::string&,
                                                           const std::string& key) override {
     const std::lock_guard lock(mutex_);
-    storage::PartitionDescription usage{.partition_key = key};
+    storage::PartitionDescription usage;
+    usage.partition_key = key;
     for (const storage::Record& record : records_) {
       if (record.info.partition_key != key) continue;
       ++usage.records;
@@ -202,6 +203,7 @@ class MemoryLog final : public storage::RecordLog {
     metadata_.erase(key);
     return {};
   }
+  Result<storage::CommitReceipt> Commit(storage::CommitBatch) override { return Unused(); }
 
  private:
   static Error Unused() { return {ErrorCode::kUnsupported, "not of this log"}; }
