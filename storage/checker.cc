@@ -154,13 +154,13 @@ class Checker {
                   std::to_string(entry.offset) + " does not increase");
         }
         newest = std::max(newest, entry.header.counter);
-        if (entry.header.kind != EntryKind::kRecord) continue;
+        if (!entry.header.IsRecord()) continue;
         MILLRACE_RETURN_IF_ERROR(CheckEntry(*file, path, id, entry, group.end() <= marker.end, counted));
       }
       return {};
     };
     auto scan = ScanGroups(
-        *file, path, directory_.store, id, kSegmentHeaderBytes, size,
+        *file, path, directory_.store, id, kSegmentHeaderBytes, size, state_.committed_batches,
         [&](const WalkedEntry& entry) { return IsDead(entry); }, visit);
     if (!scan) return std::move(scan).error();
     if (!scan->torn.empty()) {

@@ -48,20 +48,6 @@ std::optional<Error> Refusal(const PutRecord& record) {
 
 }  // namespace
 
-// One record on its way: what the index gets and what the caller is told.
-struct CommitWriter::Placed {
-  StreamId stream;
-  IndexedRecord indexed;
-};
-
-struct CommitWriter::Round {
-  std::set<Lane*> lanes;
-  std::vector<Placed> placed;
-  std::map<std::pair<StreamId, ShardId>, std::uint64_t> tips;
-  std::vector<std::vector<Result<PutReceipt>>> results;  // by job, by record
-  std::uint64_t data_bytes = 0;
-};
-
 CommitWriter::CommitWriter(Engine& engine, WriterStart start, std::function<void(StreamId)> on_stream_changed)
     : engine_(engine),
       on_stream_changed_(std::move(on_stream_changed)),
@@ -80,27 +66,28 @@ CommitWriter::~CommitWriter() {
   thread_.join();
 }
 
+CommitWriter::PreparedRecord CommitWriter::Prepare(PutRecord record, std::uint64_t& bytes) {
+  PreparedRecord prepared;
+  prepared.refused = Refusal(record);
+  if (!prepared.refused) {
+    // Here, so that it is done by many threads side by side and not by the one that writes.
+    prepared.data_crc = Crc32c(record.data.span());
+    prepared.hash_key = record.explicit_hash_key.value_or(HashKey{});
+    if (!record.explicit_hash_key) prepared.hash_key = HashKey::FromPartitionKey(record.partition_key);
+    AppendAttributes(prepared.attributes, record.attributes);
+    bytes += record.data.size() + record.partition_key.size() + prepared.attributes.size() + kQueueItemBytes;
+  }
+  prepared.record = std::move(record);
+  return prepared;
+}
+
 void CommitWriter::Put(const std::string& stream, std::vector<PutRecord> records, PutDone done) {
   PutJob job;
   job.stream = stream;
   job.since = std::chrono::steady_clock::now();
   job.done = std::move(done);
   job.records.reserve(records.size());
-  for (PutRecord& record : records) {
-    PreparedRecord prepared;
-    prepared.refused = Refusal(record);
-    if (!prepared.refused) {
-      // Here, so that it is done by many threads side by side and not by the one that writes.
-      prepared.data_crc = Crc32c(record.data.span());
-      prepared.hash_key = record.explicit_hash_key.value_or(HashKey{});
-      if (!record.explicit_hash_key) prepared.hash_key = HashKey::FromPartitionKey(record.partition_key);
-      AppendAttributes(prepared.attributes, record.attributes);
-      job.bytes +=
-          record.data.size() + record.partition_key.size() + prepared.attributes.size() + kQueueItemBytes;
-    }
-    prepared.record = std::move(record);
-    job.records.push_back(std::move(prepared));
-  }
+  for (PutRecord& record : records) job.records.push_back(Prepare(std::move(record), job.bytes));
   std::uint64_t bytes = job.bytes;
   Enqueue(std::move(job), bytes);
 }
@@ -127,6 +114,8 @@ bool CommitWriter::Enqueue(Job job, std::uint64_t bytes) {
     notifier_.Post([done = std::move(put->done), count = put->records.size(), refusal] {
       done(std::vector<Result<PutReceipt>>(count, refusal));
     });
+  } else if (auto* batch = std::get_if<BatchJob>(&job)) {
+    batch->done.set_value(refusal);
   } else if (auto* metadata = std::get_if<MetadataJob>(&job)) {
     metadata->done.set_value(refusal);
   } else if (auto* change = std::get_if<ChangeJob>(&job)) {
@@ -169,21 +158,27 @@ void CommitWriter::Run() {
       changed_.wait_for(lock, engine_.options.group_wait,
                         [this] { return stopping_ || queued_bytes_ >= engine_.options.group_bytes_max; });
     }
-    if (std::holds_alternative<PutJob>(queue_.front())) {
-      std::vector<PutJob> jobs;
+    // Those of one kind that wait at the queue's front, as many as one group takes.
+    auto commit_group = [&](auto kind, auto commit) {
+      std::vector<decltype(kind)> jobs;
       std::uint64_t bytes = 0;
       while (!queue_.empty()) {
-        auto* job = std::get_if<PutJob>(&queue_.front());
+        auto* job = std::get_if<decltype(kind)>(&queue_.front());
         if (job == nullptr || (!jobs.empty() && bytes + job->bytes > engine_.options.group_bytes_max)) break;
         bytes += job->bytes;
         jobs.push_back(std::move(*job));
         queue_.pop_front();
       }
       lock.unlock();
-      CommitPuts(std::move(jobs));
+      commit(std::move(jobs));
       lock.lock();
       queued_bytes_ -= bytes;
       engine_.metrics.queue_bytes.Decrement(static_cast<double>(bytes));
+    };
+    if (std::holds_alternative<PutJob>(queue_.front())) {
+      commit_group(PutJob(), [this](std::vector<PutJob> jobs) { CommitPuts(std::move(jobs)); });
+    } else if (std::holds_alternative<BatchJob>(queue_.front())) {
+      commit_group(BatchJob(), [this](std::vector<BatchJob> jobs) { CommitBatches(std::move(jobs)); });
     } else if (std::holds_alternative<MetadataJob>(queue_.front())) {
       std::vector<MetadataJob> jobs;
       while (!queue_.empty() && jobs.size() < kMetadataGroupMax) {
@@ -215,47 +210,74 @@ void CommitWriter::Run() {
 
 void CommitWriter::CommitPuts(std::vector<PutJob> jobs) {
   Round round;
-  auto failed = CommitRound(jobs, round);
-  if (failed) {
-    {
-      std::unique_lock lock(engine_.mutex);
-      for (const auto& [where, tip] : round.tips) {
-        engine_.state.FindStream(where.first)->Find(where.second)->tip = tip;
-      }
-    }
-    engine_.metrics.put_records.Increment(static_cast<double>(round.placed.size()));
-    engine_.metrics.put_bytes.Increment(static_cast<double>(round.data_bytes));
+  std::vector<std::vector<Result<PutReceipt>>> all_results;  // by job, by record
+  auto done = CommitRound(jobs, round, all_results);
+  if (done) {
+    std::unique_lock lock(engine_.mutex);
+    RaiseTips(round);
   } else {
-    const Error& error = failed.error();
-    for (auto& results : round.results) {
+    const Error& error = done.error();
+    for (auto& results : all_results) {
       for (auto& result : results) {
         if (result) result = error;
       }
     }
-    auto& counter =
-        error.code == ErrorCode::kNoSpace ? engine_.metrics.put_no_space : engine_.metrics.put_failed;
-    counter.Increment(static_cast<double>(std::max<std::size_t>(round.placed.size(), 1)));
+    CountFailure(error, round.placed.size());
   }
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     engine_.metrics.put_seconds.Observe(SecondsSince(jobs[i].since));
-    jobs[i].done(std::move(round.results[i]));
+    jobs[i].done(std::move(all_results[i]));
   }
-  if (failed) {
+  if (done) {
     for (const auto& [where, tip] : round.tips) engine_.waiters->FireShard(where.first, where.second, tip);
   }
 }
 
-Result<void> CommitWriter::CommitRound(std::vector<PutJob>& jobs, Round& round) {
+Result<void> CommitWriter::CommitRound(std::vector<PutJob>& jobs, Round& round,
+                                       std::vector<std::vector<Result<PutReceipt>>>& results) {
   std::uint64_t bytes = 0;
   for (PutJob& job : jobs) {
-    auto& results = round.results.emplace_back();
+    auto& of_job = results.emplace_back();
     bytes += job.bytes;
     for (PreparedRecord& record : job.records) {
       if (record.refused) engine_.metrics.put_refused.Increment();
-      results.push_back(record.refused ? Result<PutReceipt>(*record.refused)
-                                       : Result<PutReceipt>(PutReceipt{}));
+      of_job.push_back(record.refused ? Result<PutReceipt>(*record.refused)
+                                      : Result<PutReceipt>(PutReceipt{}));
     }
   }
+  MILLRACE_RETURN_IF_ERROR(CheckReady(bytes));
+
+  Result<void> placed;
+  Timestamp now = engine_.Now();
+  for (std::size_t j = 0; j < jobs.size() && placed; ++j) {
+    StreamState* stream = engine_.state.FindStream(jobs[j].stream);
+    for (std::size_t r = 0; r < jobs[j].records.size() && placed; ++r) {
+      PreparedRecord& record = jobs[j].records[r];
+      if (record.refused) continue;
+      if (stream == nullptr) {
+        results[j][r] = NoSuchStream(jobs[j].stream);
+        continue;
+      }
+      results[j][r] = PlaceRecord(*stream, record, EntryKind::kRecord, now, round);
+      if (!results[j][r]) placed = results[j][r].error();
+    }
+  }
+  MILLRACE_RETURN_IF_ERROR(WriteLanes(round, std::move(placed)));
+
+  IndexBatch batch = ToIndexBatch(round);
+  if (auto indexed = engine_.index->Write(batch); !indexed) {
+    if (indexed.error().code != ErrorCode::kNoSpace) return Fail(indexed.error());
+    // Not readable, so not to be acknowledged: taken back, until there is space for both.
+    MILLRACE_RETURN_IF_ERROR(TakeBackLanes(round));
+    return std::move(indexed).error();
+  }
+  durable_counter_ = last_counter_;
+  return {};
+}
+
+// ---- what puts and batches are made of
+
+Result<void> CommitWriter::CheckReady(std::uint64_t bytes) {
   if (auto failure = Failure()) return *failure;
   MILLRACE_RETURN_IF_ERROR(CheckSpace(bytes));
   // Before anything is written to the log that could not be indexed.
@@ -263,35 +285,44 @@ Result<void> CommitWriter::CommitRound(std::vector<PutJob>& jobs, Round& round) 
     if (writable.error().code != ErrorCode::kNoSpace) return Fail(writable.error());
     return writable;
   }
+  return {};
+}
 
-  Result<void> written;
-  Timestamp now = engine_.Now();
-  for (std::size_t j = 0; j < jobs.size() && written; ++j) {
-    StreamState* stream = engine_.state.FindStream(jobs[j].stream);
-    for (std::size_t r = 0; r < jobs[j].records.size() && written; ++r) {
-      PreparedRecord& record = jobs[j].records[r];
-      Result<PutReceipt>& result = round.results[j][r];
-      if (record.refused) continue;
-      if (stream == nullptr) {
-        result = NoSuchStream(jobs[j].stream);
-        continue;
-      }
-      Duration retention = stream->RetentionOf(stream->RuleOf(record.record.partition_key));
-      auto lane = LaneFor(RetentionClass(retention), now);
-      if (!lane) {
-        written = std::move(lane).error();
-        break;
-      }
-      PlaceRecord(*stream, record, **lane, now, round);
-      const IndexedRecord& indexed = round.placed.back().indexed;
-      result = PutReceipt{
-          indexed.shard,
-          MakeSequenceNumber(
-              stream->Find(indexed.shard)->description.starting_sequence_number.fields().shard_created_s,
-              indexed.shard, indexed.counter),
-          now};
-    }
-  }
+Result<PutReceipt> CommitWriter::PlaceRecord(StreamState& stream, PreparedRecord& record, EntryKind kind,
+                                             Timestamp now, Round& round) {
+  Duration retention = stream.RetentionOf(stream.RuleOf(record.record.partition_key));
+  MILLRACE_ASSIGN_OR_RETURN(Lane * lane, LaneFor(RetentionClass(retention), now));
+  const ShardDescription& shard = stream.Route(record.hash_key).description;
+  EntryHeader header;
+  header.kind = kind;
+  header.stream = stream.id;
+  header.shard = shard.id;
+  header.counter = NextCounter(now);
+  header.arrival = now;
+  header.shard_created_s = shard.starting_sequence_number.fields().shard_created_s;
+  header.data_crc = record.data_crc;
+
+  Placed placed;
+  placed.stream = stream.id;
+  placed.indexed.shard = shard.id;
+  placed.indexed.counter = header.counter;
+  placed.indexed.segment = lane->appender->segment();
+  placed.indexed.data_bytes = record.record.data.size();
+  placed.indexed.data_crc = record.data_crc;
+  placed.indexed.arrival = now;
+  round.data_bytes += record.record.data.size();
+  placed.indexed.entry_offset = lane->appender->AddEntry(header, AsBytes(record.record.partition_key),
+                                                         record.attributes, std::move(record.record.data));
+  placed.indexed.partition_key = std::move(record.record.partition_key);
+  placed.indexed.attributes = std::move(record.attributes);
+  round.lanes.insert(lane);
+  round.tips[{stream.id, shard.id}] = header.counter;
+  round.placed.push_back(std::move(placed));
+  return PutReceipt{shard.id, MakeSequenceNumber(header.shard_created_s, shard.id, header.counter), now};
+}
+
+Result<void> CommitWriter::WriteLanes(const Round& round, Result<void> placed) {
+  Result<void> written = std::move(placed);
   for (Lane* lane : round.lanes) {
     if (!written) break;
     engine_.metrics.group_bytes.Observe(static_cast<double>(lane->appender->pending_bytes()));
@@ -307,53 +338,38 @@ Result<void> CommitWriter::CommitRound(std::vector<PutJob>& jobs, Round& round) 
   for (Lane* lane : round.lanes) {
     if (auto synced = SyncTimed(*lane->appender); !synced) return Fail(synced.error());
   }
-
-  IndexBatch batch;
-  for (const Placed& placed : round.placed) batch.AddRecord(placed.stream, placed.indexed);
-  for (Lane* lane : round.lanes) {
-    batch.SetMarker(lane->appender->segment(),
-                    {lane->appender->end(), lane->appender->last_counter(), false});
-  }
-  if (auto indexed = engine_.index->Write(batch); !indexed) {
-    if (indexed.error().code != ErrorCode::kNoSpace) return Fail(indexed.error());
-    // Not readable, so not to be acknowledged: taken back, until there is space for both.
-    for (Lane* lane : round.lanes) {
-      if (auto cut = lane->appender->TakeBack(); !cut) return Fail(cut.error());
-    }
-    return std::move(indexed).error();
-  }
-  durable_counter_ = last_counter_;
   return {};
 }
 
-void CommitWriter::PlaceRecord(StreamState& stream, PreparedRecord& record, Lane& lane, Timestamp now,
-                               Round& round) {
-  const ShardDescription& shard = stream.Route(record.hash_key).description;
-  EntryHeader header;
-  header.kind = EntryKind::kRecord;
-  header.stream = stream.id;
-  header.shard = shard.id;
-  header.counter = NextCounter(now);
-  header.arrival = now;
-  header.shard_created_s = shard.starting_sequence_number.fields().shard_created_s;
-  header.data_crc = record.data_crc;
+Result<void> CommitWriter::TakeBackLanes(const Round& round) {
+  for (Lane* lane : round.lanes) {
+    if (auto cut = lane->appender->TakeBack(); !cut) return Fail(cut.error());
+  }
+  return {};
+}
 
-  Placed placed;
-  placed.stream = stream.id;
-  placed.indexed.shard = shard.id;
-  placed.indexed.counter = header.counter;
-  placed.indexed.segment = lane.appender->segment();
-  placed.indexed.data_bytes = record.record.data.size();
-  placed.indexed.data_crc = record.data_crc;
-  placed.indexed.arrival = now;
-  round.data_bytes += record.record.data.size();
-  placed.indexed.entry_offset = lane.appender->AddEntry(header, AsBytes(record.record.partition_key),
-                                                        record.attributes, std::move(record.record.data));
-  placed.indexed.partition_key = std::move(record.record.partition_key);
-  placed.indexed.attributes = std::move(record.attributes);
-  round.lanes.insert(&lane);
-  round.tips[{stream.id, shard.id}] = header.counter;
-  round.placed.push_back(std::move(placed));
+IndexBatch CommitWriter::ToIndexBatch(const Round& round) const {
+  IndexBatch batch;
+  for (const Placed& placed : round.placed) batch.AddRecord(placed.stream, placed.indexed);
+  for (const Lane* lane : round.lanes) {
+    batch.SetMarker(lane->appender->segment(),
+                    {lane->appender->end(), lane->appender->last_counter(), false});
+  }
+  return batch;
+}
+
+void CommitWriter::RaiseTips(const Round& round) {
+  for (const auto& [where, tip] : round.tips) {
+    engine_.state.FindStream(where.first)->Find(where.second)->tip = tip;
+  }
+  engine_.metrics.put_records.Increment(static_cast<double>(round.placed.size()));
+  engine_.metrics.put_bytes.Increment(static_cast<double>(round.data_bytes));
+}
+
+void CommitWriter::CountFailure(const Error& error, std::size_t records) {
+  auto& counter =
+      error.code == ErrorCode::kNoSpace ? engine_.metrics.put_no_space : engine_.metrics.put_failed;
+  counter.Increment(static_cast<double>(std::max<std::size_t>(records, 1)));
 }
 
 // ---- what everything above ends in

@@ -23,6 +23,7 @@
 #include <variant>
 #include <vector>
 
+#include "storage/commit_batch.h"
 #include "storage/engine.h"
 #include "storage/segment_appender.h"
 #include "storage/task_thread.h"
@@ -71,6 +72,8 @@ class CommitWriter {
   // value none: removes. Gives the new version, 0 for a removal (of nothing, too).
   Result<std::uint64_t> PutMetadata(const std::string& key, std::optional<Bytes> value,
                                     std::optional<std::uint64_t> expected_version);
+  // Waits.
+  Result<CommitReceipt> Commit(CommitBatch batch);
   // Ends the open segments that take records for longer than their class lets them; waits.
   Result<void> SealOld();
 
@@ -97,6 +100,13 @@ class CommitWriter {
     std::optional<std::uint64_t> expected_version;
     std::promise<Result<std::uint64_t>> done;
   };
+  struct BatchJob {
+    std::vector<MetadataChange> metadata;
+    std::vector<std::string> streams;  // of the records, in their order
+    std::vector<PreparedRecord> records;
+    std::uint64_t bytes = 0;
+    std::promise<Result<CommitReceipt>> done;
+  };
   struct ChangeJob {
     Plan plan;
     std::promise<Result<void>> done;
@@ -104,21 +114,49 @@ class CommitWriter {
   struct SealJob {
     std::promise<Result<void>> done;
   };
-  using Job = std::variant<PutJob, MetadataJob, ChangeJob, SealJob>;
-  struct Placed;
-  struct Round;
+  using Job = std::variant<PutJob, BatchJob, MetadataJob, ChangeJob, SealJob>;
+  // One record on its way: what the index gets and what the caller is told.
+  struct Placed {
+    StreamId stream;
+    IndexedRecord indexed;
+  };
+  // What one group commit is about.
+  struct Round {
+    std::set<Lane*> lanes;
+    std::vector<Placed> placed;
+    std::map<std::pair<StreamId, ShardId>, std::uint64_t> tips;
+    std::uint64_t data_bytes = 0;
+  };
 
+  static PreparedRecord Prepare(PutRecord record, std::uint64_t& bytes);
   void Run();
   bool Enqueue(Job job, std::uint64_t bytes);
   void CommitPuts(std::vector<PutJob> jobs);
-  Result<void> CommitRound(std::vector<PutJob>& jobs, Round& round);
-  void PlaceRecord(StreamState& stream, PreparedRecord& record, Lane& lane, Timestamp now, Round& round);
+  Result<void> CommitRound(std::vector<PutJob>& jobs, Round& round,
+                           std::vector<std::vector<Result<PutReceipt>>>& results);
+  void CommitBatches(std::vector<BatchJob> jobs);
+  Result<void> CommitBatchRound(std::vector<BatchJob>& jobs, Round& round,
+                                std::vector<Result<CommitReceipt>>& results,
+                                std::vector<ControlChange>& changes);
+  // Errors: kNoSpace and the like, or the final failure.
+  Result<void> CheckReady(std::uint64_t bytes);
+  Result<PutReceipt> PlaceRecord(StreamState& stream, PreparedRecord& record, EntryKind kind, Timestamp now,
+                                 Round& round);
+  // Durable when it returns; otherwise the lanes end where they ended before, or the failure is final.
+  Result<void> WriteLanes(const Round& round, Result<void> placed);
+  // Of lanes that were written and synced.
+  Result<void> TakeBackLanes(const Round& round);
+  IndexBatch ToIndexBatch(const Round& round) const;
+  void CountFailure(const Error& error, std::size_t records);
+  void RaiseTips(const Round& round);  // REQUIRES: engine_.mutex is held
   void CommitMetadata(std::vector<MetadataJob> jobs);
   Result<void> RunChange(const Plan& plan);
   Result<void> SealOldLanes();
 
   // Durable when it returns; not yet applied. Control entries in one group.
   Result<void> AppendControl(const std::vector<ControlChange>& changes);
+  // The same without a marker in the index; `durable_counter`: up to where everything is durable.
+  Result<void> WriteControl(const std::vector<ControlChange>& changes, std::uint64_t durable_counter);
   Result<void> Apply(const ControlChange& change);
   Result<void> SnapshotControlIfLarge();
   Result<Lane*> LaneFor(std::uint8_t retention_class, Timestamp now);

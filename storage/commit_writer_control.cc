@@ -51,39 +51,20 @@ Result<std::unique_ptr<SegmentAppender>> MakeControlSegment(Engine& engine, std:
 }
 
 void CommitWriter::CommitMetadata(std::vector<MetadataJob> jobs) {
-  std::map<std::string, std::uint64_t> versions;  // as they will be; 0: not there
+  MetadataPlan plan(engine_.state, engine_.options.metadata_bytes_max);
   std::vector<ControlChange> changes;
   std::vector<std::pair<MetadataJob*, std::uint64_t>> accepted;
-  std::uint64_t bytes = engine_.state.metadata_bytes();
   for (MetadataJob& job : jobs) {
-    auto [known, added] = versions.try_emplace(job.key, 0);
-    if (added) {
-      auto found = engine_.state.metadata().find(job.key);
-      if (found != engine_.state.metadata().end()) known->second = found->second.version;
-    }
-    if (job.expected_version && *job.expected_version != known->second) {
-      job.done.set_value(Error{ErrorCode::kFailedPrecondition, "metadata '" + job.key + "' has version " +
-                                                                   std::to_string(known->second) + ", not " +
-                                                                   std::to_string(*job.expected_version)});
+    std::vector<MetadataChange> change;
+    change.push_back({job.key, std::move(job.value), job.expected_version});
+    ControlChange rows;
+    auto versions = plan.Add(std::move(change), rows);
+    if (!versions) {
+      job.done.set_value(std::move(versions).error());
       continue;
     }
-    if (job.value) {
-      bytes += job.key.size() + job.value->size();
-      if (bytes > engine_.options.metadata_bytes_max) {
-        job.done.set_value(Error{
-            ErrorCode::kResourceExhausted,
-            "the metadata take more than " + std::to_string(engine_.options.metadata_bytes_max) + " bytes"});
-        continue;
-      }
-      std::uint64_t version = known->second + 1;
-      known->second = version;
-      changes.push_back({MetadataSetRow(job.key, {std::move(*job.value), version})});
-      accepted.emplace_back(&job, version);
-    } else {
-      if (known->second != 0) changes.push_back({MetadataRemovedRow(job.key)});
-      known->second = 0;
-      accepted.emplace_back(&job, 0);
-    }
+    if (!rows.empty()) changes.push_back(std::move(rows));
+    accepted.emplace_back(&job, versions->front());
   }
   Result<void> done;
   if (auto failure = Failure()) done = *failure;
@@ -112,7 +93,8 @@ Result<void> CommitWriter::RunChange(const Plan& plan) {
   return {};
 }
 
-Result<void> CommitWriter::AppendControl(const std::vector<ControlChange>& changes) {
+Result<void> CommitWriter::WriteControl(const std::vector<ControlChange>& changes,
+                                        std::uint64_t durable_counter) {
   if (auto failure = Failure()) return *failure;
   Timestamp now = engine_.Now();
   for (const ControlChange& change : changes) {
@@ -125,11 +107,16 @@ Result<void> CommitWriter::AppendControl(const std::vector<ControlChange>& chang
     control_->AddEntry(header, {}, {}, std::move(data));
   }
   engine_.metrics.written_bytes.Increment(static_cast<double>(control_->pending_bytes()));
-  if (auto written = control_->Write(durable_counter_, last_counter_, 0); !written) {
+  if (auto written = control_->Write(durable_counter, last_counter_, 0); !written) {
     if (auto cut = control_->Rollback(); !cut) return Fail(cut.error());
     return written;
   }
   if (auto synced = SyncTimed(*control_); !synced) return Fail(synced.error());
+  return {};
+}
+
+Result<void> CommitWriter::AppendControl(const std::vector<ControlChange>& changes) {
+  MILLRACE_RETURN_IF_ERROR(WriteControl(changes, durable_counter_));
   // What is durable now must not be missing at the next opening: the marker tells a lost end from one that
   // was never written. A marker that lags tells less, and nothing false.
   IndexBatch batch;

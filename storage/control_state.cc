@@ -17,6 +17,7 @@ enum RowKind : char {
   kPartition = 'p',
   kSegment = 'g',
   kMetadata = 'm',
+  kBatches = 'b',
 };
 
 std::string RowKey(RowKind kind, std::initializer_list<std::uint32_t> ids, std::string_view text = {}) {
@@ -222,6 +223,10 @@ Result<void> ControlState::ApplyRow(const ControlRow& row) {
       metadata_[name] = std::move(entry);
       return value.ok() ? Result<void>() : malformed();
     }
+    case kBatches: {
+      committed_batches = value.Integer<std::uint64_t>();
+      return key.AtEnd() && row.value && value.AtEnd() ? Result<void>() : malformed();
+    }
     default:
       return malformed();
   }
@@ -270,6 +275,7 @@ ControlChange ControlState::Snapshot() const {
   }
   for (const auto& [id, row] : segments_) change.push_back(SegmentAddedRow(id, row));
   for (const auto& [key, row] : metadata_) change.push_back(MetadataSetRow(key, row));
+  if (committed_batches != 0) change.push_back(CommittedBatchesRow(committed_batches));
   return change;
 }
 
@@ -358,6 +364,12 @@ ControlRow MetadataSetRow(const std::string& key, const MetadataRow& row) {
 }
 
 ControlRow MetadataRemovedRow(const std::string& key) { return {RowKey(kMetadata, {}, key), std::nullopt}; }
+
+ControlRow CommittedBatchesRow(std::uint64_t counter) {
+  Bytes value;
+  AppendBigEndian(value, counter);
+  return {RowKey(kBatches, {}), std::move(value)};
+}
 
 std::optional<StreamId> StreamOfRow(const ControlRow& row) {
   if (row.key.size() < 5 || (row.key[0] != kStream && row.key[0] != kShard && row.key[0] != kPartition)) {

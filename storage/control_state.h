@@ -107,6 +107,7 @@ class ControlState {
 
   StreamId next_stream = 1;
   SegmentId next_segment = 1;
+  std::uint64_t committed_batches = 0;  // records of batches count up to this counter
 
  private:
   Result<void> ApplyRow(const ControlRow& row);
@@ -130,6 +131,7 @@ ControlRow SegmentAddedRow(SegmentId segment, const SegmentRow& row);
 ControlRow SegmentRemovedRow(SegmentId segment);
 ControlRow MetadataSetRow(const std::string& key, const MetadataRow& row);
 ControlRow MetadataRemovedRow(const std::string& key);
+ControlRow CommittedBatchesRow(std::uint64_t counter);
 
 // The stream that a row of a stream, shard or partition speaks of.
 std::optional<StreamId> StreamOfRow(const ControlRow& row);

@@ -13,8 +13,6 @@ namespace {
 
 constexpr std::uint32_t kShardsMax = 10'000;
 constexpr Duration kRetentionMax = std::chrono::hours(24 * 365 * 50);
-constexpr std::size_t kMetadataKeyBytesMax = 1024;
-constexpr std::size_t kMetadataValueBytesMax = 1 << 20;
 // A new stream's shards are as old as the service makes them: two seconds.
 constexpr std::int64_t kShardAgeAtStart_s = 2;
 constexpr std::uint64_t kEndingCounter = ~std::uint64_t{0} >> 1;
@@ -399,10 +397,7 @@ Result<std::vector<MetadataEntry>> EmbeddedLog::ListMetadata(const std::string& 
 
 Result<std::uint64_t> EmbeddedLog::PutMetadata(const std::string& key, Bytes value,
                                                std::optional<std::uint64_t> expected_version) {
-  if (key.empty() || key.size() > kMetadataKeyBytesMax || value.size() > kMetadataValueBytesMax) {
-    return Invalid("metadata has a key of 1 to " + std::to_string(kMetadataKeyBytesMax) +
-                   " bytes and a value of up to " + std::to_string(kMetadataValueBytesMax));
-  }
+  MILLRACE_RETURN_IF_ERROR(CheckMetadata(key, value));
   return parts_->writer->PutMetadata(key, std::move(value), expected_version);
 }
 
@@ -410,6 +405,10 @@ Result<void> EmbeddedLog::DeleteMetadata(const std::string& key) {
   auto removed = parts_->writer->PutMetadata(key, std::nullopt, std::nullopt);
   if (!removed) return std::move(removed).error();
   return {};
+}
+
+Result<CommitReceipt> EmbeddedLog::Commit(CommitBatch batch) {
+  return parts_->writer->Commit(std::move(batch));
 }
 
 Result<void> EmbeddedLog::Sweep() { return parts_->sweeper->Sweep(); }

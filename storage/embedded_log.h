@@ -80,6 +80,7 @@ class EmbeddedLog final : public RecordLog {
   Result<std::uint64_t> PutMetadata(const std::string& key, Bytes value,
                                     std::optional<std::uint64_t> expected_version = std::nullopt) override;
   Result<void> DeleteMetadata(const std::string& key) override;
+  Result<CommitReceipt> Commit(CommitBatch batch) override;
 
   // Looks for what has expired now rather than at the next interval, and gives its space back before
   // returning.

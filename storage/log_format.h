@@ -65,7 +65,7 @@ struct GroupHeader {
 enum class EntryKind : std::uint8_t {
   kRecord = 1,
   kControl = 2,  // data: rows of the control state (control_state.h)
-  kBatch = 3,    // reserved: records and metadata that are committed together
+  kBatch = 3,    // a record that counts only if the control state says that its batch was committed
 };
 
 struct EntryHeader {
@@ -80,6 +80,7 @@ struct EntryHeader {
   std::uint16_t key_bytes = 0;
   std::uint32_t attribute_bytes = 0;
 
+  bool IsRecord() const { return kind == EntryKind::kRecord || kind == EntryKind::kBatch; }
   std::uint64_t HeadBytes() const { return kEntryHeaderBytes + key_bytes + attribute_bytes; }
   std::uint64_t TotalBytes() const { return HeadBytes() + data_bytes; }
 };

@@ -171,6 +171,32 @@ struct MetadataEntry {
   std::uint64_t version = 0;  // 1 for a new one, one more at each write
 };
 
+// ---- several changes as one
+// --------------------------------------------------------------------------------------------
+
+struct MetadataChange {
+  std::string key;
+  std::optional<Bytes> value;                     // none: removed
+  std::optional<std::uint64_t> expected_version;  // as PutMetadata's
+};
+struct StreamRecord {
+  std::string stream;
+  PutRecord record;
+};
+
+inline constexpr std::size_t kBatchRecordsMax = 10'000;
+inline constexpr std::size_t kBatchMetadataMax = 100;
+
+// Metadata and records, of any streams, that are committed together or not at all.
+struct CommitBatch {
+  std::vector<MetadataChange> metadata;  // each key at most once
+  std::vector<StreamRecord> records;     // their data together at most kRecordBytesMax
+};
+struct CommitReceipt {
+  std::vector<std::uint64_t> versions;  // in the order of the metadata changes; 0 for a removal
+  std::vector<PutReceipt> records;      // in the order of the records
+};
+
 // ---- the log
 // --------------------------------------------------------------------------------------------------------
 
@@ -239,6 +265,11 @@ class RecordLog {
   virtual Result<std::uint64_t> PutMetadata(const std::string& key, Bytes value,
                                             std::optional<std::uint64_t> expected_version = std::nullopt) = 0;
   virtual Result<void> DeleteMetadata(const std::string& key) = 0;
+
+  // -- metadata and records as one: after a power loss all of the batch is there or none of it. Waits until it
+  // is durable; by then readers see all of it. Nothing is done where a version is not the expected one
+  // (kFailedPrecondition), a stream is not there (kNotFound), or a record or key is refused.
+  virtual Result<CommitReceipt> Commit(CommitBatch batch) = 0;
 };
 
 // Puts and waits: for tests and tools.

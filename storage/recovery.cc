@@ -76,7 +76,7 @@ Result<std::uint64_t> Replay(Engine& engine, const OpenSegment& segment,
   auto visit = [&](const WalkedGroup& group) -> Result<void> {
     for (const WalkedEntry& entry : group.entries) {
       reached.last_counter = std::max(reached.last_counter, entry.header.counter);
-      if (entry.header.kind != EntryKind::kRecord || is_dead(entry)) continue;
+      if (!entry.header.IsRecord() || is_dead(entry)) continue;
       batch.AddRecord(entry.header.stream, ToIndexed(entry, segment.segment));
       ++records;
     }
@@ -89,7 +89,7 @@ Result<std::uint64_t> Replay(Engine& engine, const OpenSegment& segment,
   };
   std::uint64_t from = std::max<std::uint64_t>(segment.marker.end, kSegmentHeaderBytes);
   auto scan = ScanGroups(*segment.file, segment.path, engine.directory.store, segment.segment, from,
-                         segment.scan.end, is_dead, visit);
+                         segment.scan.end, engine.state.committed_batches, is_dead, visit);
   if (!scan) return std::move(scan).error();
   return records;
 }
@@ -153,9 +153,19 @@ IndexedRecord ToIndexed(const WalkedEntry& entry, SegmentId segment) {
 }
 
 Result<TailScan> ScanGroups(File& file, const std::string& path, StoreId store, SegmentId segment,
-                            std::uint64_t from, std::uint64_t size,
+                            std::uint64_t from, std::uint64_t size, std::uint64_t committed_batches,
                             const std::function<bool(const WalkedEntry&)>& is_dead,
                             const std::function<Result<void>(const WalkedGroup&)>& visit) {
+  auto uncommitted = [&](const WalkedGroup& group) {
+    return std::any_of(group.entries.begin(), group.entries.end(), [&](const WalkedEntry& entry) {
+      return entry.header.kind == EntryKind::kBatch && entry.header.counter > committed_batches;
+    });
+  };
+  auto visit_older = [&](const WalkedGroup& group) -> Result<void> {
+    if (!uncommitted(group)) return visit(group);
+    return Damaged(path, "a batch that was never committed has groups behind it, at offset " +
+                             std::to_string(group.offset));
+  };
   SegmentWalker walker(file, store, segment, from, size);
   TailScan scan;
   scan.end = from;
@@ -165,7 +175,7 @@ Result<TailScan> ScanGroups(File& file, const std::string& path, StoreId store, 
     if (outcome == WalkOutcome::kGroup) {
       if (scan.sealed)
         return Damaged(path, "a group follows the segment's seal at offset " + std::to_string(scan.end));
-      if (held) MILLRACE_RETURN_IF_ERROR(visit(*held));
+      if (held) MILLRACE_RETURN_IF_ERROR(visit_older(*held));
       held = walker.group();
       ++scan.groups;
       scan.last_group = held->offset;
@@ -190,24 +200,29 @@ Result<TailScan> ScanGroups(File& file, const std::string& path, StoreId store, 
         }
       }
     }
-    if (held) {
-      for (const WalkedEntry& entry : held->entries) {
-        if (is_dead(entry)) continue;
-        MILLRACE_ASSIGN_OR_RETURN(bool valid, DataIsValid(file, entry));
-        if (valid) continue;
-        std::string what =
-            "data that does not match its checksum at offset " + std::to_string(entry.data_offset());
-        if (damaged) return Damaged(path, what);  // something was written behind it, so it was durable
-        scan.torn = what;
-        scan.torn_first_counter = held->header.first_counter;
-        scan.end = held->offset;
-        --scan.groups;
-        scan.last_group = 0;  // the one before was durable when this one was written
-        scan.sealed = false;
-        return scan;
+    if (!held) return scan;
+    std::string what;  // is wrong with the last group
+    if (uncommitted(*held)) what = "a batch that was never committed";
+    for (const WalkedEntry& entry : held->entries) {
+      if (!what.empty()) break;
+      if (is_dead(entry)) continue;
+      MILLRACE_ASSIGN_OR_RETURN(bool valid, DataIsValid(file, entry));
+      if (!valid) {
+        what = "data that does not match its checksum at offset " + std::to_string(entry.data_offset());
       }
-      MILLRACE_RETURN_IF_ERROR(visit(*held));
     }
+    if (what.empty()) {
+      MILLRACE_RETURN_IF_ERROR(visit(*held));
+      return scan;
+    }
+    if (damaged) return Damaged(path, what);  // something was written behind it, so it was durable
+    scan.torn = what;
+    // Of an uncommitted batch it proves nothing: its commit, which calls it durable, may itself be torn.
+    if (!uncommitted(*held)) scan.torn_first_counter = held->header.first_counter;
+    scan.end = held->offset;
+    --scan.groups;
+    scan.last_group = 0;  // the one before was durable when this one was written
+    scan.sealed = false;
     return scan;
   }
 }
@@ -285,9 +300,10 @@ Result<WriterStart> Recover(Engine& engine) {
     if (!marker.sealed || marker.end != size) {
       MILLRACE_RETURN_IF_ERROR(CheckHeader(*segment.file, segment.path, store, {id, SegmentKind::kData}));
       std::uint64_t from = std::max<std::uint64_t>(marker.end, kSegmentHeaderBytes);
-      MILLRACE_ASSIGN_OR_RETURN(segment.scan,
-                                ScanGroups(*segment.file, segment.path, store, id, from, size, is_dead,
-                                           [](const WalkedGroup&) -> Result<void> { return {}; }));
+      MILLRACE_ASSIGN_OR_RETURN(
+          segment.scan,
+          ScanGroups(*segment.file, segment.path, store, id, from, size, engine.state.committed_batches,
+                     is_dead, [](const WalkedGroup&) -> Result<void> { return {}; }));
       segment.scan.sealed = segment.scan.sealed || (marker.sealed && segment.scan.groups == 0);
       if (!segment.scan.sealed && newest_of_class[row.retention_class] != id) {
         return Damaged(segment.path, "the segment has lost its end");

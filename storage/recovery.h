@@ -21,7 +21,8 @@ Result<WriterStart> Recover(Engine& engine);
 
 // Walks the groups of a segment from `from`, and decides what a damaged end is: a torn tail, or damage
 // (kCorruption). The data of the last group is checked, but for the entries that are dead: theirs may have
-// been given back.
+// been given back. A last group of batches above `committed_batches` was never committed, and is a torn tail
+// however whole it is.
 struct TailScan {
   std::uint64_t end = 0;
   std::uint64_t groups = 0;      // whole ones from `from` on
@@ -33,7 +34,7 @@ struct TailScan {
   std::optional<std::uint64_t> torn_first_counter;  // where its group header is whole
 };
 Result<TailScan> ScanGroups(File& file, const std::string& path, StoreId store, SegmentId segment,
-                            std::uint64_t from, std::uint64_t size,
+                            std::uint64_t from, std::uint64_t size, std::uint64_t committed_batches,
                             const std::function<bool(const WalkedEntry&)>& is_dead,
                             const std::function<Result<void>(const WalkedGroup&)>& visit);
 

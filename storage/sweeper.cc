@@ -171,7 +171,7 @@ Result<void> Sweeper::SweepSegment(const SegmentInfo& segment, Timestamp now) {
     }
     std::shared_lock lock(engine_.mutex);
     for (const WalkedEntry& entry : walker.group().entries) {
-      if (entry.header.kind != EntryKind::kRecord) continue;
+      if (!entry.header.IsRecord()) continue;
       const StreamState* stream = std::as_const(engine_.state).FindStream(entry.header.stream);
       if (stream == nullptr || stream->deleting) continue;
       if (stream->IsDead(entry.partition_key, entry.header.counter, entry.header.arrival, now)) {

@@ -95,5 +95,68 @@ TEST_F(EmbeddedLogTest, MetadataIsVersioned) {
   EXPECT_EQ(CodeOf(log_->PutMetadata("big", Bytes((1 << 20) + 1))), ErrorCode::kInvalidArgument);
 }
 
+TEST_F(EmbeddedLogTest, BatchIsCommittedAsOneAndFencedByVersions) {
+  Open();
+  Get(log_->CreateStream("results", 2, kDay));
+  Get(log_->CreateStream("audit", 1, std::chrono::hours(1)));
+  EXPECT_EQ(Get(log_->PutMetadata("leases/a", {1})), 1u);
+  Put("results", "before", {0});
+  auto batch = [](std::uint64_t expected) {
+    CommitBatch made;
+    made.metadata.push_back({"leases/a", Bytes{2}, expected});
+    made.metadata.push_back({"checkpoints/a", Bytes{3}, 0});
+    made.records.push_back({"results", MakeRecord("door", {1, 2}, {{1, Number(7)}})});
+    made.records.push_back({"audit", MakeRecord("door", {})});
+    made.records.push_back({"results", MakeRecord("gate", {4})});
+    return made;
+  };
+  EXPECT_EQ(CodeOf(log_->Commit(batch(2))), ErrorCode::kFailedPrecondition);
+  EXPECT_EQ(CodeOf(log_->GetMetadata("checkpoints/a")), ErrorCode::kNotFound);
+  CommitReceipt receipt = Get(log_->Commit(batch(1)));
+  EXPECT_EQ(receipt.versions, (std::vector<std::uint64_t>{2, 1}));
+  ASSERT_EQ(receipt.records.size(), 3u);
+  EXPECT_LT(receipt.records[0].sequence_number.fields().counter,
+            receipt.records[2].sequence_number.fields().counter);
+  EXPECT_EQ(CodeOf(log_->Commit(batch(1))), ErrorCode::kFailedPrecondition);  // said again
+  Put("results", "after", {9});
+  for (int round = 0; round < 3; ++round) {
+    std::size_t records = 0;
+    for (std::uint32_t shard = 0; shard < 2; ++shard)
+      records += ReadAll(*log_, "results", ShardId{shard}).size();
+    EXPECT_EQ(records, 4u);
+    EXPECT_EQ(ReadAll(*log_, "audit", ShardId{0}).size(), 1u);
+    EXPECT_EQ(Get(log_->Find("results", "door", {1, {}, {}, false, 9})).size(), 1u);
+    EXPECT_EQ(Get(log_->GetMetadata("checkpoints/a")).value, Bytes{3});
+    EXPECT_EQ(Get(log_->GetMetadata("leases/a")).version, 2u);
+    log_.reset();
+    if (round == 1) std::filesystem::remove_all(directory_.path() + "/data/index");
+    Open();
+  }
+}
+
+TEST_F(EmbeddedLogTest, BatchThatCannotBeMadeChangesNothing) {
+  Open();
+  Get(log_->CreateStream("results", 1, kDay));
+  auto refused = [&](auto spoil) {
+    CommitBatch batch;
+    batch.metadata.push_back({"a/b", Bytes{1}, std::nullopt});
+    batch.records.push_back({"results", MakeRecord("door", {1})});
+    spoil(batch);
+    return CodeOf(log_->Commit(std::move(batch)));
+  };
+  const auto kInvalid = ErrorCode::kInvalidArgument;
+  EXPECT_EQ(refused([](CommitBatch& b) { b.records[0].stream = "no-such-stream"; }), ErrorCode::kNotFound);
+  EXPECT_EQ(refused([](CommitBatch& b) { b.records[0].record.partition_key.clear(); }), kInvalid);
+  EXPECT_EQ(refused([](CommitBatch& b) { b.records[0].record.attributes = {{1, {}}, {1, {}}}; }), kInvalid);
+  EXPECT_EQ(refused([](CommitBatch& b) { b.metadata.push_back(b.metadata[0]); }), kInvalid);
+  EXPECT_EQ(refused([](CommitBatch& b) { b.metadata[0].key.clear(); }), kInvalid);
+  EXPECT_EQ(refused([](CommitBatch& b) { b.metadata[0].value = Bytes((1 << 20) + 1); }), kInvalid);
+  EXPECT_EQ(refused([](CommitBatch& b) { b.records.resize(kBatchRecordsMax + 1); }), kInvalid);
+  EXPECT_EQ(refused([](CommitBatch& b) { b.metadata.resize(kBatchMetadataMax + 1); }), kInvalid);
+  EXPECT_EQ(CodeOf(log_->GetMetadata("a/b")), ErrorCode::kNotFound);
+  EXPECT_TRUE(ReadAll(*log_, "results", ShardId{0}).empty());
+  EXPECT_OK(log_->Commit({}));
+}
+
 }  // namespace
 }  // namespace millrace::storage

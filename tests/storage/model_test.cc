@@ -92,6 +92,7 @@ class ModelRun {
     if (which < 14) return DeleteStream();
     if (which < 300) return Put(1);
     if (which < 400) return Put(2 + Below(12));
+    if (which < 440) return CommitBatchOf(Below(8));
     if (which < 560) return ReadShard();
     if (which < 680) return Find();
     if (which < 740) return Fetch();
@@ -233,9 +234,36 @@ class ModelRun {
       if (!second.empty()) difference += "; nor is it what it would be after the last change: " + second;
       if (second.empty()) difference.clear();
     }
+    EXPECT_TRUE(difference.empty()) << difference;
+    CheckBatchIsWhole();
     other_.reset();
     on_their_way_.clear();
-    EXPECT_TRUE(difference.empty()) << difference;
+    batch_on_its_way_.reset();
+  }
+
+  // Of a batch that was on its way: all records are there (those that have not expired) and all metadata, or
+  // nothing.
+  void CheckBatchIsWhole() {
+    if (!batch_on_its_way_) return;
+    const auto& [serials, metadata] = *batch_on_its_way_;
+    std::set<std::uint64_t> found;
+    for (const auto& [name, stream] : model_.streams) {
+      for (const auto& [id, shard] : stream.shards) {
+        for (const auto& [number, record] : shard.records) {
+          if (serials.contains(record.serial)) found.insert(record.serial);
+        }
+      }
+    }
+    EXPECT_TRUE(found.empty() || found == serials) << "a batch's records are partly there";
+    if (found.empty()) return;
+    for (const MetadataChange& change : metadata) {
+      auto entry = model_.metadata.find(change.key);
+      EXPECT_EQ(change.value.has_value(), entry != model_.metadata.end()) << change.key;
+      if (change.value && entry != model_.metadata.end()) {
+        EXPECT_EQ(entry->second.value, *change.value)
+            << "a batch's records are there and its metadata is not";
+      }
+    }
   }
 
   // The first difference between the log and `model`; takes what was on its way, and is there, into it.
@@ -466,24 +494,36 @@ class ModelRun {
 
   // ---- writing
 
+  PutRecord RandomRecord(ModelRecord& record) {
+    constexpr std::uint64_t kSizes[] = {0, 1, 100, 1'000, 5'000, 20'000};
+    record.serial = ++serials_;
+    record.key = RandomKey();
+    record.data = MakeData(static_cast<std::size_t>(Below(kSizes[Below(6)] + 1)), record.serial);
+    if (!OneIn(5)) record.attributes.push_back({1, Number(record.serial / 3)});
+    if (OneIn(2)) record.attributes.push_back({5, Bytes(Below(4), static_cast<std::uint8_t>(Below(3)))});
+    record.attributes.push_back({kSerial, Number(record.serial)});
+    record.arrival = clock_.Now();
+    PutRecord put = MakeRecord(record.key, record.data, record.attributes);
+    record.hash_key = HashKey::FromPartitionKey(record.key);
+    if (OneIn(4)) put.explicit_hash_key = record.hash_key = HashKey{random_(), random_()};
+    return put;
+  }
+  void Acknowledged(ModelStream& stream, const ModelRecord& wanted, const PutReceipt& receipt) {
+    EXPECT_EQ(receipt.shard.index, stream.OpenShardOf(wanted.hash_key));
+    EXPECT_EQ(receipt.arrival, clock_.Now());
+    SequenceNumber& newest = newest_[{stream.incarnation, receipt.shard.index}];
+    EXPECT_LT(newest, receipt.sequence_number) << "a sequence number was used again";
+    newest = receipt.sequence_number;
+    stream.shards[receipt.shard.index].records[receipt.sequence_number] = wanted;
+  }
+
   void Put(std::uint64_t count) {
     auto stream = Pick(model_.streams);
     std::vector<PutRecord> records;
     std::vector<ModelRecord> wanted;
     for (std::uint64_t i = 0; i < count; ++i) {
-      constexpr std::uint64_t kSizes[] = {0, 1, 100, 1'000, 5'000, 20'000};
       ModelRecord record;
-      record.serial = ++serials_;
-      record.key = RandomKey();
-      record.data = MakeData(static_cast<std::size_t>(Below(kSizes[Below(6)] + 1)), record.serial);
-      if (!OneIn(5)) record.attributes.push_back({1, Number(record.serial / 3)});
-      if (OneIn(2)) record.attributes.push_back({5, Bytes(Below(4), static_cast<std::uint8_t>(Below(3)))});
-      record.attributes.push_back({kSerial, Number(record.serial)});
-      record.arrival = clock_.Now();
-      PutRecord put = MakeRecord(record.key, record.data, record.attributes);
-      record.hash_key = HashKey::FromPartitionKey(record.key);
-      if (OneIn(4)) put.explicit_hash_key = record.hash_key = HashKey{random_(), random_()};
-      records.push_back(std::move(put));
+      records.push_back(RandomRecord(record));
       wanted.push_back(std::move(record));
     }
     auto results = PutManyAndWait(*log_, stream->first, std::move(records));
@@ -494,16 +534,66 @@ class ModelRun {
         on_their_way_[wanted[i].serial] = {stream->second.incarnation, wanted[i]};
         continue;
       }
-      const PutReceipt& receipt = *results[i];
-      EXPECT_EQ(receipt.shard.index, stream->second.OpenShardOf(wanted[i].hash_key));
-      EXPECT_EQ(receipt.arrival, clock_.Now());
-      SequenceNumber& newest = newest_[{stream->second.incarnation, receipt.shard.index}];
-      EXPECT_LT(newest, receipt.sequence_number) << "a sequence number was used again";
-      newest = receipt.sequence_number;
-      stream->second.shards[receipt.shard.index].records[receipt.sequence_number] = wanted[i];
+      Acknowledged(stream->second, wanted[i], *results[i]);
     }
     if (fault_ == Fault::kFull && !outcome) on_their_way_.clear();  // a full disk leaves nothing in doubt
     Settle(outcome, [](Model&) {});
+  }
+
+  // Records of any streams and up to three metadata changes; all of it, or nothing.
+  void CommitBatchOf(std::uint64_t count) {
+    CommitBatch batch;
+    std::vector<std::pair<std::string, ModelRecord>> wanted;
+    for (std::uint64_t i = 0; i < count; ++i) {
+      ModelRecord record;
+      std::string stream = Pick(model_.streams)->first;
+      PutRecord put = RandomRecord(record);
+      batch.records.push_back({stream, std::move(put)});
+      wanted.emplace_back(stream, std::move(record));
+    }
+    bool refused = false;
+    for (std::uint64_t i = Below(4); i > 0; --i) {
+      std::string key = "room/what/" + std::to_string(i * 4 + Below(4));
+      auto known = model_.metadata.find(key);
+      std::uint64_t version = known == model_.metadata.end() ? 0 : known->second.version;
+      MetadataChange change;
+      change.key = key;
+      if (!OneIn(4)) change.value = MakeData(static_cast<std::size_t>(Below(400)), ++serials_);
+      if (OneIn(2)) change.expected_version = OneIn(6) ? version + 1 : version;
+      refused = refused || change.expected_version.value_or(version) != version;
+      batch.metadata.push_back(std::move(change));
+    }
+    if (OneIn(20)) {
+      batch.records.push_back({"no-such-stream", MakeRecord("key-0", {1})});
+      refused = true;
+    }
+    std::vector<MetadataChange> metadata = batch.metadata;
+    auto committed = log_->Commit(std::move(batch));
+    if (refused) {
+      EXPECT_FALSE(committed.has_value());
+      return AfterRefusal(committed);
+    }
+    auto make = [&](Model& model) {
+      for (const MetadataChange& change : metadata) {
+        if (change.value) model.PutMetadata(change.key, *change.value);
+        if (!change.value) model.metadata.erase(change.key);
+      }
+    };
+    if (!committed) {
+      std::set<std::uint64_t> serials;
+      if (fault_ != Fault::kFull) {
+        for (const auto& [stream, record] : wanted) {
+          on_their_way_[record.serial] = {model_.streams[stream].incarnation, record};
+          serials.insert(record.serial);
+        }
+      }
+      batch_on_its_way_ = {std::move(serials), metadata};
+      return Settle(committed, make);
+    }
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      Acknowledged(model_.streams[wanted[i].first], wanted[i].second, committed->records[i]);
+    }
+    Settle(committed, make);
   }
 
   void PutMetadata() {
@@ -687,6 +777,7 @@ class ModelRun {
   std::optional<Model> other_;  // if the change that failed was made after all
   // Records whose put failed in a way that leaves it open, by serial, with their stream's incarnation.
   std::map<std::uint64_t, std::pair<std::uint64_t, ModelRecord>> on_their_way_;
+  std::optional<std::pair<std::set<std::uint64_t>, std::vector<MetadataChange>>> batch_on_its_way_;
   std::map<std::pair<std::uint64_t, std::uint32_t>, SequenceNumber> newest_;  // by incarnation and shard
   std::uint64_t incarnations_ = 0;
   std::uint64_t serials_ = 0;

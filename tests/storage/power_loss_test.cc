@@ -43,6 +43,8 @@ struct Told {
   std::set<std::string> gone;    // must not be there
   std::map<std::string, Bytes> metadata;
   std::map<std::string, Bytes> metadata_on_its_way;
+  std::set<std::string> batch_on_its_way;  // records of one batch: all of them are there, or none
+  std::string batch_metadata;              // and its metadata is as on its way, or as before
   std::set<std::string> streams;
   std::set<std::string> streams_on_their_way;  // may exist or not
 };
@@ -55,10 +57,11 @@ class Script {
   bool Run() {
     return Open() && Create("a", 2) && PutSome("a", "x", 5, 300) && PutSome("a", "y", 3, 9'000) &&
            Meta("m/1", 40) && Many("a", "z", 6, 1'500) && Split("a") && PutSome("a", "x", 3, 17'000) &&
-           Meta("m/2", 900) && Meta("m/1", 900) && Purge("a", "y") && PutSome("a", "y", 2, 5'000) &&
-           Close() && Open() && Create("b", 1) && PutSome("b", "w", 3, 12'000) && Delete("b") && Sweep() &&
-           Many("a", "z", 8, 6'000) && Expire() && PutSome("a", "x", 2, 100) && Meta("m/2", 100) && Sweep() &&
-           PutSome("a", "v", 2, 0) && Close();
+           Meta("m/2", 900) && Create("c", 1, std::chrono::hours(1)) && Batch(2, 700) && Batch(3, 9'000) &&
+           Meta("m/1", 900) && Batch(0, 50) && Purge("a", "y") && PutSome("a", "y", 2, 5'000) && Close() &&
+           Open() && Create("b", 1) && PutSome("b", "w", 3, 12'000) && Delete("b") && Sweep() &&
+           Many("a", "z", 8, 6'000) && Expire() && Batch(2, 4'000) && PutSome("a", "x", 2, 100) &&
+           Meta("m/2", 100) && Sweep() && Batch(1, 30) && PutSome("a", "v", 2, 0) && Close();
   }
 
  private:
@@ -71,9 +74,9 @@ class Script {
     log_.reset();
     return true;
   }
-  bool Create(const std::string& name, std::uint32_t shards) {
+  bool Create(const std::string& name, std::uint32_t shards, Duration retention = kDay) {
     told_.streams_on_their_way.insert(name);
-    if (!log_->CreateStream(name, shards, kDay)) return false;
+    if (!log_->CreateStream(name, shards, retention)) return false;
     told_.streams_on_their_way.erase(name);
     told_.streams.insert(name);
     return true;
@@ -121,6 +124,35 @@ class Script {
     if (!log_->PutMetadata(key, value)) return false;
     told_.metadata_on_its_way.erase(key);
     told_.metadata[key] = value;
+    return true;
+  }
+  // One metadata change, and `count` records for each of two streams whose segments are apart.
+  bool Batch(int count, std::size_t size) {
+    clock_.Advance(std::chrono::milliseconds(10));
+    CommitBatch batch;
+    Bytes value = MakeData(60, ++serial_);
+    told_.metadata_on_its_way["batch"] = value;
+    told_.batch_metadata = "batch";
+    batch.metadata.push_back({"batch", value, std::nullopt});
+    for (int i = 0; i < 2 * count; ++i) {
+      std::string stream = i % 2 == 0 ? "a" : "c";
+      Bytes data = MakeData(size + static_cast<std::size_t>(i), ++serial_);
+      std::string name = stream + "/batch/" + std::to_string(serial_);
+      told_.on_their_way[name] = data;
+      told_.batch_on_its_way.insert(name);
+      batch.records.push_back(
+          {stream, MakeRecord("batch", std::move(data),
+                              {{1, Number(serial_)}, {200, Bytes(name.begin(), name.end())}})});
+    }
+    if (!log_->Commit(std::move(batch))) return false;
+    for (const std::string& name : told_.batch_on_its_way) {
+      told_.acknowledged[name] = std::move(told_.on_their_way[name]);
+      told_.on_their_way.erase(name);
+    }
+    told_.batch_on_its_way.clear();
+    told_.batch_metadata.clear();
+    told_.metadata_on_its_way.erase("batch");
+    told_.metadata["batch"] = value;
     return true;
   }
   bool Split(const std::string& stream) {
@@ -200,6 +232,13 @@ void Verify(SimulatedFileSystem& disk, ManualClock& clock, const Told& told) {
     if (wanted == told.acknowledged.end()) {
       EXPECT_EQ(data, maybe->second) << name << " is half there";
     }
+  }
+  std::size_t of_batch = 0;
+  for (const std::string& name : told.batch_on_its_way) of_batch += found.contains(name) ? 1 : 0;
+  if (!told.batch_metadata.empty()) {
+    auto entry = log->GetMetadata(told.batch_metadata);
+    bool changed = entry && entry->value == told.metadata_on_its_way.at(told.batch_metadata);
+    EXPECT_EQ(of_batch, changed ? told.batch_on_its_way.size() : 0) << "a batch is partly there";
   }
   for (const auto& [key, value] : told.metadata) {
     auto entry = log->GetMetadata(key);
