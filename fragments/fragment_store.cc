@@ -578,6 +578,14 @@ void LogFragmentStore::Sweep() {
 
 }  // namespace
 
+Result<LoggedFragment> DescribeRecord(const storage::RecordInfo& record) {
+  LoggedFragment logged;
+  MILLRACE_RETURN_IF_ERROR(
+      ParseFragmentPartitionKey(record.partition_key, logged.stream, logged.stream_created));
+  MILLRACE_ASSIGN_OR_RETURN(logged.facts, FactsOf(record));
+  return logged;
+}
+
 Result<std::unique_ptr<FragmentStore>> FragmentStore::Open(storage::RecordLog& log, Options options) {
   auto store = std::make_unique<LogFragmentStore>(log, std::move(options));
   MILLRACE_RETURN_IF_ERROR(store->Load());

@@ -65,6 +65,16 @@ struct StreamUsage {
   std::optional<Timestamp> last;   // end of the newest
 };
 
+// What a record of the fragment log says of itself, without its bytes: for readers of the log itself, who
+// see the fragments of all streams in the order of their appends.
+struct LoggedFragment {
+  std::string stream;
+  Timestamp stream_created;
+  FragmentFacts facts;
+};
+// Errors: kCorruption (not a record of the fragment log), kUnsupported (a newer version). Pure.
+Result<LoggedFragment> DescribeRecord(const storage::RecordInfo& record);
+
 class FragmentStore {
  public:
   struct Options {

@@ -1,6 +1,8 @@
 #include "fragments/stream_settings.h"
 
 #include <algorithm>
+#include <charconv>
+#include <limits>
 
 #include "base/text.h"
 
@@ -61,6 +63,21 @@ Result<NumberBounds> DecodeBounds(ByteSpan bytes) {
 
 std::string FragmentPartitionKey(const std::string& name, Timestamp created) {
   return name + "/" + std::to_string(created.millis());
+}
+
+Result<void> ParseFragmentPartitionKey(const std::string& key, std::string& name, Timestamp& created) {
+  const std::size_t slash = key.rfind('/');
+  std::int64_t ms = 0;
+  const char* end = key.data() + key.size();
+  const char* digits = slash == std::string::npos ? end : key.data() + slash + 1;
+  const auto [stop, ec] = std::from_chars(digits, end, ms);
+  constexpr std::int64_t kMsMax = std::numeric_limits<std::int64_t>::max() / 1'000'000;
+  if (ec != std::errc() || stop != end || ms > kMsMax || ms < -kMsMax || !CheckStreamName(key.substr(0, slash))) {
+    return Error{ErrorCode::kCorruption, "'" + Excerpt(key) + "' is not the partition key of a video stream"};
+  }
+  name = key.substr(0, slash);
+  created = Timestamp::FromMillis(ms);
+  return {};
 }
 
 Bytes TimeKey(Timestamp time) {

@@ -42,6 +42,8 @@ Result<NumberBounds> DecodeBounds(ByteSpan bytes);
 
 // "door/1763690820250". Names have no slash, so that no two streams share one.
 std::string FragmentPartitionKey(const std::string& name, Timestamp created);
+// The other way round. Errors: kCorruption.
+Result<void> ParseFragmentPartitionKey(const std::string& key, std::string& name, Timestamp& created);
 
 // Byte order is time order, before 1970 too. 8 bytes.
 Bytes TimeKey(Timestamp time);
