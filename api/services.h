@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "api/aws_identity.h"
 #include "api/router.h"
 #include "api/worker_pool.h"
 #include "base/result.h"
@@ -19,9 +20,15 @@
 namespace millrace {
 class CameraFleet;
 class HlsService;
+namespace wire {
+class TokenSealer;
+}
 }  // namespace millrace
 
 namespace millrace::api {
+
+class ByteBudget;
+class DataStreamCatalog;
 
 // The name of the camera that feeds a stream. Any thread.
 using CameraOfStream = std::function<std::optional<std::string>(const std::string& stream)>;
@@ -53,6 +60,17 @@ struct ExportServices {
   const Clock& clock;
 };
 void AddExportRoutes(Router& router, ExportServices services);
+
+// POST /: the Kinesis Data Streams protocol.
+struct DataStreamServices {
+  DataStreamCatalog& catalog;
+  const wire::TokenSealer& sealer;
+  WorkerPool& pool;
+  ByteBudget& budget;  // of large requests and answers
+  const Clock& clock;
+  AwsIdentity identity{};
+};
+void AddDataStreamRoutes(Router& router, DataStreamServices services);
 
 // GET /hls/{stream}/{resource}.
 void AddHlsRoutes(Router& router, HlsService& hls, WorkerPool& pool);

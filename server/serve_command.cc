@@ -7,10 +7,13 @@
 #include <mutex>
 #include <optional>
 
+#include "api/byte_budget.h"
+#include "api/data_stream_catalog.h"
 #include "api/dispatcher.h"
 #include "api/origin_policy.h"
 #include "api/server.h"
 #include "api/services.h"
+#include "api/token_key.h"
 #include "base/log.h"
 #include "consumers/hls/hls_service.h"
 #include "fragments/coverage_ledger.h"
@@ -28,6 +31,9 @@
 
 namespace millrace::server {
 namespace {
+
+// What large requests and answers may take in memory together.
+constexpr std::uint64_t kRequestBytesMax = std::uint64_t{512} * 1024 * 1024;
 
 // File, then environment, then command line: the later wins.
 Result<Config> GatherConfig(const ServeOptions& options) {
@@ -124,6 +130,10 @@ class Service {
     hls_options.segment_cache_bytes = config.hls_cache_bytes;
     hls_ = std::make_unique<HlsService>(*store_, hls_options);
 
+    MILLRACE_ASSIGN_OR_RETURN(const wire::TokenSealer sealer, api::OpenTokenSealer(*log_));
+    sealer_ = std::make_unique<wire::TokenSealer>(sealer);
+    MILLRACE_ASSIGN_OR_RETURN(catalog_, api::DataStreamCatalog::Open(*log_, store_options.data_stream));
+
     pool_ = std::make_unique<api::WorkerPool>(config.http_worker_threads, config.http_connections_max);
     export_pool_ = std::make_unique<api::WorkerPool>(config.http_exports_max, 0);
     AddRoutes(config);
@@ -155,6 +165,7 @@ class Service {
     api::AddCameraRoutes(router_, {*fleet_, *store_, *pool_});
     api::AddStreamRoutes(router_, {*store_, *pool_, camera_of, clock, *ledger_});
     api::AddExportRoutes(router_, {*store_, *pool_, *export_pool_, clock});
+    api::AddDataStreamRoutes(router_, {*catalog_, *sealer_, *pool_, budget_, clock});
     api::AddHlsRoutes(router_, *hls_, *pool_);
     api::AddHealthRoutes(router_, *pool_, [this] { return Ready(); });
     api::AddConsoleRoutes(router_, *pool_, ConsoleDirectory(config));
@@ -186,6 +197,9 @@ class Service {
   std::unique_ptr<CameraRecords> cameras_;
   std::unique_ptr<CameraFleet> fleet_;
   std::unique_ptr<HlsService> hls_;
+  std::unique_ptr<wire::TokenSealer> sealer_;
+  std::unique_ptr<api::DataStreamCatalog> catalog_;
+  api::ByteBudget budget_{kRequestBytesMax};
   std::unique_ptr<api::WorkerPool> pool_;
   std::unique_ptr<api::WorkerPool> export_pool_;
   api::Router router_;

@@ -1,0 +1,22 @@
+// The account and region that this server says it is, and the Amazon Resource Names that follow.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/time.h"
+
+namespace millrace::api {
+
+struct AwsIdentity {
+  std::string region = "us-east-1";
+  std::string account = "000000000000";  // 12 digits
+
+  // "arn:aws:kinesis:us-east-1:000000000000:stream/name"
+  std::string DataStreamArn(std::string_view name) const;
+  // "arn:aws:kinesisvideo:us-east-1:000000000000:stream/name/1763690820250": with the creation time in ms, so
+  // that a stream made again has another.
+  std::string VideoStreamArn(std::string_view name, Timestamp created) const;
+};
+
+}  // namespace millrace::api

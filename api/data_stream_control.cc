@@ -1,0 +1,220 @@
+#include <algorithm>
+#include <array>
+#include <boost/json/parse.hpp>
+
+#include "api/aws_input.h"
+#include "api/aws_names.h"
+#include "api/data_stream_catalog.h"
+#include "api/data_stream_operations.h"
+#include "wire/sealed_token.h"
+
+namespace millrace::api {
+namespace {
+
+constexpr char kListPurpose[] = "list-streams-1";
+constexpr std::uint32_t kOnDemandShards = 4;  // what such a stream begins with
+constexpr std::int64_t kDescribedShardsMax = 100;
+constexpr std::int64_t kListedStreamsDefault = 100;
+constexpr Duration kRetentionDefault = std::chrono::hours(24);
+
+constexpr std::array<std::string_view, 2> kModes{"PROVISIONED", "ON_DEMAND"};
+constexpr std::array<std::string_view, 2> kStrategies{"AUTO", "USER_PARTITION_KEY"};
+
+std::int64_t Hours(Duration duration) { return duration / std::chrono::hours(1); }
+
+std::string_view ModeName(const DataStreamSettings& settings) {
+  return settings.on_demand ? "ON_DEMAND" : "PROVISIONED";
+}
+
+void WriteMode(wire::JsonWriter& json, const DataStreamSettings& settings) {
+  json.Key("StreamModeDetails").BeginObject().Key("StreamMode").String(ModeName(settings)).EndObject();
+}
+
+// What both descriptions begin with.
+void WriteHead(wire::JsonWriter& json, const DataStreamServices& services, const DataStream& stream) {
+  const auto& description = stream.description;
+  json.Key("StreamName").String(description.name);
+  json.Key("StreamARN").String(services.identity.DataStreamArn(description.name));
+  json.Key("StreamStatus").String("ACTIVE");
+  WriteMode(json, stream.settings);
+  json.Key("RetentionPeriodHours").Integer(Hours(description.retention));
+  json.Key("StreamCreationTimestamp").Seconds(description.created);
+  json.Key("EnhancedMonitoring").BeginArray().BeginObject();
+  json.Key("ShardLevelMetrics").BeginArray().EndArray().EndObject().EndArray();
+  json.Key("EncryptionType").String("NONE");
+}
+
+AwsError TooManyShards(const DataStreamServices& services, std::uint32_t more) {
+  const AwsIdentity& identity = services.identity;
+  return {"LimitExceededException",
+          "This request would exceed the shard limit for the account " + identity.account + " in " +
+              identity.region + ". Current shard count for the account: " +
+              std::to_string(services.catalog.OpenShards()) + ". Limit: " + std::to_string(kOpenShardsMax) +
+              ". Number of additional shards that would have resulted from this request: " +
+              std::to_string(more) +
+              ". Refer to the AWS Service Limits page "
+              "(http://docs.aws.amazon.com/general/latest/gr/aws_service_limits.html) for current limits and "
+              "how to request higher limits."};
+}
+
+// The stream that the request names, and nothing else in it is wrong.
+AwsResult<DataStream> DescribeNamed(const DataStreamServices& services, AwsInput& input) {
+  const auto name = ReadDataStreamName(input);
+  if (auto bad = input.Finish()) return *bad;
+  if (!name) return NoDataStreamNamed();
+  auto stream = services.catalog.Describe(*name);
+  if (!stream) return OfDataStream(services, *name, std::move(stream).error());
+  return std::move(*stream);
+}
+
+}  // namespace
+
+AwsAnswer CreateDataStream(const DataStreamServices& services, const boost::json::object& request) {
+  AwsInput input(request);
+  const auto name =
+      input.String("StreamName", {.required = true, .min = 1, .max = 128, .pattern = kAwsNamePattern});
+  const auto shards = input.Integer("ShardCount", {.min = 1, .max = kOpenShardsMax * 10});
+  DataStreamSettings settings;
+  if (auto details = input.Structure("StreamModeDetails")) {
+    settings.on_demand = details->String("StreamMode", {.required = true, .values = kModes}) == "ON_DEMAND";
+  }
+  settings.tags = input.StringMap("Tags", 200, 128, 256);
+  settings.warm_mibps =
+      static_cast<std::uint32_t>(input.Integer("WarmThroughputMiBps", {.min = 0, .max = 10'240}).value_or(0));
+  settings.record_kib_max = static_cast<std::uint32_t>(
+      input.Integer("MaxRecordSizeInKiB", {.min = 1024, .max = 10'240}).value_or(1024));
+  settings.spread = input.String("RecordDistributionStrategy", {.values = kStrategies}) == "AUTO";
+  if (!shards && !settings.on_demand && request.if_contains("ShardCount") == nullptr) {
+    (void)input.Integer("ShardCount", {.required = true});
+  }
+  if (auto bad = input.Finish()) return *bad;
+  if (settings.spread && !settings.on_demand) {
+    return AwsError(
+        "ValidationException",
+        "The record distribution strategy AUTO is only for streams in the ON_DEMAND capacity mode.");
+  }
+  const auto count = shards ? static_cast<std::uint32_t>(*shards) : kOnDemandShards;
+  const auto created = services.catalog.Create(*name, count, kRetentionDefault, settings);
+  if (created) return std::string();
+  if (created.error().code == ErrorCode::kAlreadyExists) {
+    return AwsError("ResourceInUseException",
+                    "Stream " + *name + " under account " + services.identity.account + " already exists.");
+  }
+  if (created.error().code == ErrorCode::kResourceExhausted) return TooManyShards(services, count);
+  return created.error();
+}
+
+AwsAnswer DeleteDataStream(const DataStreamServices& services, const boost::json::object& request) {
+  AwsInput input(request);
+  (void)input.Bool("EnforceConsumerDeletion");
+  const auto name = ReadDataStreamName(input);
+  if (auto bad = input.Finish()) return *bad;
+  if (!name) return NoDataStreamNamed();
+  if (services.catalog.IsInternal(*name)) return InternalDataStream(services, *name);
+  auto deleted = services.catalog.Delete(*name);
+  if (!deleted) return OfDataStream(services, *name, std::move(deleted).error());
+  return std::string();
+}
+
+AwsAnswer DescribeDataStream(const DataStreamServices& services, const boost::json::object& request) {
+  AwsInput input(request);
+  const auto limit = input.Integer("Limit", {.min = 1, .max = 10'000});
+  const auto start =
+      input.String("ExclusiveStartShardId", {.min = 1, .max = 128, .pattern = kAwsNamePattern});
+  MILLRACE_ASSIGN_OR_RETURN(const DataStream stream, DescribeNamed(services, input));
+  const auto& shards = stream.description.shards;
+  auto at = shards.begin();
+  if (start) {
+    const auto id = storage::ShardId::Parse(*start);
+    if (!id) return InvalidArgument("ExclusiveStartShardId " + *start + " is no shard's id.");
+    at = std::find_if(shards.begin(), shards.end(),
+                      [&](const storage::ShardDescription& shard) { return shard.id > *id; });
+  }
+  const auto page =
+      static_cast<std::ptrdiff_t>(std::min(limit.value_or(kDescribedShardsMax), kDescribedShardsMax));
+  const auto end = shards.end() - at > page ? at + page : shards.end();
+  wire::JsonWriter json(1024);
+  json.BeginObject().Key("StreamDescription").BeginObject();
+  WriteHead(json, services, stream);
+  json.Key("Shards").BeginArray();
+  for (auto shard = at; shard != end; ++shard) WriteShard(json, *shard);
+  json.EndArray();
+  json.Key("HasMoreShards").Bool(end != shards.end());
+  json.EndObject().EndObject();
+  return std::move(json).Take();
+}
+
+AwsAnswer SummarizeDataStream(const DataStreamServices& services, const boost::json::object& request) {
+  AwsInput input(request);
+  MILLRACE_ASSIGN_OR_RETURN(const DataStream stream, DescribeNamed(services, input));
+  const auto& shards = stream.description.shards;
+  wire::JsonWriter json(1024);
+  json.BeginObject().Key("StreamDescriptionSummary").BeginObject();
+  WriteHead(json, services, stream);
+  json.Key("OpenShardCount")
+      .Integer(std::count_if(shards.begin(), shards.end(),
+                             [](const storage::ShardDescription& shard) { return !shard.closed; }));
+  json.Key("ConsumerCount").Integer(0);
+  if (stream.settings.warm_mibps > 0) {
+    json.Key("WarmThroughput").BeginObject();
+    json.Key("TargetMiBps").Unsigned(stream.settings.warm_mibps);
+    json.Key("CurrentMiBps").Unsigned(stream.settings.warm_mibps);
+    json.EndObject();
+  }
+  json.Key("MaxRecordSizeInKiB").Unsigned(stream.settings.record_kib_max);
+  json.Key("RecordDistributionStrategy").String(stream.settings.spread ? "AUTO" : "USER_PARTITION_KEY");
+  json.EndObject().EndObject();
+  return std::move(json).Take();
+}
+
+AwsAnswer ListDataStreams(const DataStreamServices& services, const boost::json::object& request) {
+  AwsInput input(request);
+  const auto limit = input.Integer("Limit", {.min = 1, .max = 10'000});
+  auto after = input.String("ExclusiveStartStreamName", {.min = 1, .max = 128, .pattern = kAwsNamePattern});
+  const auto token = input.String("NextToken", {.min = 1, .max = 1'048'576});
+  bool internal = input.Bool("MillraceIncludeInternal").value_or(false);
+  if (auto bad = input.Finish()) return *bad;
+  if (token) {
+    // The last name, behind a byte that says whether internal ones were asked for.
+    auto opened = services.sealer.Open(kListPurpose, *token);
+    if (!opened || opened->size() < 2) return InvalidArgument("NextToken is invalid.");
+    internal = opened->front() != 0;
+    after = std::string(AsText(ByteSpan(*opened).subspan(1)));
+  }
+  const auto count = static_cast<std::size_t>(limit.value_or(kListedStreamsDefault));
+  std::vector<std::string> names;
+  bool more = false;
+  for (std::string& name : services.catalog.List()) {
+    if ((after && name <= *after) || (!internal && services.catalog.IsInternal(name))) continue;
+    if (names.size() == count) {
+      more = true;
+      break;
+    }
+    names.push_back(std::move(name));
+  }
+  wire::JsonWriter json(64 + names.size() * 256);
+  json.BeginObject().Key("StreamNames").BeginArray();
+  for (const std::string& name : names) json.String(name);
+  json.EndArray().Key("HasMoreStreams").Bool(more);
+  if (more) {
+    Bytes last{static_cast<std::uint8_t>(internal ? 1 : 0)};
+    last.insert(last.end(), names.back().begin(), names.back().end());
+    json.Key("NextToken").String(services.sealer.Seal(kListPurpose, last));
+  }
+  json.Key("StreamSummaries").BeginArray();
+  for (const std::string& name : names) {
+    const auto stream = services.catalog.Describe(name);
+    if (!stream) continue;  // deleted meanwhile
+    json.BeginObject();
+    json.Key("StreamName").String(name);
+    json.Key("StreamARN").String(services.identity.DataStreamArn(name));
+    json.Key("StreamStatus").String("ACTIVE");
+    WriteMode(json, stream->settings);
+    json.Key("StreamCreationTimestamp").Seconds(stream->description.created);
+    json.EndObject();
+  }
+  json.EndArray().EndObject();
+  return std::move(json).Take();
+}
+
+}  // namespace millrace::api

@@ -1,0 +1,220 @@
+#include <algorithm>
+#include <array>
+
+#include "api/aws_input.h"
+#include "api/aws_names.h"
+#include "api/data_stream_catalog.h"
+#include "api/data_stream_operations.h"
+#include "api/fragment_descriptor.h"
+#include "api/shard_iterator.h"
+
+namespace millrace::api {
+namespace {
+
+using storage::IteratorType;
+
+constexpr std::int64_t kRecordsMax = 10'000;
+constexpr std::uint64_t kAnswerDataMax = 10 * 1024 * 1024;
+
+constexpr std::array<std::string_view, 5> kTypes{"AFTER_SEQUENCE_NUMBER", "LATEST", "AT_TIMESTAMP",
+                                                 "AT_SEQUENCE_NUMBER", "TRIM_HORIZON"};
+
+// Where the iterator starts, and the words of the errors around it.
+struct IteratorRequest {
+  std::string stream;
+  std::string shard_text;
+  std::string type;
+  std::optional<std::string> number;
+  std::optional<Timestamp> time;
+};
+
+AwsError InvalidNumber(const DataStreamServices& services, const IteratorRequest& request, const char* why) {
+  return InvalidArgument("StartingSequenceNumber " + *request.number + " used in GetShardIterator on shard " +
+                         request.shard_text + " in stream " + request.stream + " under account " +
+                         services.identity.account + " is invalid" + why + ".");
+}
+
+AwsResult<storage::SequenceNumber> ReadNumber(const DataStreamServices& services,
+                                              const IteratorRequest& request,
+                                              const storage::ShardDescription& shard) {
+  const auto number = storage::SequenceNumber::Parse(*request.number);
+  if (!number) return InvalidNumber(services, request, "");
+  const auto fields = number->fields();
+  if (fields.shard != shard.id) {
+    return InvalidArgument("Invalid StartingSequenceNumber. It encodes " + fields.shard.ToString() +
+                           ", while it was used in a call to a shard with " + shard.id.ToString());
+  }
+  if (fields.shard_created_s != shard.starting_sequence_number.fields().shard_created_s) {
+    return InvalidNumber(services, request, " because it did not come from this stream");
+  }
+  return *number;
+}
+
+AwsResult<storage::IteratorStart> ReadStart(const DataStreamServices& services,
+                                            const IteratorRequest& request,
+                                            const storage::ShardDescription& shard) {
+  storage::IteratorStart start;
+  const bool by_number = request.type == "AT_SEQUENCE_NUMBER" || request.type == "AFTER_SEQUENCE_NUMBER";
+  const bool by_time = request.type == "AT_TIMESTAMP";
+  if (by_number != request.number.has_value() && !by_time) {
+    return InvalidArgument(
+        "Must either specify (1) AT_SEQUENCE_NUMBER or AFTER_SEQUENCE_NUMBER and StartingSequenceNumber or "
+        "(2) "
+        "TRIM_HORIZON or LATEST and no StartingSequenceNumber. Request specified " +
+        request.type +
+        (request.number ? " and also a StartingSequenceNumber." : " and no StartingSequenceNumber."));
+  }
+  if (by_number) {
+    start.type = request.type == "AT_SEQUENCE_NUMBER" ? IteratorType::kAtSequenceNumber
+                                                      : IteratorType::kAfterSequenceNumber;
+    MILLRACE_ASSIGN_OR_RETURN(start.sequence_number, ReadNumber(services, request, shard));
+  } else if (by_time) {
+    if (!request.time) {
+      return InvalidArgument(
+          "Must specify timestampInMillis parameter for iterator of type AT_TIMESTAMP. Current request has "
+          "no "
+          "timestamp parameter.");
+    }
+    const Timestamp now = services.clock.Now();
+    if (request.time->millis() > now.millis()) {
+      return InvalidArgument(
+          "The timestampInMillis parameter cannot be greater than the currentTimestampInMillis. "
+          "timestampInMillis: " +
+          std::to_string(request.time->millis()) +
+          ", currentTimestampInMillis: " + std::to_string(now.millis()));
+    }
+    start.type = IteratorType::kAtTimestamp;
+    start.timestamp = *request.time;
+  } else {
+    start.type = request.type == "LATEST" ? IteratorType::kLatest : IteratorType::kTrimHorizon;
+  }
+  return start;
+}
+
+void WriteChildren(wire::JsonWriter& json, const std::vector<storage::ShardDescription>& children) {
+  json.Key("ChildShards").BeginArray();
+  for (const storage::ShardDescription& child : children) {
+    json.BeginObject().Key("ShardId").String(child.id.ToString());
+    json.Key("ParentShards").BeginArray();
+    if (child.parent) json.String(child.parent->ToString());
+    if (child.adjacent_parent) json.String(child.adjacent_parent->ToString());
+    json.EndArray();
+    json.Key("HashKeyRange").BeginObject();
+    json.Key("StartingHashKey").String(child.hash_keys.starting.ToString());
+    json.Key("EndingHashKey").String(child.hash_keys.ending.ToString()).EndObject();
+    json.EndObject();
+  }
+  json.EndArray();
+}
+
+}  // namespace
+
+AwsAnswer GetShardIterator(const DataStreamServices& services, const boost::json::object& request) {
+  AwsInput input(request);
+  IteratorRequest asked;
+  const auto stream_name = ReadDataStreamName(input);
+  const auto shard_text =
+      input.String("ShardId", {.required = true, .min = 1, .max = 128, .pattern = kAwsNamePattern});
+  const auto type = input.String("ShardIteratorType", {.required = true, .values = kTypes});
+  asked.number = input.String("StartingSequenceNumber", {.pattern = kAwsSequenceNumberPattern});
+  asked.time = input.Time("Timestamp");
+  const bool dry_run = input.Bool("DryRun").value_or(false);
+  if (auto bad = input.Finish()) return *bad;
+  if (!stream_name) return NoDataStreamNamed();
+  asked.stream = *stream_name;
+  asked.shard_text = *shard_text;
+  asked.type = *type;
+
+  const std::string& account = services.identity.account;
+  const auto shard_id = storage::ShardId::Parse(*shard_text);
+  if (!shard_id) {
+    return AwsError("ResourceNotFoundException", "Could not find shard " + *shard_text + " in stream " +
+                                                     *stream_name + " under account " + account + ".");
+  }
+  const auto stream = services.catalog.Describe(*stream_name);
+  const storage::ShardDescription* shard = nullptr;
+  if (stream) {
+    for (const auto& one : stream->description.shards) {
+      if (one.id == *shard_id) shard = &one;
+    }
+  } else if (stream.error().code != ErrorCode::kNotFound) {
+    return stream.error();
+  }
+  if (shard == nullptr) {
+    return AwsError("ResourceNotFoundException", "Shard " + shard_id->ToString() + " in stream " +
+                                                     *stream_name + " under account " + account +
+                                                     " does not exist");
+  }
+  asked.shard_text = shard_id->ToString();
+  MILLRACE_ASSIGN_OR_RETURN(const storage::IteratorStart start, ReadStart(services, asked, *shard));
+  auto position = services.catalog.log().Seek(*stream_name, *shard_id, start);
+  if (!position) return OfDataStream(services, *stream_name, std::move(position).error());
+  if (dry_run) return DryRunDone();
+  const ShardIterator iterator{*stream_name, stream->description.created, *position, services.clock.Now()};
+  wire::JsonWriter json(512);
+  json.BeginObject();
+  json.Key("ShardIterator").String(EncodeShardIterator(services.sealer, iterator)).EndObject();
+  return std::move(json).Take();
+}
+
+AwsAnswer GetRecords(const DataStreamServices& services, const boost::json::object& request) {
+  AwsInput input(request);
+  const auto text = input.String("ShardIterator", {.required = true, .min = 1, .max = 512});
+  const auto limit = input.Integer("Limit", {.min = 1, .max = kRecordsMax});
+  const auto stream_name = ReadDataStreamName(input);
+  const bool dry_run = input.Bool("DryRun").value_or(false);
+  if (auto bad = input.Finish()) return *bad;
+  MILLRACE_ASSIGN_OR_RETURN(ShardIterator iterator,
+                            DecodeShardIterator(services.sealer, *text, services.clock.Now()));
+  if (stream_name && *stream_name != iterator.stream) {
+    return InvalidArgument("The ShardIterator is not of stream " + *stream_name + ".");
+  }
+  const auto stream = services.catalog.Describe(iterator.stream);
+  if (!stream || stream->description.created != iterator.stream_created) {
+    if (!stream && stream.error().code != ErrorCode::kNotFound) return stream.error();
+    return NoDataStream(services, iterator.stream);
+  }
+  if (dry_run) return DryRunDone();
+  // A fragment can be larger than any answer, and is media: its record is seen as a descriptor.
+  const bool fragments = stream->internal;
+  storage::ReadLimits limits;
+  limits.records_max = static_cast<std::size_t>(limit.value_or(kRecordsMax));
+  limits.data_bytes_max = fragments ? ~std::uint64_t{0} : kAnswerDataMax;
+  limits.with_data = !fragments;
+  auto batch = services.catalog.log().Read(iterator.stream, iterator.position, limits);
+  if (!batch) return OfDataStream(services, iterator.stream, std::move(batch).error());
+
+  std::size_t bytes = 1024;
+  for (const storage::Record& record : batch->records) {
+    bytes += 256 + record.info.partition_key.size() + (fragments ? 1024 : record.data.size() / 3 * 4);
+  }
+  wire::JsonWriter json(bytes);
+  json.BeginObject().Key("Records").BeginArray();
+  for (storage::Record& record : batch->records) {
+    json.BeginObject();
+    json.Key("SequenceNumber").String(record.info.sequence_number.ToString());
+    json.Key("ApproximateArrivalTimestamp").Seconds(record.info.arrival);
+    if (fragments) {
+      MILLRACE_ASSIGN_OR_RETURN(const std::string descriptor,
+                                DescribeFragmentRecord(services.identity, record.info));
+      json.Key("Data").Base64(AsBytes(descriptor));
+    } else {
+      json.Key("Data").Base64(record.data.span());
+      record.data = SharedBytes();
+    }
+    json.Key("PartitionKey").String(record.info.partition_key);
+    json.EndObject();
+  }
+  json.EndArray();
+  if (batch->next) {
+    iterator.position = *batch->next;
+    iterator.issued = services.clock.Now();
+    json.Key("NextShardIterator").String(EncodeShardIterator(services.sealer, iterator));
+  }
+  json.Key("MillisBehindLatest").Integer(batch->behind / std::chrono::milliseconds(1));
+  if (!batch->next) WriteChildren(json, batch->children);
+  json.EndObject();
+  return std::move(json).Take();
+}
+
+}  // namespace millrace::api

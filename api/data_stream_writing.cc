@@ -1,0 +1,166 @@
+#include <openssl/rand.h>
+
+#include <algorithm>
+
+#include "api/aws_input.h"
+#include "api/aws_names.h"
+#include "api/data_stream_catalog.h"
+#include "api/data_stream_operations.h"
+#include "base/log.h"
+
+namespace millrace::api {
+namespace {
+
+constexpr std::size_t kRecordsMax = 500;
+constexpr std::size_t kRequestBytesMax = 10 * 1024 * 1024;  // of data and partition keys together
+constexpr std::size_t kPartitionKeyCharactersMax = 256;
+constexpr char kThrottled[] = "ProvisionedThroughputExceededException";
+
+std::size_t SizeOf(const storage::PutRecord& record) {
+  return record.data.size() + record.partition_key.size();
+}
+
+storage::HashKey AnyHashKey() {
+  storage::HashKey key;
+  RAND_bytes(reinterpret_cast<unsigned char*>(&key), sizeof(key));
+  return key;
+}
+
+// Data, PartitionKey and ExplicitHashKey, in `input`.
+AwsResult<storage::PutRecord> ReadRecord(AwsInput& input, const DataStreamSettings& settings) {
+  const std::size_t bytes_max = std::size_t{settings.record_kib_max} * 1024;
+  storage::PutRecord record;
+  if (auto data = input.Blob("Data", true, bytes_max)) record.data = SharedBytes(std::move(*data));
+  auto key = input.String("PartitionKey",
+                          {.required = !settings.spread, .min = 1, .max = kPartitionKeyCharactersMax});
+  const auto hash = input.String("ExplicitHashKey", {.pattern = kAwsHashKeyPattern});
+  if (key) record.partition_key = std::move(*key);
+  if (settings.spread) {
+    record.explicit_hash_key = AnyHashKey();
+    if (record.partition_key.empty()) record.partition_key = record.explicit_hash_key->ToString();
+  } else if (hash) {
+    auto parsed = storage::HashKey::Parse(*hash);
+    if (!parsed) {
+      return InvalidArgument(
+          "Invalid ExplicitHashKey. ExplicitHashKey must be in the range: [0, 2^128-1]. Specified value "
+          "was " +
+          *hash);
+    }
+    record.explicit_hash_key = *parsed;
+  }
+  if (SizeOf(record) > bytes_max) {
+    input.Fail("Data", std::to_string(SizeOf(record)) + " bytes with the partition key",
+               "Member must have length less than or equal to " + std::to_string(bytes_max));
+  }
+  return record;
+}
+
+// What a client says came before: it must be a number that was given already.
+AwsResult<bool> CheckOrdering(const DataStreamServices& services, const std::string& stream,
+                              const std::string& number) {
+  const auto parsed = storage::SequenceNumber::Parse(number);
+  if (parsed && parsed->fields().time_s <= services.clock.Now().seconds() + 1) return true;
+  return InvalidArgument("ExclusiveMinimumSequenceNumber " + number + " used in PutRecord on stream " +
+                         stream + " under account " + services.identity.account + " is invalid.");
+}
+
+// What a failed put is to the client, which sends it again after either.
+AwsError PutError(const DataStreamServices& services, const std::string& stream, const Error& error) {
+  if (error.code == ErrorCode::kResourceExhausted) {
+    return {kThrottled, "Rate exceeded for stream " + stream + " under account " + services.identity.account +
+                            ": the disk does not keep up."};
+  }
+  return OfDataStream(services, stream, error);
+}
+
+}  // namespace
+
+AwsResult<PutRequest> ReadPutRecord(const DataStreamServices& services, const boost::json::object& request) {
+  AwsInput input(request);
+  const auto stream = ReadDataStreamName(input);
+  const auto ordering = input.String("SequenceNumberForOrdering", {.pattern = kAwsSequenceNumberPattern});
+  const bool dry_run = input.Bool("DryRun").value_or(false);
+  const DataStreamSettings settings = stream ? services.catalog.SettingsOf(*stream) : DataStreamSettings();
+  auto record = ReadRecord(input, settings);
+  if (auto bad = input.Finish()) return *bad;
+  if (!record) return std::move(record).error();
+  if (!stream) return NoDataStreamNamed();
+  if (services.catalog.IsInternal(*stream)) return InternalDataStream(services, *stream);
+  if (ordering) {
+    MILLRACE_ASSIGN_OR_RETURN(const bool fine, CheckOrdering(services, *stream, *ordering));
+    (void)fine;
+  }
+  if (dry_run) return DryRunDone();
+  PutRequest put{*stream, {}};
+  put.records.push_back(std::move(*record));
+  return put;
+}
+
+AwsResult<PutRequest> ReadPutRecords(const DataStreamServices& services, const boost::json::object& request) {
+  AwsInput input(request);
+  const auto stream = ReadDataStreamName(input);
+  const bool dry_run = input.Bool("DryRun").value_or(false);
+  const DataStreamSettings settings = stream ? services.catalog.SettingsOf(*stream) : DataStreamSettings();
+  PutRequest put;
+  std::optional<AwsError> first;
+  std::size_t bytes = 0;
+  for (AwsInput& item : input.Structures("Records", {.required = true, .min = 1, .max = kRecordsMax})) {
+    auto record = ReadRecord(item, settings);
+    if (!record) {
+      if (!first) first = std::move(record).error();
+      continue;
+    }
+    bytes += SizeOf(*record);
+    put.records.push_back(std::move(*record));
+  }
+  if (auto bad = input.Finish()) return *bad;
+  if (first) return *first;
+  if (!stream) return NoDataStreamNamed();
+  if (services.catalog.IsInternal(*stream)) return InternalDataStream(services, *stream);
+  if (bytes > kRequestBytesMax) return InvalidArgument("Records size exceeds 10 MB limit");
+  if (dry_run) return DryRunDone();
+  put.stream = *stream;
+  return put;
+}
+
+AwsAnswer AnswerPutRecord(const DataStreamServices& services, const std::string& stream,
+                          PutReceipts receipts) {
+  const auto& receipt = receipts.front();
+  if (!receipt) return PutError(services, stream, receipt.error());
+  wire::JsonWriter json;
+  json.BeginObject();
+  json.Key("ShardId").String(receipt->shard.ToString());
+  json.Key("SequenceNumber").String(receipt->sequence_number.ToString());
+  json.EndObject();
+  return std::move(json).Take();
+}
+
+AwsAnswer AnswerPutRecords(const DataStreamServices& services, const std::string& stream,
+                           PutReceipts receipts) {
+  std::int64_t failed = 0;
+  wire::JsonWriter json(receipts.size() * 160 + 64);
+  json.BeginObject().Key("Records").BeginArray();
+  for (const auto& receipt : receipts) {
+    json.BeginObject();
+    if (receipt) {
+      json.Key("SequenceNumber").String(receipt->sequence_number.ToString());
+      json.Key("ShardId").String(receipt->shard.ToString());
+    } else {
+      // A stream that is not there is no matter of single records.
+      if (receipt.error().code == ErrorCode::kNotFound) return NoDataStream(services, stream);
+      if (failed++ == 0) {
+        Log(LogLevel::kWarning, "records were refused",
+            {{"stream", stream}, {"error", receipt.error().ToString()}});
+      }
+      const AwsError error = PutError(services, stream, receipt.error());
+      const bool throttled = error.type == kThrottled;
+      json.Key("ErrorCode").String(throttled ? kThrottled : "InternalFailure");
+      json.Key("ErrorMessage").String(throttled ? error.message : "Internal Service Failure");
+    }
+    json.EndObject();
+  }
+  json.EndArray().Key("FailedRecordCount").Integer(failed).EndObject();
+  return std::move(json).Take();
+}
+
+}  // namespace millrace::api
