@@ -2,6 +2,7 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
+#include <charconv>
 
 #include "api/camera_json.h"
 #include "api/handlers.h"
@@ -216,7 +217,7 @@ Result<std::string> ListApplications(const ApplicationServices& services) {
   return ToText(answer);
 }
 
-// Where a page of faces goes on: behind this time, with so many records of it shown already.
+// A page of the records of a stream, by time. 'next' is the last one's time and sequence number.
 Result<std::string> Faces(const ApplicationServices& services, const std::string& stream,
                           const Target& target) {
   MILLRACE_RETURN_IF_ERROR(target.CheckQuery({"start", "end", "limit", "next"}));
@@ -244,10 +245,13 @@ Result<std::string> Faces(const ApplicationServices& services, const std::string
     auto ns = next->substr(0, dash);
     auto number = storage::SequenceNumber::Parse(dash == std::string_view::npos ? std::string_view()
                                                                                 : next->substr(dash + 1));
-    bool digits = !ns.empty() && ns.size() <= 18 && ns.find_first_not_of("0123456789") == ns.npos;
-    if (!number || !digits) return Invalid("'next' is not a token of an earlier answer");
+    Timestamp time;
+    auto [end, ec] = std::from_chars(ns.data(), ns.data() + ns.size(), time.ns);
+    if (!number || ec != std::errc() || end != ns.data() + ns.size() || time.ns < 0) {
+      return Invalid("'next' is not a token of an earlier answer: give it back as it was");
+    }
     behind = *number;
-    query.from = key(Timestamp{std::stoll(std::string(ns))});
+    query.from = key(time);
   }
   query.limit = limit + 1 + (behind ? kFacesMax : 0);
   MILLRACE_ASSIGN_OR_RETURN(auto found, services.log.Find(kFacesStream, stream, query));

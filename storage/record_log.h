@@ -185,7 +185,7 @@ struct StreamRecord {
 };
 
 inline constexpr std::size_t kBatchRecordsMax = 10'000;
-inline constexpr std::size_t kBatchMetadataMax = 100;
+inline constexpr std::size_t kBatchMetadataMax = 20'000;
 
 // Metadata and records, of any streams, that are committed together or not at all.
 struct CommitBatch {
