@@ -1,0 +1,80 @@
+#include "consumers/faces/faces_analyzer.h"
+
+#include <boost/json/array.hpp>
+#include <cmath>
+#include <cstdio>
+#include <string_view>
+#include <utility>
+
+namespace millrace {
+namespace {
+
+// A millionth of a picture is finer than any detector.
+double Rounded(double value) { return std::round(value * 1e6) / 1e6; }
+
+std::string_view TypeName(LandmarkType type) {
+  switch (type) {
+    case LandmarkType::kEyeLeft:
+      return "eyeLeft";
+    case LandmarkType::kEyeRight:
+      return "eyeRight";
+    case LandmarkType::kNose:
+      return "nose";
+    case LandmarkType::kMouthLeft:
+      return "mouthLeft";
+    case LandmarkType::kMouthRight:
+      return "mouthRight";
+  }
+  return "";
+}
+
+std::string VersionOf(const FaceDetector& detector, double smallest_face) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "-%.6g", smallest_face);
+  return detector.version() + text;
+}
+
+}  // namespace
+
+boost::json::object FaceSearchResponse(const std::vector<Face>& faces) {
+  boost::json::array list;
+  for (const Face& face : faces) {
+    boost::json::array landmarks;
+    for (const Landmark& landmark : face.landmarks) {
+      landmarks.push_back({{"X", Rounded(landmark.place.x)},
+                           {"Y", Rounded(landmark.place.y)},
+                           {"Type", TypeName(landmark.type)}});
+    }
+    boost::json::object box{{"Height", Rounded(face.box.height)},
+                            {"Width", Rounded(face.box.width)},
+                            {"Left", Rounded(face.box.x)},
+                            {"Top", Rounded(face.box.y)}};
+    boost::json::object detected{{"BoundingBox", std::move(box)},
+                                 {"Confidence", Rounded(face.confidence)},
+                                 {"Landmarks", std::move(landmarks)}};
+    list.push_back({{"DetectedFace", std::move(detected)}, {"MatchedFaces", boost::json::array()}});
+  }
+  return {{"FaceSearchResponse", std::move(list)}};
+}
+
+Result<std::unique_ptr<FrameAnalyzer>> FacesAnalyzer::Open(const FaceSettings& settings) {
+  MILLRACE_ASSIGN_OR_RETURN(std::unique_ptr<FaceDetector> detector, MakeFaceDetector(settings));
+  return std::unique_ptr<FrameAnalyzer>(
+      std::make_unique<FacesAnalyzer>(std::move(detector), settings.smallest_face));
+}
+
+FacesAnalyzer::FacesAnalyzer(std::unique_ptr<FaceDetector> detector, double smallest_face)
+    : detector_(std::move(detector)),
+      form_(detector_->form()),
+      version_(VersionOf(*detector_, smallest_face)) {}
+
+Result<boost::json::object> FacesAnalyzer::Analyze(const AnalysisFrame& frame) {
+  const int type = form_.format == PictureFormat::kGray ? CV_8UC1 : CV_8UC3;
+  if (frame.image.empty() || frame.image.type() != type) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "the faces analyzer got no picture of the form that it asks for"};
+  }
+  return FaceSearchResponse(detector_->Detect(frame.image));
+}
+
+}  // namespace millrace

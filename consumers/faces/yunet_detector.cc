@@ -1,0 +1,119 @@
+#include "consumers/faces/yunet_detector.h"
+
+#include <algorithm>
+#include <array>
+#include <boost/crc.hpp>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <opencv2/core/version.hpp>
+#include <opencv2/dnn.hpp>
+#include <utility>
+
+namespace millrace {
+namespace {
+
+constexpr int kSmallestSide = 16;    // pixels; its anchors begin with 10
+constexpr float kOverlapMax = 0.3F;  // of two faces, as intersection over union: OpenCV's default
+constexpr int kFacesMax = 5000;      // before overlapping ones are dropped: OpenCV's default
+constexpr std::size_t kModelBytesMax = std::size_t{64} << 20;  // YuNet has a third of a megabyte
+constexpr int kRowColumns = 15;                                // box, five landmarks, score
+
+Error WrongModel(const std::string& path, const std::string& because) {
+  return Error{
+      ErrorCode::kUnsupported,
+      path +
+          " is no model that OpenCV " CV_VERSION
+          " can find faces with: it needs the YuNet of March 2022, face_detection_yunet_2022mar.onnx (" +
+          because + ")"};
+}
+
+Result<void> CheckOutputs(const std::string& path, const std::vector<unsigned char>& model) {
+  std::vector<cv::String> outputs;
+  try {
+    outputs = cv::dnn::readNetFromONNX(model).getUnconnectedOutLayersNames();
+  } catch (const std::exception&) {
+    return WrongModel(path, "this one cannot be read as ONNX");
+  }
+  for (const char* wanted : {"loc", "conf", "iou"}) {
+    if (std::find(outputs.begin(), outputs.end(), wanted) != outputs.end()) continue;
+    std::string names;
+    for (const cv::String& output : outputs) {
+      if (names.size() > 200) break;
+      names += (names.empty() ? "" : ", ") + output;
+    }
+    return WrongModel(path, "whose outputs are loc, conf and iou; this one's are " + names);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<FaceDetector>> YunetDetector::Open(const FaceSettings& settings) {
+  std::ifstream in(settings.model, std::ios::binary);
+  if (!in) return Error{ErrorCode::kNotFound, "cannot read the model " + settings.model};
+  std::vector<unsigned char> model;
+  std::array<char, 65536> piece{};
+  while (in.read(piece.data(), piece.size()), in.gcount() > 0) {
+    model.insert(model.end(), piece.begin(), piece.begin() + in.gcount());
+    if (model.size() > kModelBytesMax) return WrongModel(settings.model, "this one is larger than 64 MB");
+  }
+  if (model.empty()) return WrongModel(settings.model, "this one is empty");
+  MILLRACE_RETURN_IF_ERROR(CheckOutputs(settings.model, model));
+  boost::crc_32_type checksum;
+  checksum.process_bytes(model.data(), model.size());
+  try {
+    auto network =
+        cv::FaceDetectorYN::create(settings.model, "", {320, 320},
+                                   static_cast<float>(settings.confidence_min / 100), kOverlapMax, kFacesMax);
+    std::unique_ptr<YunetDetector> detector(
+        new YunetDetector(settings, std::move(network), checksum.checksum()));
+    // Whether it runs shows here, and not at the first frame.
+    detector->Detect(cv::Mat::zeros(64, 64, CV_8UC3));
+    return std::unique_ptr<FaceDetector>(std::move(detector));
+  } catch (const std::exception&) {
+    return WrongModel(settings.model, "this one does not run");
+  }
+}
+
+std::string YunetDetector::version() const {
+  char text[24];
+  std::snprintf(text, sizeof(text), "yunet1-%08x", checksum_);
+  return text;
+}
+
+PictureForm YunetDetector::form() const {
+  return {PictureFormat::kBgr, static_cast<int>(std::ceil(kSmallestSide / settings_.smallest_face - 1e-9))};
+}
+
+std::vector<Face> YunetDetector::Detect(const cv::Mat& picture) {
+  if (network_->getInputSize() != picture.size()) network_->setInputSize(picture.size());
+  cv::Mat rows;
+  network_->detect(picture, rows);
+  std::vector<Face> faces;
+  if (rows.cols != kRowColumns) return faces;  // nothing found: an empty matrix
+  const double width = picture.cols;
+  const double height = picture.rows;
+  for (int i = 0; i < rows.rows; ++i) {
+    const float* row = rows.ptr<float>(i);
+    if (!std::all_of(row, row + kRowColumns, [](float value) { return std::isfinite(value); })) continue;
+    Face face;
+    face.box =
+        cv::Rect2d(row[0] / width, row[1] / height, row[2] / width, row[3] / height) & cv::Rect2d(0, 0, 1, 1);
+    if (face.box.empty()) continue;
+    face.confidence = std::clamp(row[kRowColumns - 1] * 100.0, 0.0, 100.0);
+    // YuNet's right eye is the person's, and so on the left of the picture.
+    constexpr LandmarkType kTypes[] = {LandmarkType::kEyeLeft, LandmarkType::kEyeRight, LandmarkType::kNose,
+                                       LandmarkType::kMouthLeft, LandmarkType::kMouthRight};
+    for (int k = 0; k < 5; ++k) {
+      face.landmarks.push_back({kTypes[k], {row[4 + 2 * k] / width, row[5 + 2 * k] / height}});
+    }
+    faces.push_back(std::move(face));
+  }
+  std::stable_sort(faces.begin(), faces.end(),
+                   [](const Face& a, const Face& b) { return a.confidence > b.confidence; });
+  return faces;
+}
+
+}  // namespace millrace
