@@ -141,8 +141,8 @@ Result<std::uint64_t> CommitWriter::PutMetadata(const std::string& key, std::opt
   return done.get();
 }
 
-Result<void> CommitWriter::SealOld() {
-  SealJob job;
+Result<void> CommitWriter::Seal(bool all) {
+  SealJob job{all, {}};
   auto done = job.done.get_future();
   Enqueue(std::move(job), 0);
   return done.get();
@@ -158,6 +158,7 @@ void CommitWriter::Run() {
       changed_.wait_for(lock, engine_.options.group_wait,
                         [this] { return stopping_ || queued_bytes_ >= engine_.options.group_bytes_max; });
     }
+    engine_.monitor.NoteWorking();
     // Those of one kind that wait at the queue's front, as many as one group takes.
     auto commit_group = [&](auto kind, auto commit) {
       std::vector<decltype(kind)> jobs;
@@ -199,10 +200,12 @@ void CommitWriter::Run() {
         for (StreamId stream : std::exchange(touched_streams_, {})) on_stream_changed_(stream);
         change->done.set_value(std::move(done));
       } else {
-        std::get<SealJob>(job).done.set_value(SealOldLanes());
+        auto& seal = std::get<SealJob>(job);
+        seal.done.set_value(SealLanes(seal.all));
       }
       lock.lock();
     }
+    engine_.monitor.NoteDone();
   }
 }
 
@@ -327,6 +330,7 @@ Result<void> CommitWriter::WriteLanes(const Round& round, Result<void> placed) {
     if (!written) break;
     engine_.metrics.group_bytes.Observe(static_cast<double>(lane->appender->pending_bytes()));
     engine_.metrics.written_bytes.Increment(static_cast<double>(lane->appender->pending_bytes()));
+    engine_.monitor.NoteWritten(lane->appender->pending_bytes());
     written = lane->appender->Write(durable_counter_, last_counter_, 0);
   }
   if (!written) {
@@ -367,6 +371,7 @@ void CommitWriter::RaiseTips(const Round& round) {
 }
 
 void CommitWriter::CountFailure(const Error& error, std::size_t records) {
+  engine_.monitor.NoteError(error);
   auto& counter =
       error.code == ErrorCode::kNoSpace ? engine_.metrics.put_no_space : engine_.metrics.put_failed;
   counter.Increment(static_cast<double>(std::max<std::size_t>(records, 1)));
@@ -375,13 +380,16 @@ void CommitWriter::CountFailure(const Error& error, std::size_t records) {
 // ---- what everything above ends in
 
 Error CommitWriter::Fail(const Error& cause) {
-  std::lock_guard lock(mutex_);
-  if (!failure_) {
+  {
+    std::lock_guard lock(mutex_);
+    if (failure_) return *failure_;
     failure_ = Error{ErrorCode::kUnavailable,
                      "the log has stopped taking writes until it is opened again: " + cause.ToString()};
-    Log(LogLevel::kError, "the log has stopped taking writes", {{"cause", cause.ToString()}});
   }
-  return *failure_;
+  Log(LogLevel::kError, "the log has stopped taking writes", {{"cause", cause.ToString()}});
+  engine_.monitor.NoteFailure(*Failure());
+  engine_.on_failure();
+  return *Failure();
 }
 
 std::optional<Error> CommitWriter::Failure() const {

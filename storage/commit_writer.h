@@ -34,6 +34,7 @@ namespace millrace::storage {
 struct Lane {
   std::unique_ptr<SegmentAppender> appender;
   Timestamp created;
+  std::uint64_t last_counter = 0;  // of the records that were in it when the log was opened
 };
 
 // Where the writer goes on: what recovery found.
@@ -74,9 +75,14 @@ class CommitWriter {
                                     std::optional<std::uint64_t> expected_version);
   // Waits.
   Result<CommitReceipt> Commit(CommitBatch batch);
-  // Ends the open segments that take records for longer than their class lets them; waits.
-  Result<void> SealOld();
+  // Ends the open segments: all that hold something, or those that take records for longer than their class
+  // lets them. Waits.
+  Result<void> Seal(bool all);
 
+  std::uint64_t queued_bytes() const {
+    const std::lock_guard lock(mutex_);
+    return queued_bytes_;
+  }
   void PostToNotifier(std::function<void()> task) { notifier_.Post(std::move(task)); }
 
  private:
@@ -112,6 +118,7 @@ class CommitWriter {
     std::promise<Result<void>> done;
   };
   struct SealJob {
+    bool all = false;
     std::promise<Result<void>> done;
   };
   using Job = std::variant<PutJob, BatchJob, MetadataJob, ChangeJob, SealJob>;
@@ -151,7 +158,7 @@ class CommitWriter {
   void RaiseTips(const Round& round);  // REQUIRES: engine_.mutex is held
   void CommitMetadata(std::vector<MetadataJob> jobs);
   Result<void> RunChange(const Plan& plan);
-  Result<void> SealOldLanes();
+  Result<void> SealLanes(bool all);
 
   // Durable when it returns; not yet applied. Control entries in one group.
   Result<void> AppendControl(const std::vector<ControlChange>& changes);

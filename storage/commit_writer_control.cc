@@ -74,6 +74,7 @@ void CommitWriter::CommitMetadata(std::vector<MetadataJob> jobs) {
     if (done) done = Apply(change);
   }
   if (done) durable_counter_ = last_counter_;
+  if (!done) engine_.monitor.NoteError(done.error());
   for (auto& [job, version] : accepted) {
     job->done.set_value(done ? Result<std::uint64_t>(version) : Result<std::uint64_t>(done.error()));
   }
@@ -107,7 +108,12 @@ Result<void> CommitWriter::WriteControl(const std::vector<ControlChange>& change
     control_->AddEntry(header, {}, {}, std::move(data));
   }
   engine_.metrics.written_bytes.Increment(static_cast<double>(control_->pending_bytes()));
-  if (auto written = control_->Write(durable_counter, last_counter_, 0); !written) {
+  auto written = control_->Write(durable_counter, last_counter_, 0);
+  // The change may be one that frees space: for those the reserve is there.
+  if (!written && written.error().code == ErrorCode::kNoSpace && engine_.ballast.Release()) {
+    written = control_->Write(durable_counter, last_counter_, 0);
+  }
+  if (!written) {
     if (auto cut = control_->Rollback(); !cut) return Fail(cut.error());
     return written;
   }

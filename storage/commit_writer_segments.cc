@@ -1,4 +1,5 @@
 // The writer's data segments: which one takes a group, how one is made and how one is sealed.
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -10,7 +11,7 @@ Result<Lane*> CommitWriter::LaneFor(std::uint8_t retention_class, Timestamp now)
   auto found = lanes_.find(retention_class);
   if (found != lanes_.end()) {
     Lane& lane = found->second;
-    bool full = lane.appender->end() >= engine_.options.segment_bytes;
+    bool full = lane.appender->end() >= engine_.monitor.segment_bytes();
     bool old = now - lane.created > SegmentSpanMax(retention_class);
     if (lane.appender->pending() || (!full && !old)) return &lane;
     MILLRACE_RETURN_IF_ERROR(SealLane(retention_class));
@@ -47,8 +48,8 @@ Result<void> CommitWriter::OpenLane(std::uint8_t retention_class, Timestamp now)
   MILLRACE_RETURN_IF_ERROR(Apply(change));
   lanes_[retention_class] = {std::make_unique<SegmentAppender>(std::move(file), engine_.directory.store,
                                                                segment, std::uint64_t{kSegmentHeaderBytes}),
-                             now};
-  engine_.segments.Add({segment, retention_class, now, false, now + RetentionMin(retention_class), 0});
+                             now, 0};
+  engine_.segments.Add({segment, retention_class, now, false, now + RetentionMin(retention_class), 0, 0});
   engine_.metrics.segments.Set(static_cast<double>(engine_.segments.Count()));
   return {};
 }
@@ -61,9 +62,11 @@ Result<void> CommitWriter::SealLane(std::uint8_t retention_class) {
     return written;
   }
   if (auto synced = SyncTimed(appender); !synced) return Fail(synced.error());
-  engine_.segments.SetSealed(appender.segment());
-  // In the middle of a round newer counters are given but not durable; a marker proves what it names durable.
-  unmarked_seals_[appender.segment()] = {appender.end(), durable_counter_, true};
+  // Of its own records: newer counters may be given, in the middle of a round, and not be durable; a marker
+  // proves what it names durable.
+  const std::uint64_t last_counter = std::max(lane.last_counter, appender.last_counter());
+  engine_.segments.SetSealed(appender.segment(), last_counter);
+  unmarked_seals_[appender.segment()] = {appender.end(), last_counter, true};
   lanes_.erase(retention_class);
   // So that opening never replays more than the segments that are still open.
   auto indexed = MarkSeals();
@@ -81,13 +84,15 @@ Result<void> CommitWriter::MarkSeals() {
   return {};
 }
 
-Result<void> CommitWriter::SealOldLanes() {
+Result<void> CommitWriter::SealLanes(bool all) {
   if (auto failure = Failure()) return *failure;
   MILLRACE_RETURN_IF_ERROR(MarkSeals());
   Timestamp now = engine_.Now();
   std::vector<std::uint8_t> old;
   for (const auto& [retention_class, lane] : lanes_) {
-    if (now - lane.created > SegmentSpanMax(retention_class)) old.push_back(retention_class);
+    const bool holds = lane.appender->end() > kSegmentHeaderBytes;
+    if ((all && holds) || now - lane.created > SegmentSpanMax(retention_class))
+      old.push_back(retention_class);
   }
   for (std::uint8_t retention_class : old) MILLRACE_RETURN_IF_ERROR(SealLane(retention_class));
   return {};
@@ -101,13 +106,6 @@ Result<void> CommitWriter::SyncTimed(SegmentAppender& appender) {
   return synced;
 }
 
-Result<void> CommitWriter::CheckSpace(std::uint64_t bytes) {
-  MILLRACE_ASSIGN_OR_RETURN(auto free, engine_.files().FreeBytes(engine_.directory.path));
-  if (free >= engine_.options.reserve_bytes + bytes) return {};
-  return Error{ErrorCode::kNoSpace, "the disk of " + engine_.directory.path +
-                                        " is full: " + std::to_string(free) + " bytes are free, and " +
-                                        std::to_string(engine_.options.reserve_bytes) +
-                                        " are kept for deleting"};
-}
+Result<void> CommitWriter::CheckSpace(std::uint64_t bytes) { return engine_.monitor.CheckSpace(bytes); }
 
 }  // namespace millrace::storage

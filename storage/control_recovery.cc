@@ -31,7 +31,8 @@ Result<TailScan> ReadControlSegment(File& file, const std::string& path, StoreId
     return {};
   };
   return ScanGroups(
-      file, path, store, segment, kSegmentHeaderBytes, size, 0, [](const WalkedEntry&) { return false; }, visit);
+      file, path, store, segment, kSegmentHeaderBytes, size, 0, [](const WalkedEntry&) { return false; },
+      visit);
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ enum RowKind : char {
   kSegment = 'g',
   kMetadata = 'm',
   kBatches = 'b',
+  kEviction = 'e',
 };
 
 std::string RowKey(RowKind kind, std::initializer_list<std::uint32_t> ids, std::string_view text = {}) {
@@ -114,7 +115,7 @@ Timestamp StreamState::HorizonOf(const PartitionRule* rule, Timestamp now) const
 
 bool StreamState::IsDead(const std::string& partition_key, std::uint64_t counter, Timestamp arrival,
                          Timestamp now) const {
-  if (deleting) return true;
+  if (deleting || counter <= evicted_through) return true;
   const PartitionRule* rule = RuleOf(partition_key);
   return (rule != nullptr && counter <= rule->purged_through) || arrival < HorizonOf(rule, now);
 }
@@ -149,6 +150,7 @@ Result<void> ControlState::ApplyRow(const ControlRow& row) {
       }
       if (!slot) slot = std::make_unique<StreamState>();
       slot->id = id;
+      slot->evicted_through = eviction.through;
       slot->name = value.Text();
       slot->created = ReadTime(value);
       slot->retention = Duration{static_cast<std::int64_t>(value.Integer<std::uint64_t>())};
@@ -206,6 +208,12 @@ Result<void> ControlState::ApplyRow(const ControlRow& row) {
       segment.retention_class = value.Integer<std::uint8_t>();
       segment.created = ReadTime(value);
       return value.AtEnd() ? Result<void>() : malformed();
+    }
+    case kEviction: {
+      eviction.through = value.Integer<std::uint64_t>();
+      eviction.swept = value.Integer<std::uint8_t>() != 0;
+      for (const auto& [id, stream] : streams_) stream->evicted_through = eviction.through;
+      return key.AtEnd() && value.AtEnd() ? Result<void>() : malformed();
     }
     case kMetadata: {
       std::string name(AsText(key.rest()));
@@ -274,6 +282,7 @@ ControlChange ControlState::Snapshot() const {
     for (const auto& [key, rule] : stream->partitions) change.push_back(PartitionRow(id, key, rule));
   }
   for (const auto& [id, row] : segments_) change.push_back(SegmentAddedRow(id, row));
+  if (eviction.through != 0) change.push_back(EvictionRow(eviction));
   for (const auto& [key, row] : metadata_) change.push_back(MetadataSetRow(key, row));
   if (committed_batches != 0) change.push_back(CommittedBatchesRow(committed_batches));
   return change;
@@ -355,6 +364,13 @@ ControlRow SegmentAddedRow(SegmentId segment, const SegmentRow& row) {
 }
 
 ControlRow SegmentRemovedRow(SegmentId segment) { return {RowKey(kSegment, {segment}), std::nullopt}; }
+
+ControlRow EvictionRow(const Eviction& eviction) {
+  Bytes value;
+  AppendBigEndian(value, eviction.through);
+  value.push_back(eviction.swept ? 1 : 0);
+  return {RowKey(kEviction, {}), std::move(value)};
+}
 
 ControlRow MetadataSetRow(const std::string& key, const MetadataRow& row) {
   Bytes value;

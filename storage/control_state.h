@@ -45,6 +45,7 @@ struct StreamState {
   Duration retention{0};
   Timestamp trim = kBeginningOfTime;  // as PartitionRule's, for keys without their own retention
   bool deleting = false;              // gone for readers; its rows and bytes are being removed
+  std::uint64_t evicted_through = 0;  // as ControlState::eviction says
   std::vector<ShardState> shards;     // by id
   std::unordered_map<std::string, PartitionRule> partitions;
 
@@ -68,6 +69,13 @@ struct StreamState {
 struct SegmentRow {
   std::uint8_t retention_class = 0;
   Timestamp created;
+};
+
+// What had to go for the disk budget, whatever its stream: the oldest by the order of their commit, which no
+// clock disturbs.
+struct Eviction {
+  std::uint64_t through = 0;  // records with a counter up to this are gone
+  bool swept = true;          // and their rows too
 };
 
 struct MetadataRow {
@@ -108,6 +116,7 @@ class ControlState {
   StreamId next_stream = 1;
   SegmentId next_segment = 1;
   std::uint64_t committed_batches = 0;  // records of batches count up to this counter
+  Eviction eviction;
 
  private:
   Result<void> ApplyRow(const ControlRow& row);
@@ -129,6 +138,7 @@ ControlRow PartitionRow(StreamId stream, const std::string& partition_key, const
 ControlRow RemovePartitionRow(StreamId stream, const std::string& partition_key);
 ControlRow SegmentAddedRow(SegmentId segment, const SegmentRow& row);
 ControlRow SegmentRemovedRow(SegmentId segment);
+ControlRow EvictionRow(const Eviction& eviction);
 ControlRow MetadataSetRow(const std::string& key, const MetadataRow& row);
 ControlRow MetadataRemovedRow(const std::string& key);
 ControlRow CommittedBatchesRow(std::uint64_t counter);

@@ -3,10 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "storage/commit_writer.h"
-#include "storage/record_reader.h"
-#include "storage/recovery.h"
-#include "storage/sweeper.h"
+#include "storage/reopener.h"
 
 namespace millrace::storage {
 namespace {
@@ -103,49 +100,28 @@ StreamDescription Describe(const StreamState& stream) {
 
 }  // namespace
 
-struct EmbeddedLog::Parts {
-  Parts(EmbeddedLogOptions options, DataDirectory directory)
-      : engine(std::move(options), std::move(directory)) {}
+EmbeddedLog::EmbeddedLog(std::shared_ptr<ReadWaiters> waiters, std::unique_ptr<Reopener> reopener)
+    : waiters_(std::move(waiters)), reopener_(std::move(reopener)) {}
 
-  Engine engine;
-  std::unique_ptr<RecordReader> reader;
-  std::unique_ptr<CommitWriter> writer;
-  std::unique_ptr<Sweeper> sweeper;
-};
-
-EmbeddedLog::EmbeddedLog(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+EmbeddedLog::~EmbeddedLog() = default;
 
 Result<std::unique_ptr<EmbeddedLog>> EmbeddedLog::Open(EmbeddedLogOptions options) {
   if (options.path.empty()) return Invalid("a data directory has to be named");
   while (options.path.size() > 1 && options.path.back() == '/') options.path.pop_back();
-  if (options.group_bytes_max == 0 || options.queue_bytes_max == 0 || options.sweep_interval <= Duration{0}) {
-    return Invalid("group_bytes_max, queue_bytes_max and sweep_interval are above zero");
+  if (options.group_bytes_max == 0 || options.queue_bytes_max == 0 || options.sweep_interval <= Duration{0} ||
+      options.budget_interval <= Duration{0}) {
+    return Invalid("group_bytes_max, queue_bytes_max, sweep_interval and budget_interval are above zero");
   }
-  MILLRACE_ASSIGN_OR_RETURN(auto directory, DataDirectory::Open(*options.files, options.path));
-  auto parts = std::make_unique<Parts>(std::move(options), std::move(directory));
-  Engine& engine = parts->engine;
-  MILLRACE_ASSIGN_OR_RETURN(auto start, Recover(engine));
-  parts->reader = std::make_unique<RecordReader>(engine);
-  auto on_stream_changed = [&engine, reader = parts->reader.get()](StreamId stream) {
-    engine.waiters->FireStream(
-        stream, [&](ShardId shard, std::uint64_t after) { return reader->IsReadable(stream, shard, after); });
-  };
-  parts->writer = std::make_unique<CommitWriter>(engine, std::move(start), on_stream_changed);
-  parts->sweeper = std::make_unique<Sweeper>(engine, *parts->writer);
-  return std::unique_ptr<EmbeddedLog>(new EmbeddedLog(std::move(parts)));
-}
-
-EmbeddedLog::~EmbeddedLog() {
-  parts_->sweeper.reset();
-  parts_->writer.reset();
-  // So that the next opening has nothing to replay. Without it, it replays.
-  if (auto synced = parts_->engine.index->Sync(); !synced) return;
+  auto waiters = std::make_shared<ReadWaiters>();
+  MILLRACE_ASSIGN_OR_RETURN(auto reopener, Reopener::Open(std::move(options), waiters));
+  return std::unique_ptr<EmbeddedLog>(new EmbeddedLog(std::move(waiters), std::move(reopener)));
 }
 
 // ---- streams and shards
 
 Result<StreamDescription> EmbeddedLog::CreateStream(const std::string& name, std::uint32_t shard_count,
                                                     Duration retention) {
+  MILLRACE_ASSIGN_OR_RETURN(auto parts, reopener_->Use());
   MILLRACE_RETURN_IF_ERROR(CheckStreamName(name));
   MILLRACE_RETURN_IF_ERROR(CheckRetention(retention));
   if (shard_count == 0 || shard_count > kShardsMax) {
@@ -168,12 +144,13 @@ Result<StreamDescription> EmbeddedLog::CreateStream(const std::string& name, std
     }
     return change;
   };
-  MILLRACE_RETURN_IF_ERROR(parts_->writer->Change(plan));
+  MILLRACE_RETURN_IF_ERROR(parts->writer->Change(plan));
   return DescribeStream(name);
 }
 
 Result<void> EmbeddedLog::DeleteStream(const std::string& name) {
-  return parts_->writer->Change([&](const CommitWriter::PlanContext& context) -> Result<ControlChange> {
+  MILLRACE_ASSIGN_OR_RETURN(auto parts, reopener_->Use());
+  return parts->writer->Change([&](const CommitWriter::PlanContext& context) -> Result<ControlChange> {
     const StreamState* stream = context.state.FindStream(name);
     if (stream == nullptr) return NoSuchStream(name);
     StreamState head = HeadOf(*stream);
@@ -183,20 +160,24 @@ Result<void> EmbeddedLog::DeleteStream(const std::string& name) {
 }
 
 Result<StreamDescription> EmbeddedLog::DescribeStream(const std::string& name) {
-  std::shared_lock lock(parts_->engine.mutex);
-  const StreamState* stream = std::as_const(parts_->engine.state).FindStream(name);
+  MILLRACE_ASSIGN_OR_RETURN(auto parts, reopener_->Use());
+  std::shared_lock lock(parts->engine.mutex);
+  const StreamState* stream = std::as_const(parts->engine.state).FindStream(name);
   if (stream == nullptr) return NoSuchStream(name);
   return Describe(*stream);
 }
 
 std::vector<std::string> EmbeddedLog::ListStreams() {
-  std::shared_lock lock(parts_->engine.mutex);
   std::vector<std::string> names;
-  for (const auto& [name, stream] : parts_->engine.state.streams_by_name()) names.push_back(name);
+  auto parts = reopener_->Use();
+  if (!parts) return names;
+  std::shared_lock lock((*parts)->engine.mutex);
+  for (const auto& [name, stream] : (*parts)->engine.state.streams_by_name()) names.push_back(name);
   return names;
 }
 
 Result<void> EmbeddedLog::SetRetention(const std::string& stream, Duration retention) {
+  MILLRACE_ASSIGN_OR_RETURN(auto parts, reopener_->Use());
   MILLRACE_RETURN_IF_ERROR(CheckRetention(retention));
   bool shorter = false;
   auto plan = [&](const CommitWriter::PlanContext& context) -> Result<ControlChange> {
@@ -208,13 +189,14 @@ Result<void> EmbeddedLog::SetRetention(const std::string& stream, Duration reten
     head.retention = retention;
     return ControlChange{StreamRow(head)};
   };
-  MILLRACE_RETURN_IF_ERROR(parts_->writer->Change(plan));
-  if (shorter) parts_->sweeper->LookEverywhere();
+  MILLRACE_RETURN_IF_ERROR(parts->writer->Change(plan));
+  if (shorter) parts->sweeper->LookEverywhere();
   return {};
 }
 
 Result<void> EmbeddedLog::SetPartitionRetention(const std::string& stream, const std::string& partition_key,
                                                 std::optional<Duration> retention) {
+  MILLRACE_ASSIGN_OR_RETURN(auto parts, reopener_->Use());
   if (retention) MILLRACE_RETURN_IF_ERROR(CheckRetention(*retention));
   if (partition_key.empty() || partition_key.size() > kPartitionKeyBytesMax)
     return Invalid("a bad partition key");
@@ -232,13 +214,14 @@ Result<void> EmbeddedLog::SetPartitionRetention(const std::string& stream, const
               state->HorizonOf(&rule, context.now) > state->HorizonOf(known, context.now);
     return ControlChange{PartitionRow(state->id, partition_key, rule)};
   };
-  MILLRACE_RETURN_IF_ERROR(parts_->writer->Change(plan));
-  if (shorter) parts_->sweeper->LookEverywhere();
+  MILLRACE_RETURN_IF_ERROR(parts->writer->Change(plan));
+  if (shorter) parts->sweeper->LookEverywhere();
   return {};
 }
 
 Result<std::vector<ShardDescription>> EmbeddedLog::SplitShard(const std::string& stream, ShardId shard,
                                                               HashKey new_starting_hash_key) {
+  MILLRACE_ASSIGN_OR_RETURN(auto parts, reopener_->Use());
   std::vector<ShardDescription> children;
   auto plan = [&](const CommitWriter::PlanContext& context) -> Result<ControlChange> {
     const StreamState* state = context.state.FindStream(stream);
@@ -264,12 +247,13 @@ Result<std::vector<ShardDescription>> EmbeddedLog::SplitShard(const std::string&
     return ControlChange{ShardRow(state->id, Closed(*parent, context.now)), ShardRow(state->id, children[0]),
                          ShardRow(state->id, children[1])};
   };
-  MILLRACE_RETURN_IF_ERROR(parts_->writer->Change(plan));
+  MILLRACE_RETURN_IF_ERROR(parts->writer->Change(plan));
   return children;
 }
 
 Result<ShardDescription> EmbeddedLog::MergeShards(const std::string& stream, ShardId shard,
                                                   ShardId adjacent) {
+  MILLRACE_ASSIGN_OR_RETURN(auto parts, reopener_->Use());
   ShardDescription child;
   auto plan = [&](const CommitWriter::PlanContext& context) -> Result<ControlChange> {
     const StreamState* state = context.state.FindStream(stream);
@@ -295,7 +279,7 @@ Result<ShardDescription> EmbeddedLog::MergeShards(const std::string& stream, Sha
     return ControlChange{ShardRow(state->id, Closed(*lower, context.now)),
                          ShardRow(state->id, Closed(*upper, context.now)), ShardRow(state->id, child)};
   };
-  MILLRACE_RETURN_IF_ERROR(parts_->writer->Change(plan));
+  MILLRACE_RETURN_IF_ERROR(parts->writer->Change(plan));
   return child;
 }
 
@@ -304,60 +288,74 @@ Result<ShardDescription> EmbeddedLog::MergeShards(const std::string& stream, Sha
 void EmbeddedLog::Put(const std::string& stream, PutRecord record, PutCallback done) {
   std::vector<PutRecord> records;
   records.push_back(std::move(record));
-  parts_->writer->Put(stream, std::move(records),
-                      [done = std::move(done)](std::vector<Result<PutReceipt>> results) {
-                        done(std::move(results.front()));
-                      });
+  PutMany(stream, std::move(records), [done = std::move(done)](std::vector<Result<PutReceipt>> results) {
+    done(std::move(results.front()));
+  });
 }
 
 void EmbeddedLog::PutMany(const std::string& stream, std::vector<PutRecord> records, PutManyCallback done) {
-  parts_->writer->Put(stream, std::move(records), std::move(done));
+  auto parts = reopener_->Use();
+  if (parts) return (*parts)->writer->Put(stream, std::move(records), std::move(done));
+  refusals_.Post([done = std::move(done), count = records.size(), error = parts.error()] {
+    done(std::vector<Result<PutReceipt>>(count, error));
+  });
 }
 
 // ---- reading
 
 Result<ShardPosition> EmbeddedLog::Seek(const std::string& stream, ShardId shard,
                                         const IteratorStart& start) {
-  return parts_->reader->Seek(stream, shard, start);
+  MILLRACE_ASSIGN_OR_RETURN(auto parts, reopener_->Use());
+  return parts->reader->Seek(stream, shard, start);
 }
 
 Result<ReadBatch> EmbeddedLog::Read(const std::string& stream, const ShardPosition& position,
                                     const ReadLimits& limits) {
-  return parts_->reader->Read(stream, position, limits);
+  MILLRACE_ASSIGN_OR_RETURN(auto parts, reopener_->Use());
+  return parts->reader->Read(stream, position, limits);
 }
 
 Subscription EmbeddedLog::NotifyReadable(const std::string& stream, const ShardPosition& position,
                                          std::function<void()> ready) {
-  RecordReader* reader = parts_->reader.get();
-  auto id = reader->StreamIdOf(stream);
-  StreamId stream_id = id ? *id : 0;  // no such stream: Read says so at once
+  auto parts = reopener_->Use();
   std::uint64_t after = position.after.fields().counter;
-  auto waiter = parts_->engine.waiters->Add(stream_id, position.shard, after, std::move(ready));
-  // What was committed before the waiter was there did not fire it.
-  parts_->writer->PostToNotifier(
-      [reader, stream_id, shard = position.shard, after, weak = std::weak_ptr(waiter)] {
-        if (!reader->IsReadable(stream_id, shard, after)) return;
-        if (auto held = weak.lock()) ReadWaiters::Fire(*held);
-      });
+  // No such stream: Read says so at once. Not open: everybody is told when it is.
+  StreamId stream_id = 0;
+  if (parts) {
+    if (auto id = (*parts)->reader->StreamIdOf(stream)) stream_id = *id;
+  }
+  auto waiter = waiters_->Add(stream_id, position.shard, after, std::move(ready));
+  if (parts) {
+    // What was committed before the waiter was there did not fire it.
+    (*parts)->writer->PostToNotifier([reader = (*parts)->reader.get(), stream_id, shard = position.shard,
+                                      after, weak = std::weak_ptr(waiter)] {
+      if (!reader->IsReadable(stream_id, shard, after)) return;
+      if (auto held = weak.lock()) ReadWaiters::Fire(*held);
+    });
+  }
   return ReadWaiters::ToSubscription(std::move(waiter));
 }
 
 Result<std::vector<RecordInfo>> EmbeddedLog::Find(const std::string& stream, const std::string& partition_key,
                                                   const AttributeQuery& query) {
-  return parts_->reader->Find(stream, partition_key, query);
+  MILLRACE_ASSIGN_OR_RETURN(auto parts, reopener_->Use());
+  return parts->reader->Find(stream, partition_key, query);
 }
 
 Result<SharedBytes> EmbeddedLog::Fetch(const std::string& stream, ShardId shard,
                                        const SequenceNumber& sequence_number) {
-  return parts_->reader->Fetch(stream, shard, sequence_number);
+  MILLRACE_ASSIGN_OR_RETURN(auto parts, reopener_->Use());
+  return parts->reader->Fetch(stream, shard, sequence_number);
 }
 
 Result<PartitionDescription> EmbeddedLog::DescribePartition(const std::string& stream,
                                                             const std::string& partition_key) {
-  return parts_->reader->DescribePartition(stream, partition_key);
+  MILLRACE_ASSIGN_OR_RETURN(auto parts, reopener_->Use());
+  return parts->reader->DescribePartition(stream, partition_key);
 }
 
 Result<void> EmbeddedLog::DeletePartition(const std::string& stream, const std::string& partition_key) {
+  MILLRACE_ASSIGN_OR_RETURN(auto parts, reopener_->Use());
   StreamId id = 0;
   auto plan = [&](const CommitWriter::PlanContext& context) -> Result<ControlChange> {
     const StreamState* state = context.state.FindStream(stream);
@@ -369,24 +367,26 @@ Result<void> EmbeddedLog::DeletePartition(const std::string& stream, const std::
     rule.purge_swept = false;
     return ControlChange{PartitionRow(id, partition_key, rule)};
   };
-  MILLRACE_RETURN_IF_ERROR(parts_->writer->Change(plan));
+  MILLRACE_RETURN_IF_ERROR(parts->writer->Change(plan));
   // Durable from here on; rows and bytes that cannot go now go with the next sweep.
-  return parts_->sweeper->SweepPartition(id, partition_key);
+  return parts->sweeper->SweepPartition(id, partition_key);
 }
 
 // ---- metadata
 
 Result<MetadataEntry> EmbeddedLog::GetMetadata(const std::string& key) {
-  std::shared_lock lock(parts_->engine.mutex);
-  const auto& metadata = parts_->engine.state.metadata();
+  MILLRACE_ASSIGN_OR_RETURN(auto parts, reopener_->Use());
+  std::shared_lock lock(parts->engine.mutex);
+  const auto& metadata = parts->engine.state.metadata();
   auto found = metadata.find(key);
   if (found == metadata.end()) return Error{ErrorCode::kNotFound, "there is no metadata '" + key + "'"};
   return MetadataEntry{key, found->second.value, found->second.version};
 }
 
 Result<std::vector<MetadataEntry>> EmbeddedLog::ListMetadata(const std::string& key_prefix) {
-  std::shared_lock lock(parts_->engine.mutex);
-  const auto& metadata = parts_->engine.state.metadata();
+  MILLRACE_ASSIGN_OR_RETURN(auto parts, reopener_->Use());
+  std::shared_lock lock(parts->engine.mutex);
+  const auto& metadata = parts->engine.state.metadata();
   std::vector<MetadataEntry> entries;
   for (auto it = metadata.lower_bound(key_prefix); it != metadata.end() && it->first.starts_with(key_prefix);
        ++it) {
@@ -397,20 +397,28 @@ Result<std::vector<MetadataEntry>> EmbeddedLog::ListMetadata(const std::string& 
 
 Result<std::uint64_t> EmbeddedLog::PutMetadata(const std::string& key, Bytes value,
                                                std::optional<std::uint64_t> expected_version) {
+  MILLRACE_ASSIGN_OR_RETURN(auto parts, reopener_->Use());
   MILLRACE_RETURN_IF_ERROR(CheckMetadata(key, value));
-  return parts_->writer->PutMetadata(key, std::move(value), expected_version);
+  return parts->writer->PutMetadata(key, std::move(value), expected_version);
 }
 
 Result<void> EmbeddedLog::DeleteMetadata(const std::string& key) {
-  auto removed = parts_->writer->PutMetadata(key, std::nullopt, std::nullopt);
+  MILLRACE_ASSIGN_OR_RETURN(auto parts, reopener_->Use());
+  auto removed = parts->writer->PutMetadata(key, std::nullopt, std::nullopt);
   if (!removed) return std::move(removed).error();
   return {};
 }
 
 Result<CommitReceipt> EmbeddedLog::Commit(CommitBatch batch) {
-  return parts_->writer->Commit(std::move(batch));
+  MILLRACE_ASSIGN_OR_RETURN(auto parts, reopener_->Use());
+  return parts->writer->Commit(std::move(batch));
 }
 
-Result<void> EmbeddedLog::Sweep() { return parts_->sweeper->Sweep(); }
+StorageStatus EmbeddedLog::Status() { return reopener_->Status(); }
+
+Result<void> EmbeddedLog::Sweep() {
+  MILLRACE_ASSIGN_OR_RETURN(auto parts, reopener_->Use());
+  return parts->sweeper->Sweep();
+}
 
 }  // namespace millrace::storage

@@ -16,10 +16,15 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "storage/disk_budget.h"
 #include "storage/file_system.h"
 #include "storage/record_log.h"
+#include "storage/task_thread.h"
 
 namespace millrace::storage {
+
+class ReadWaiters;
+class Reopener;
 
 struct EmbeddedLogOptions {
   std::string path;                            // of the data directory; made when it is not there
@@ -30,9 +35,15 @@ struct EmbeddedLogOptions {
   Duration group_wait{0};                      // an idle writer waits this long for company of the first put
   std::uint64_t segment_bytes = 256u << 20;    // a segment takes no further group above this size
   std::uint64_t control_bytes = 4u << 20;      // a control segment is replaced by a snapshot above this size
-  std::uint64_t reserve_bytes = 64u << 20;  // puts get kNoSpace below this much free disk: room for deleting
+  std::uint64_t reserve_bytes =
+      64u << 20;        // room for deleting, mostly a file of that size: puts get kNoSpace
+  DiskBudget budget{};  // beyond it the oldest records go; the default: no limit
   std::uint64_t metadata_bytes_max = 256u << 20;       // keys and values of all metadata, held in memory
   Duration sweep_interval = std::chrono::seconds(10);  // of real time, between two looks for what has expired
+  Duration budget_interval = std::chrono::seconds(1);  // likewise, between two looks at the disk
+  // A log that has stopped taking writes is opened again after this, and then at longer and longer intervals,
+  // up to 30 s. None: not before somebody opens it.
+  std::optional<Duration> reopen_after{};
   std::size_t index_write_buffer_bytes = 32u << 20;
   std::size_t index_cache_bytes = 64u << 20;
 };
@@ -81,15 +92,18 @@ class EmbeddedLog final : public RecordLog {
                                     std::optional<std::uint64_t> expected_version = std::nullopt) override;
   Result<void> DeleteMetadata(const std::string& key) override;
   Result<CommitReceipt> Commit(CommitBatch batch) override;
+  StorageStatus Status() override;
 
   // Looks for what has expired now rather than at the next interval, and gives its space back before
   // returning.
   Result<void> Sweep();
 
  private:
-  struct Parts;
-  explicit EmbeddedLog(std::unique_ptr<Parts> parts);
-  std::unique_ptr<Parts> parts_;
+  EmbeddedLog(std::shared_ptr<ReadWaiters> waiters, std::unique_ptr<Reopener> reopener);
+
+  const std::shared_ptr<ReadWaiters> waiters_;
+  TaskThread refusals_;  // of puts while the log is not open
+  const std::unique_ptr<Reopener> reopener_;
 };
 
 }  // namespace millrace::storage

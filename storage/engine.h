@@ -1,12 +1,15 @@
 // What the parts of the embedded engine share. Internal to storage.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <shared_mutex>
 #include <string>
 
+#include "storage/ballast.h"
 #include "storage/control_state.h"
 #include "storage/data_directory.h"
+#include "storage/disk_monitor.h"
 #include "storage/embedded_log.h"
 #include "storage/index.h"
 #include "storage/read_waiters.h"
@@ -17,7 +20,12 @@ namespace millrace::storage {
 
 struct Engine {
   Engine(EmbeddedLogOptions o, DataDirectory d)
-      : options(std::move(o)), directory(std::move(d)), segments(*options.files, directory) {}
+      : options(std::move(o)),
+        directory(std::move(d)),
+        segments(*options.files, directory),
+        ballast(*options.files, BallastPath(directory.path), BallastBytes(options.reserve_bytes)),
+        monitor(*options.files, directory, segments, ballast,
+                {options.budget, options.reserve_bytes, options.segment_bytes, options.clock}) {}
 
   const EmbeddedLogOptions options;
   const DataDirectory directory;
@@ -29,7 +37,10 @@ struct Engine {
 
   std::unique_ptr<Index> index;
   SegmentStore segments;
-  std::shared_ptr<ReadWaiters> waiters = std::make_shared<ReadWaiters>();
+  Ballast ballast;
+  DiskMonitor monitor;
+  std::shared_ptr<ReadWaiters> waiters;
+  std::function<void()> on_failure;  // the writer has stopped taking writes
 
   FileSystem& files() const { return *options.files; }
   Timestamp Now() const { return options.clock->Now(); }

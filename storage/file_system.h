@@ -34,6 +34,8 @@ class File {
   // Gives the blocks back to the disk; the range reads as zeros, the size stays. Both multiples of
   // kBlockBytes.
   virtual Result<void> PunchHole(std::uint64_t offset, std::uint64_t length) = 0;
+  // Takes blocks of the disk for the first `size` bytes; a shorter file becomes that long.
+  virtual Result<void> Allocate(std::uint64_t size) = 0;
   virtual Result<std::uint64_t> Size() = 0;
   // What the file takes on the disk: less than its size when it has holes.
   virtual Result<std::uint64_t> AllocatedBytes() = 0;
@@ -58,6 +60,12 @@ struct DirectoryEntry {
   bool directory = false;
 };
 
+struct DiskSpace {
+  std::uint64_t total_bytes = 0;
+  std::uint64_t free_bytes = 0;  // that this process may still write
+  bool read_only = false;        // mounted so, or remounted after an error
+};
+
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
@@ -73,8 +81,8 @@ class FileSystem {
   virtual Result<bool> Exists(const std::string& path) = 0;
   // Makes the file if needed and locks it for this process; the text of kUnavailable names the holder's pid.
   virtual Result<std::unique_ptr<FileLock>> Lock(const std::string& path) = 0;
-  // Bytes that this process may still write to the disk that holds `path`.
-  virtual Result<std::uint64_t> FreeBytes(const std::string& path) = 0;
+  // Of the disk that holds `path`.
+  virtual Result<DiskSpace> Space(const std::string& path) = 0;
 };
 
 // The machine's own. Lives for ever.

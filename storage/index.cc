@@ -135,7 +135,7 @@ void IndexBatch::AddRecord(StreamId stream, const IndexedRecord& record) {
   impl_->Count(SegmentCountKey(record.segment), 1, data_bytes);
 }
 
-void IndexBatch::RemoveRecord(StreamId stream, const IndexedRecord& record) {
+void IndexBatch::RemoveRecord(StreamId stream, const IndexedRecord& record, bool counted) {
   auto& batch = impl_->batch;
   batch.Delete(RecordKey(stream, record.shard, record.counter));
   ForEachIndexed(record, [&](std::uint8_t id, ByteSpan value) {
@@ -143,7 +143,7 @@ void IndexBatch::RemoveRecord(StreamId stream, const IndexedRecord& record) {
   });
   auto data_bytes = static_cast<std::int64_t>(record.data_bytes);
   impl_->Count(UsageKey(stream, record.partition_key), -1, -data_bytes);
-  impl_->Count(SegmentCountKey(record.segment), -1, -data_bytes);
+  if (counted) impl_->Count(SegmentCountKey(record.segment), -1, -data_bytes);
 }
 
 void IndexBatch::SetMarker(SegmentId segment, const SegmentMarker& marker) {

@@ -62,7 +62,8 @@ class IndexBatch {
 
   // Rows and counts of a record. REQUIRES: its attributes are well formed.
   void AddRecord(StreamId stream, const IndexedRecord& record);
-  void RemoveRecord(StreamId stream, const IndexedRecord& record);
+  // `counted`: its segment still has a count to take it from.
+  void RemoveRecord(StreamId stream, const IndexedRecord& record, bool counted = true);
   void SetMarker(SegmentId segment, const SegmentMarker& marker);
   void RemoveSegment(SegmentId segment);    // marker and count
   void RemoveStreamUsage(StreamId stream);  // what is left of the counts of a deleted stream

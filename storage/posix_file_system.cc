@@ -93,6 +93,13 @@ class PosixFile final : public File {
     return {};
   }
 
+  Result<void> Allocate(std::uint64_t size) override {
+    if (int failed = ::posix_fallocate(fd_, 0, static_cast<off_t>(size)); failed != 0) {
+      return ErrnoError(failed, "taking space for", path_);
+    }
+    return {};
+  }
+
   Result<std::uint64_t> Size() override {
     struct stat info {};
     if (::fstat(fd_, &info) != 0) return ErrnoError(errno, "asking for the size of", path_);
@@ -201,10 +208,12 @@ class PosixFiles final : public FileSystem {
     return std::unique_ptr<FileLock>(std::move(lock));
   }
 
-  Result<std::uint64_t> FreeBytes(const std::string& path) override {
+  Result<DiskSpace> Space(const std::string& path) override {
     struct statvfs info {};
     if (::statvfs(path.c_str(), &info) != 0) return ErrnoError(errno, "asking for the free space of", path);
-    return static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize;
+    return DiskSpace{static_cast<std::uint64_t>(info.f_blocks) * info.f_frsize,
+                     static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize,
+                     (info.f_flag & ST_RDONLY) != 0};
   }
 };
 

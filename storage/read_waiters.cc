@@ -46,6 +46,17 @@ void ReadWaiters::FireStream(StreamId stream, const std::function<bool(ShardId, 
   }
 }
 
+void ReadWaiters::FireAll() {
+  std::vector<std::shared_ptr<ReadWaiter>> waiting;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [key, weak] : waiters_) {
+      if (auto waiter = weak.lock()) waiting.push_back(std::move(waiter));
+    }
+  }
+  for (const auto& waiter : waiting) Fire(*waiter);
+}
+
 void ReadWaiters::Fire(ReadWaiter& waiter) {
   std::lock_guard lock(waiter.mutex_);
   auto ready = std::exchange(waiter.ready_, nullptr);

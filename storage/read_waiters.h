@@ -27,6 +27,8 @@ class ReadWaiters : public std::enable_shared_from_this<ReadWaiters> {
   // Fires those of the shard that wait behind a counter below `tip`.
   void FireShard(StreamId stream, ShardId shard, std::uint64_t tip);
   // Those of the stream for which `readable(shard, after)` says so.
+  // Everybody who waits: the log was opened again, and whoever reads finds out what there is.
+  void FireAll();
   void FireStream(StreamId stream, const std::function<bool(ShardId, std::uint64_t)>& readable);
   static void Fire(ReadWaiter& waiter);
 

@@ -36,6 +36,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "storage/ids.h"
+#include "storage/storage_status.h"
 
 namespace millrace::storage {
 
@@ -243,7 +244,8 @@ class RecordLog {
   virtual Result<ReadBatch> Read(const std::string& stream, const ShardPosition& position,
                                  const ReadLimits& limits) = 0;
   // Calls `ready` once, as soon as Read at `position` would give a record or the shard's end (at once, when
-  // it would now). On the engine's thread: hand over and return. Letting the subscription go ends the wait.
+  // it would now), or after an interruption (then Read may give nothing). On the engine's thread: hand over
+  // and return. Letting the subscription go ends the wait.
   virtual Subscription NotifyReadable(const std::string& stream, const ShardPosition& position,
                                       std::function<void()> ready) = 0;
 
@@ -266,10 +268,13 @@ class RecordLog {
                                             std::optional<std::uint64_t> expected_version = std::nullopt) = 0;
   virtual Result<void> DeleteMetadata(const std::string& key) = 0;
 
-  // -- metadata and records as one: after a power loss all of the batch is there or none of it. Waits until it
-  // is durable; by then readers see all of it. Nothing is done where a version is not the expected one
+  // -- metadata and records as one: after a power loss all of the batch is there or none of it. Waits until
+  // it is durable; by then readers see all of it. Nothing is done where a version is not the expected one
   // (kFailedPrecondition), a stream is not there (kNotFound), or a record or key is refused.
   virtual Result<CommitReceipt> Commit(CommitBatch batch) = 0;
+
+  // -- the disk. Never waits for it. An engine without one is always well.
+  virtual StorageStatus Status() { return {}; }
 };
 
 // Puts and waits: for tests and tools.

@@ -227,8 +227,9 @@ Result<SharedBytes> RecordReader::Fetch(const std::string& stream, ShardId shard
   if (!row) {
     std::shared_lock lock(engine_.mutex);
     const StreamState* state = std::as_const(engine_.state).FindStream(view.stream);
-    bool old = state != nullptr && Timestamp{static_cast<std::int64_t>(fields.counter)} <
-                                       state->HorizonOf(nullptr, engine_.Now());
+    bool old = state != nullptr && (fields.counter <= state->evicted_through ||
+                                    Timestamp{static_cast<std::int64_t>(fields.counter)} <
+                                        state->HorizonOf(nullptr, engine_.Now()));
     return old && fields.counter != 0 ? expired() : absent();
   }
   if (IsDead(view.stream, *row, engine_.Now())) return expired();

@@ -311,8 +311,8 @@ Result<WriterStart> Recover(Engine& engine) {
       start.last_counter = std::max(start.last_counter, segment.scan.last_counter);
       durable_counter = std::max(durable_counter, segment.scan.durable_counter);
     }
-    engine.segments.Add(
-        {id, row.retention_class, row.created, segment.scan.sealed, SweepDueOf(row, rules), 0});
+    engine.segments.Add({id, row.retention_class, row.created, segment.scan.sealed, SweepDueOf(row, rules), 0,
+                         std::max(marker.last_counter, segment.scan.last_counter)});
     if (segment.scan.end > 0) open.push_back(std::move(segment));
   }
 
@@ -365,7 +365,7 @@ Result<WriterStart> Recover(Engine& engine) {
     if (segment.scan.sealed) continue;
     start.lanes[segment.retention_class] = {
         std::make_unique<SegmentAppender>(std::move(segment.file), store, segment.segment, segment.scan.end),
-        segment.created};
+        segment.created, std::max(segment.marker.last_counter, segment.scan.last_counter)};
   }
   return start;
 }

@@ -206,9 +206,9 @@ class RocksFileSystem final : public rocksdb::FileSystem {
   }
   IOStatus GetFreeSpace(const std::string& path, const IOOptions&, std::uint64_t* free,
                         IODebugContext*) override {
-    auto bytes = files_.FreeBytes(path);
-    *free = bytes ? *bytes : 0;
-    return ToStatus(bytes);
+    auto space = files_.Space(path);
+    *free = space ? space->free_bytes : 0;
+    return ToStatus(space);
   }
   IOStatus IsDirectory(const std::string& path, const IOOptions&, bool* is_directory,
                        IODebugContext*) override {

@@ -11,9 +11,13 @@ void SegmentStore::Add(const SegmentInfo& info) {
   segments_[info.segment] = info;
 }
 
-void SegmentStore::SetSealed(SegmentId segment) {
+void SegmentStore::SetSealed(SegmentId segment, std::uint64_t last_counter) {
   std::lock_guard lock(mutex_);
-  if (auto found = segments_.find(segment); found != segments_.end()) found->second.sealed = true;
+  auto found = segments_.find(segment);
+  if (found == segments_.end()) return;
+  found->second.sealed = true;
+  found->second.last_counter = last_counter;
+  found->second.disk_bytes = 0;
 }
 
 void SegmentStore::SetSweepDue(SegmentId segment, Timestamp due) {
@@ -32,6 +36,11 @@ std::vector<SegmentInfo> SegmentStore::List() const {
   list.reserve(segments_.size());
   for (const auto& [id, info] : segments_) list.push_back(info);
   return list;
+}
+
+bool SegmentStore::Has(SegmentId segment) const {
+  std::lock_guard lock(mutex_);
+  return segments_.contains(segment);
 }
 
 std::size_t SegmentStore::Count() const {

@@ -22,7 +22,8 @@ struct SegmentInfo {
   Timestamp created;
   bool sealed = false;
   Timestamp sweep_due = Timestamp{0};  // nothing in it expires before
-  std::uint64_t disk_bytes = 0;        // when the sweeper last looked
+  std::uint64_t disk_bytes = 0;        // when the sweeper last looked; 0: it has to look
+  std::uint64_t last_counter = 0;      // of sealed ones: no record in it has a higher one
 };
 
 class SegmentStore {
@@ -32,10 +33,11 @@ class SegmentStore {
   SegmentStore(FileSystem& files, const DataDirectory& directory) : files_(files), directory_(directory) {}
 
   void Add(const SegmentInfo& info);
-  void SetSealed(SegmentId segment);
+  void SetSealed(SegmentId segment, std::uint64_t last_counter);
   void SetSweepDue(SegmentId segment, Timestamp due);
   void SetDiskBytes(SegmentId segment, std::uint64_t bytes);
   std::vector<SegmentInfo> List() const;
+  bool Has(SegmentId segment) const;
   std::size_t Count() const;
   // Out of the list and off the disk. kNotFound from the disk is success.
   Result<void> Remove(SegmentId segment);

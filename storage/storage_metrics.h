@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/metrics.h"
+#include "storage/storage_status.h"
 
 namespace millrace::storage {
 
@@ -34,13 +35,31 @@ struct StorageMetrics {
                                                   "Records whose stored bytes do not match their checksum");
   prometheus::Gauge& segments = GetGauge("millrace_storage_segments", "Data segment files");
   prometheus::Gauge& disk_bytes =
-      GetGauge("millrace_storage_disk_bytes", "What the data segments take on the disk");
+      GetGauge("millrace_storage_disk_bytes", "What records, index and reserve take on the disk");
+  prometheus::Gauge& disk_free_bytes =
+      GetGauge("millrace_storage_disk_free_bytes", "What is free on the disk");
+  prometheus::Gauge& budget_bytes = GetGauge("millrace_storage_budget_bytes",
+                                             "What the store may take of the disk now; 0: no budget is set");
+  prometheus::Gauge& state =
+      GetGauge("millrace_storage_state", "0 ok, 1 evicting, 2 full, 3 stalled, 4 failing, 5 read-only");
   prometheus::Counter& expired_records =
       GetCounter("millrace_storage_removed_records_total", "Records removed: expired or deleted");
+  prometheus::Counter& evictions =
+      GetCounter("millrace_storage_evictions_total", "How often the oldest records went for the disk budget");
+  prometheus::Counter& evicted_records =
+      GetCounter("millrace_storage_evicted_records_total", "Records that went for the disk budget");
+  prometheus::Counter& evicted_bytes = GetCounter("millrace_storage_evicted_bytes_total", "Their data");
   prometheus::Counter& unlinked_segments =
       GetCounter("millrace_storage_unlinked_segments_total", "Segments given back to the disk whole");
   prometheus::Counter& punched_bytes =
       GetCounter("millrace_storage_punched_bytes_total", "Bytes given back to the disk as holes");
+
+  void ShowStatus(const StorageStatus& status) {
+    disk_bytes.Set(static_cast<double>(status.used_bytes));
+    disk_free_bytes.Set(static_cast<double>(status.free_bytes));
+    budget_bytes.Set(static_cast<double>(status.budget_bytes.value_or(0)));
+    state.Set(static_cast<double>(status.state));
+  }
 };
 
 }  // namespace millrace::storage

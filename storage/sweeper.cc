@@ -28,34 +28,64 @@ Sweeper::~Sweeper() {
 }
 
 void Sweeper::Run() {
+  const Duration interval = std::min(engine_.options.sweep_interval, engine_.options.budget_interval);
+  auto swept_at = std::chrono::steady_clock::now();
   std::unique_lock lock(mutex_);
-  while (!changed_.wait_for(lock, engine_.options.sweep_interval, [this] { return stopping_; })) {
+  while (!changed_.wait_for(lock, interval, [this] { return stopping_; })) {
     lock.unlock();
-    if (auto swept = Sweep(); !swept) {
-      Log(LogLevel::kWarning, "sweeping what has expired failed; trying again later",
-          {{"error", swept.error().ToString()}});
+    const auto now = std::chrono::steady_clock::now();
+    Result<void> done;
+    if (now - swept_at >= engine_.options.sweep_interval) {
+      swept_at = now;
+      done = Sweep();
+    } else {
+      const std::lock_guard sweeping(sweep_mutex_);
+      done = KeepBudget();
     }
+    Report(done);
     lock.lock();
   }
 }
 
+void Sweeper::Report(const Result<void>& done) {
+  if (done) {
+    failing_ = false;
+    return;
+  }
+  engine_.monitor.NoteError(done.error());
+  // What keeps failing is said once, until it works again.
+  if (!std::exchange(failing_, true)) {
+    Log(LogLevel::kWarning, "sweeping what has expired failed; trying again until it works",
+        {{"error", done.error().ToString()}});
+  }
+  // Deleting needs a little space of its own: the next try has it.
+  if (done.error().code == ErrorCode::kNoSpace) engine_.ballast.Release();
+}
+
+bool Sweeper::stopping() {
+  std::lock_guard lock(mutex_);
+  return stopping_;
+}
+
 Result<void> Sweeper::Sweep() {
   std::lock_guard lock(sweep_mutex_);
+  auto kept = KeepBudget();
   auto swept = SweepLocked();
-  UpdateGauges();
-  return swept;
+  if (auto measured = Measure(); kept && swept && !measured) return measured;
+  return kept ? swept : kept;
 }
 
 Result<void> Sweeper::SweepLocked() {
-  if (auto sealed = writer_.SealOld(); !sealed && sealed.error().code == ErrorCode::kUnavailable)
+  if (auto sealed = writer_.Seal(false); !sealed && sealed.error().code == ErrorCode::kUnavailable)
     return sealed;
+  MILLRACE_RETURN_IF_ERROR(SweepEvicted());
+  MILLRACE_RETURN_IF_ERROR(SettleEviction());
   MILLRACE_RETURN_IF_ERROR(SweepStreams());
   MILLRACE_RETURN_IF_ERROR(SweepPartitions());
   Timestamp now = engine_.Now();
   for (const SegmentInfo& segment : engine_.segments.List()) {
     if (segment.sweep_due <= now) MILLRACE_RETURN_IF_ERROR(SweepSegment(segment, now));
-    std::lock_guard lock(mutex_);
-    if (stopping_) return {};
+    if (stopping()) return {};
   }
   MILLRACE_RETURN_IF_ERROR(RemoveEmptySegments());
   MILLRACE_RETURN_IF_ERROR(RemoveOldShards(now));
@@ -231,14 +261,16 @@ Result<void> Sweeper::RaiseTrims(const std::map<StreamId, std::vector<std::strin
 Result<void> Sweeper::Remove(const std::vector<Removal>& removals) {
   if (removals.empty()) return {};
   IndexBatch batch;
-  for (const Removal& removal : removals) batch.RemoveRecord(removal.stream, removal.record);
+  for (const Removal& removal : removals) {
+    batch.RemoveRecord(removal.stream, removal.record, engine_.segments.Has(removal.record.segment));
+  }
   MILLRACE_RETURN_IF_ERROR(engine_.index->Write(batch));
   MILLRACE_RETURN_IF_ERROR(engine_.index->Sync());
   engine_.metrics.expired_records.Increment(static_cast<double>(removals.size()));
   std::map<SegmentId, std::unique_ptr<File>> files;
   for (const Removal& removal : removals) {
     BlockRange range = WholeBlocks(removal.record.data_offset(), removal.record.data_bytes);
-    if (range.length == 0) continue;
+    if (range.length == 0 || !engine_.segments.Has(removal.record.segment)) continue;
     auto& file = files[removal.record.segment];
     if (!file) {
       auto opened =
@@ -247,6 +279,7 @@ Result<void> Sweeper::Remove(const std::vector<Removal>& removals) {
       file = std::move(*opened);
     }
     MILLRACE_RETURN_IF_ERROR(file->PunchHole(range.offset, range.length));
+    engine_.segments.SetDiskBytes(removal.record.segment, 0);
     engine_.metrics.punched_bytes.Increment(static_cast<double>(range.length));
   }
   return {};
@@ -323,25 +356,6 @@ Result<void> Sweeper::RemoveOldRules() {
     return change;
   };
   return writer_.Change(plan);
-}
-
-void Sweeper::UpdateGauges() {
-  std::uint64_t bytes = 0;
-  std::size_t count = 0;
-  for (const SegmentInfo& segment : engine_.segments.List()) {
-    ++count;
-    if (segment.sealed && segment.disk_bytes != 0 && segment.sweep_due > engine_.Now()) {
-      bytes += segment.disk_bytes;
-      continue;
-    }
-    auto file = engine_.segments.OpenForRead(segment.segment);
-    auto allocated = file ? (*file)->AllocatedBytes() : Result<std::uint64_t>(std::uint64_t{0});
-    if (!allocated) continue;
-    engine_.segments.SetDiskBytes(segment.segment, *allocated);
-    bytes += *allocated;
-  }
-  engine_.metrics.segments.Set(static_cast<double>(count));
-  engine_.metrics.disk_bytes.Set(static_cast<double>(bytes));
 }
 
 }  // namespace millrace::storage

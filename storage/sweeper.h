@@ -4,10 +4,11 @@
 // Order, so that nothing that is gone comes back and nothing that is there points to nothing: first the
 // control state says that it is gone (durable), then the index rows go (synced), then the bytes: a hole where
 // the record lies, or the whole segment when nothing in it lives. A segment is read (heads only) no earlier
-// than something in it can expire. A disk budget would go here: it decides on an earlier horizon, and the
-// rest is the same.
+// than something in it can expire.
 //
-// Threads: any may call Sweep and SweepPartition, one at a time gets in; its own thread calls Sweep.
+// It also keeps the disk budget, in another order: sweeper_eviction.cc.
+//
+// Threads: any may call Sweep and SweepPartition, one at a time gets in; its own thread calls both parts.
 #pragma once
 
 #include <condition_variable>
@@ -42,6 +43,20 @@ class Sweeper {
 
   void Run();
   Result<void> SweepLocked();
+  bool stopping();
+  void Report(const Result<void>& done);  // its own thread only
+
+  // Lets the oldest records go until the budget holds.
+  Result<void> KeepBudget();
+  Result<void> Measure();
+  std::vector<SegmentInfo> SealedOldestFirst() const;
+  // Whole segments, of at least `excess` bytes where there are so many. False: there is nothing to take.
+  Result<bool> Evict(std::uint64_t excess);
+  // Removes the rows, and punches the bytes, of what an eviction has hidden.
+  Result<void> SweepEvicted();
+  // So that the next opening need not do it again.
+  Result<void> SettleEviction();
+
   Result<void> SweepStreams();
   Result<void> SweepPartitions();
   Result<void> SweepPartitionLocked(StreamId stream, const std::string& partition_key);
@@ -52,15 +67,16 @@ class Sweeper {
   Result<void> RemoveOldRules();
   // Rows, then bytes.
   Result<void> Remove(const std::vector<Removal>& removals);
-  void UpdateGauges();
 
   Engine& engine_;
   CommitWriter& writer_;
-  std::mutex sweep_mutex_;  // one sweep at a time, so that no count is taken down twice
+  std::mutex sweep_mutex_;           // one sweep at a time, so that no count is taken down twice
+  std::uint64_t evicted_swept_ = 0;  // GUARDED_BY(sweep_mutex_); no row has a counter up to this
 
   std::mutex mutex_;
   std::condition_variable changed_;
   bool stopping_ = false;  // GUARDED_BY(mutex_)
+  bool failing_ = false;   // its own thread only
   std::thread thread_;     // last: starts when the rest is there
 };
 

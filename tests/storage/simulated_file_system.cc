@@ -70,6 +70,17 @@ class SimulatedFile final : public File {
     return files_.Mutate(FileCall::kPunch, path_, *inode_,
                          {SimulatedFileSystem::Change::kPunch, offset, length, {}});
   }
+  Result<void> Allocate(std::uint64_t size) override {
+    std::uint64_t had = 0;
+    {
+      std::lock_guard lock(files_.mutex_);
+      had = inode_->current.size();
+    }
+    if (size <= had) return {};
+    const Bytes zeros(static_cast<std::size_t>(size - had));
+    ByteSpan part(zeros);
+    return WriteAt(had, std::span(&part, 1));
+  }
   Result<std::uint64_t> Size() override {
     std::lock_guard lock(files_.mutex_);
     return std::uint64_t{inode_->current.size()};
@@ -135,6 +146,16 @@ void SimulatedFileSystem::SetCapacity(std::uint64_t bytes) {
   capacity_ = bytes;
 }
 
+void SimulatedFileSystem::SetOthers(std::uint64_t bytes) {
+  std::lock_guard lock(mutex_);
+  others_ = bytes;
+}
+
+void SimulatedFileSystem::SetReadOnly(bool read_only) {
+  std::lock_guard lock(mutex_);
+  read_only_ = read_only;
+}
+
 std::uint64_t SimulatedFileSystem::UsedBytes() const {
   std::lock_guard lock(mutex_);
   return UsedLocked();
@@ -170,6 +191,7 @@ Result<void> SimulatedFileSystem::Count(FileCall call, const std::string& path, 
     if (half == nullptr) return PowerIsOff();
     *half = true;
   }
+  if (read_only_) return Error{ErrorCode::kIo, path + ": read-only file system"};
   if (fault_) {
     if (auto error = fault_(call, path)) {
       if (half != nullptr) *half = true;
@@ -203,7 +225,7 @@ Result<void> SimulatedFileSystem::Mutate(FileCall call, const std::string& path,
   if (counted && change.kind == Change::kWrite && capacity_ != kNever) {
     std::uint64_t grows =
         std::max<std::uint64_t>(inode.current.size(), change.offset + change.length) - inode.current.size();
-    if (UsedLocked() + grows > capacity_) {
+    if (UsedLocked() + others_ + grows > capacity_) {
       half = true;
       counted = Error{ErrorCode::kNoSpace, "writing " + path + ": no space left"};
     }
@@ -358,12 +380,13 @@ Result<std::unique_ptr<FileLock>> SimulatedFileSystem::Lock(const std::string& g
   return std::unique_ptr<FileLock>(std::make_unique<SimulatedLock>(*this, path));
 }
 
-Result<std::uint64_t> SimulatedFileSystem::FreeBytes(const std::string&) {
+Result<DiskSpace> SimulatedFileSystem::Space(const std::string&) {
   std::lock_guard lock(mutex_);
   if (power_lost_) return PowerIsOff();
-  std::uint64_t used = UsedLocked();
-  if (capacity_ == kNever) return std::uint64_t{1} << 40;
-  return capacity_ > used ? capacity_ - used : 0;
+  constexpr std::uint64_t kLarge = std::uint64_t{1} << 40;
+  std::uint64_t used = UsedLocked() + others_;
+  std::uint64_t total = capacity_ == kNever ? kLarge : capacity_;
+  return DiskSpace{total, total > used ? total - used : 0, read_only_};
 }
 
 std::unique_ptr<SimulatedFileSystem> SimulatedFileSystem::Crash(LossMode mode, std::uint64_t seed) const {

@@ -64,6 +64,10 @@ class SimulatedFileSystem final : public FileSystem {
   void SetFault(std::function<std::optional<Error>(FileCall, const std::string& path)> fault);
   // Bytes that the disk has; writes beyond get kNoSpace.
   void SetCapacity(std::uint64_t bytes);
+  // What others on the disk take of the capacity.
+  void SetOthers(std::uint64_t bytes);
+  // The next changes fail, as on a disk that was remounted so after an error.
+  void SetReadOnly(bool read_only);
   std::uint64_t UsedBytes() const;
 
   // -- looking and damaging, for tests. `change` gets the bytes as they are on the disk and in the cache.
@@ -79,7 +83,7 @@ class SimulatedFileSystem final : public FileSystem {
   Result<std::vector<DirectoryEntry>> List(const std::string& directory) override;
   Result<bool> Exists(const std::string& path) override;
   Result<std::unique_ptr<FileLock>> Lock(const std::string& path) override;
-  Result<std::uint64_t> FreeBytes(const std::string& path) override;
+  Result<DiskSpace> Space(const std::string& path) override;
 
  private:
   friend class SimulatedFile;
@@ -121,6 +125,8 @@ class SimulatedFileSystem final : public FileSystem {
   std::uint64_t power_off_at_ = kNever;
   bool power_lost_ = false;
   std::uint64_t capacity_ = kNever;
+  std::uint64_t others_ = 0;
+  bool read_only_ = false;
   std::function<std::optional<Error>(FileCall, const std::string&)> fault_;
 };
 

@@ -1,0 +1,48 @@
+#include "storage/log_parts.h"
+
+#include <utility>
+
+#include "storage/recovery.h"
+
+namespace millrace::storage {
+
+Result<std::unique_ptr<LogParts>> LogParts::Open(const EmbeddedLogOptions& options,
+                                                 std::shared_ptr<ReadWaiters> waiters,
+                                                 std::function<void()> on_failure) {
+  auto parts = OpenOnce(options, waiters, on_failure);
+  if (parts || parts.error().code != ErrorCode::kNoSpace) return parts;
+  // Recovery needs a little space too, and the sweeper then makes more.
+  Ballast ballast(*options.files, BallastPath(options.path), BallastBytes(options.reserve_bytes));
+  if (auto adopted = ballast.Adopt(); !adopted || !ballast.Release()) return parts;
+  return OpenOnce(options, std::move(waiters), std::move(on_failure));
+}
+
+Result<std::unique_ptr<LogParts>> LogParts::OpenOnce(const EmbeddedLogOptions& options,
+                                                     std::shared_ptr<ReadWaiters> waiters,
+                                                     std::function<void()> on_failure) {
+  MILLRACE_ASSIGN_OR_RETURN(auto directory, DataDirectory::Open(*options.files, options.path));
+  std::unique_ptr<LogParts> parts(new LogParts(options, std::move(directory)));
+  Engine& engine = parts->engine;
+  engine.waiters = std::move(waiters);
+  engine.on_failure = std::move(on_failure);
+  MILLRACE_RETURN_IF_ERROR(engine.ballast.Adopt());
+  MILLRACE_ASSIGN_OR_RETURN(auto start, Recover(engine));
+  parts->reader = std::make_unique<RecordReader>(engine);
+  auto on_stream_changed = [&engine, reader = parts->reader.get()](StreamId stream) {
+    engine.waiters->FireStream(
+        stream, [&](ShardId shard, std::uint64_t after) { return reader->IsReadable(stream, shard, after); });
+  };
+  parts->writer = std::make_unique<CommitWriter>(engine, std::move(start), on_stream_changed);
+  parts->sweeper = std::make_unique<Sweeper>(engine, *parts->writer);
+  return parts;
+}
+
+LogParts::~LogParts() {
+  sweeper.reset();
+  writer.reset();
+  if (!engine.index) return;  // it did not open
+  // So that the next opening has nothing to replay. Without it, it replays.
+  if (auto synced = engine.index->Sync(); !synced) return;
+}
+
+}  // namespace millrace::storage

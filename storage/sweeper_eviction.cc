@@ -1,0 +1,155 @@
+// The sweeper's part that keeps the disk budget: the oldest records go, whole segments at once.
+//
+// Other than with retention, the space comes first: one small durable change of the control state says that
+// everything up to a counter is gone and takes whole segments off the list; then their files go; and only
+// then the rows of the index, which need space themselves. Rows without a segment are gone for readers by
+// their counter, also over a stop in between.
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "storage/sweeper.h"
+
+namespace millrace::storage {
+namespace {
+
+constexpr int kEvictionsAtOnce = 64;
+constexpr std::size_t kRowsAtOnce = 1024;
+
+}  // namespace
+
+Result<void> Sweeper::KeepBudget() {
+  MILLRACE_RETURN_IF_ERROR(Measure());
+  const StorageStatus status = engine_.monitor.Status(0);
+  if (engine_.ballast.missing_bytes() > 0 && status.free_bytes >= 2 * engine_.options.reserve_bytes) {
+    if (auto filled = engine_.ballast.Fill(); !filled && filled.error().code != ErrorCode::kNoSpace) {
+      return filled;
+    }
+  }
+  for (int i = 0; i < kEvictionsAtOnce; ++i) {
+    const std::uint64_t excess = engine_.monitor.ExcessBytes();
+    if (excess == 0) {
+      engine_.monitor.NoteNothingToEvict(false);
+      return {};
+    }
+    auto some = Evict(excess);
+    if (!some && some.error().code == ErrorCode::kNoSpace && engine_.ballast.Release()) some = Evict(excess);
+    if (!some) return std::move(some).error();
+    engine_.monitor.NoteNothingToEvict(!*some);
+    if (!*some) return {};
+    MILLRACE_RETURN_IF_ERROR(Measure());
+  }
+  return {};
+}
+
+Result<void> Sweeper::Measure() {
+  DiskMonitor::Facts facts;
+  {
+    std::shared_lock lock(engine_.mutex);
+    facts.evicted_through = engine_.state.eviction.through;
+    for (const auto& [id, stream] : engine_.state.streams()) {
+      facts.longest_retention = std::max(facts.longest_retention, stream->retention);
+      for (const auto& [key, rule] : stream->partitions) {
+        facts.longest_retention = std::max(facts.longest_retention, stream->RetentionOf(&rule));
+      }
+    }
+  }
+  auto measured = engine_.monitor.Measure(facts);
+  engine_.metrics.ShowStatus(engine_.monitor.Status(0));
+  return measured;
+}
+
+std::vector<SegmentInfo> Sweeper::SealedOldestFirst() const {
+  std::vector<SegmentInfo> sealed = engine_.segments.List();
+  std::erase_if(sealed, [](const SegmentInfo& segment) { return !segment.sealed; });
+  std::sort(sealed.begin(), sealed.end(),
+            [](const SegmentInfo& a, const SegmentInfo& b) { return a.last_counter < b.last_counter; });
+  return sealed;
+}
+
+Result<bool> Sweeper::Evict(std::uint64_t excess) {
+  std::vector<SegmentInfo> sealed = SealedOldestFirst();
+  if (sealed.empty()) {
+    MILLRACE_RETURN_IF_ERROR(writer_.Seal(true));
+    sealed = SealedOldestFirst();
+    if (sealed.empty()) return false;
+  }
+  std::uint64_t bytes = 0;
+  std::size_t count = 0;
+  while (count < sealed.size() && bytes < excess) bytes += sealed[count++].disk_bytes;
+  sealed.resize(count);
+  const std::uint64_t through = sealed.back().last_counter;
+  MILLRACE_RETURN_IF_ERROR(
+      writer_.Change([&](const CommitWriter::PlanContext& context) -> Result<ControlChange> {
+        ControlChange change = {EvictionRow({std::max(through, context.state.eviction.through), false})};
+        for (const SegmentInfo& segment : sealed) change.push_back(SegmentRemovedRow(segment.segment));
+        return change;
+      }));
+  Log(LogLevel::kInfo, "the disk budget is used up: the oldest records go",
+      {{"segments", count},
+       {"bytes", bytes},
+       {"before", FormatRfc3339(Timestamp{static_cast<std::int64_t>(through)})}});
+  engine_.monitor.NoteEvicted(through, 0, 0);
+  engine_.metrics.evictions.Increment();
+  IndexBatch batch;
+  for (const SegmentInfo& segment : sealed) {
+    MILLRACE_RETURN_IF_ERROR(engine_.segments.Remove(segment.segment));
+    engine_.monitor.NoteFreed(segment.disk_bytes);
+    engine_.metrics.unlinked_segments.Increment();
+    batch.RemoveSegment(segment.segment);
+  }
+  MILLRACE_RETURN_IF_ERROR(engine_.index->Write(batch));
+  MILLRACE_RETURN_IF_ERROR(SweepEvicted());
+  return true;
+}
+
+Result<void> Sweeper::SweepEvicted() {
+  std::uint64_t through = 0;
+  std::vector<std::pair<StreamId, ShardId>> shards;
+  {
+    std::shared_lock lock(engine_.mutex);
+    if (engine_.state.eviction.swept) return {};
+    through = engine_.state.eviction.through;
+    for (const auto& [id, stream] : engine_.state.streams()) {
+      for (const ShardState& shard : stream->shards) shards.emplace_back(id, shard.description.id);
+    }
+  }
+  for (const auto& [stream, shard] : shards) {
+    std::uint64_t after = evicted_swept_;  // up to there nothing is left: no walk over what was removed
+    while (true) {
+      std::vector<Removal> removals;
+      std::uint64_t data_bytes = 0;
+      MILLRACE_RETURN_IF_ERROR(
+          engine_.index->ScanShard(stream, shard, after, [&](const IndexedRecord& record) {
+            if (record.counter > through) return false;
+            after = record.counter;
+            data_bytes += record.data_bytes;
+            removals.push_back({stream, record});
+            return removals.size() < kRowsAtOnce;
+          }));
+      if (removals.empty()) break;
+      MILLRACE_RETURN_IF_ERROR(Remove(removals));
+      engine_.metrics.evicted_records.Increment(static_cast<double>(removals.size()));
+      engine_.metrics.evicted_bytes.Increment(static_cast<double>(data_bytes));
+      engine_.monitor.NoteEvicted(through, removals.size(), data_bytes);
+    }
+  }
+  evicted_swept_ = through;
+  return {};
+}
+
+// Written down now and then only: a stop before that costs the next start a look at what is left.
+Result<void> Sweeper::SettleEviction() {
+  const std::uint64_t through = evicted_swept_;
+  {
+    std::shared_lock lock(engine_.mutex);
+    if (engine_.state.eviction.swept || engine_.state.eviction.through != through) return {};
+  }
+  MILLRACE_RETURN_IF_ERROR(engine_.index->Sync());
+  return writer_.Change([&](const CommitWriter::PlanContext& context) -> Result<ControlChange> {
+    if (context.state.eviction.through != through || context.state.eviction.swept) return ControlChange{};
+    return ControlChange{EvictionRow({through, true})};
+  });
+}
+
+}  // namespace millrace::storage
