@@ -57,6 +57,8 @@ struct ApplicationLeases::Row {
   Duration length{0};
   std::optional<SequenceNumber> checkpoint;
   bool ended = false;
+  std::string attempt;  // at what; empty: nothing was noted since the checkpoint moved
+  std::uint64_t attempts = 0;
   std::uint64_t version = 0;  // 0: there is no row yet
 
   Bytes Encode() const {
@@ -66,6 +68,10 @@ struct ApplicationLeases::Row {
     object["lease_ms"] = length / std::chrono::milliseconds(1);
     if (checkpoint) object["checkpoint"] = checkpoint->ToString();
     if (ended) object["ended"] = true;
+    if (!attempt.empty()) {
+      object["attempt"] = attempt;
+      object["attempts"] = attempts;
+    }
     return ToBytes(object);
   }
   static Result<Row> Decode(const storage::MetadataEntry& entry) {
@@ -86,6 +92,12 @@ struct ApplicationLeases::Row {
     row.length = std::chrono::milliseconds(length->get_int64());
     row.ended = object.contains("ended");
     row.version = entry.version;
+    if (const auto* attempt = object.if_contains("attempt")) {
+      const auto* attempts = object.if_contains("attempts");
+      if (!attempt->is_string() || attempts == nullptr || !attempts->is_int64()) return Malformed(entry.key);
+      row.attempt = std::string(attempt->get_string());
+      row.attempts = static_cast<std::uint64_t>(attempts->get_int64());
+    }
     if (const auto* checkpoint = object.if_contains("checkpoint")) {
       if (!checkpoint->is_string()) return Malformed(entry.key);
       MILLRACE_ASSIGN_OR_RETURN(row.checkpoint,
@@ -108,9 +120,9 @@ Duration ApplicationLeases::Left(const std::string& key, const Row& row) {
   auto now = clock_.SteadyNow();
   std::lock_guard lock(mutex_);
   Deadline& deadline = deadlines_[key];
-  if (deadline.counter != row.counter) {
+  if (deadline.counter != row.counter) {  // as it was before the restart
     deadline = {row.counter,
-                now + std::chrono::duration_cast<std::chrono::steady_clock::duration>(row.length)};
+                opened_ + std::chrono::duration_cast<std::chrono::steady_clock::duration>(row.length)};
   }
   return deadline.at - now;
 }
@@ -289,6 +301,7 @@ Result<ShardLease> ApplicationLeases::Take(const std::string& application, const
                                                      stream + "' is held by '" + row.owner + "'"};
   }
   std::uint64_t version = row.version;
+  bool suspect = !row.owner.empty() || !row.attempt.empty();
   row.owner = owner;
   row.length = length;
   ++row.counter;
@@ -296,6 +309,7 @@ Result<ShardLease> ApplicationLeases::Take(const std::string& application, const
   SetDeadline(key, row);
   ShardLease lease = ToLease(stream, shard, key, row);
   lease.ready = !row.ended;
+  lease.suspect = suspect;
   return lease;
 }
 
@@ -324,6 +338,22 @@ Result<void> ApplicationLeases::Release(const std::string& application, const st
     ++row.counter;
     auto put = log_.PutMetadata(RowKey(application, stream, shard), row.Encode(), version);
     if (put) return {};
+    if (put.error().code != ErrorCode::kFailedPrecondition || i >= kCommitTries)
+      return std::move(put).error();
+  }
+}
+
+Result<std::uint64_t> ApplicationLeases::Attempt(const std::string& application, const std::string& stream,
+                                                 ShardId shard, const std::string& owner,
+                                                 std::uint64_t counter, const std::string& what) {
+  for (int i = 0;; ++i) {
+    MILLRACE_ASSIGN_OR_RETURN(Row row, ReadRow(application, stream, shard));
+    if (row.owner != owner || row.counter != counter || row.version == 0) return Lost(stream, shard);
+    std::uint64_t version = row.version;
+    row.attempts = row.attempt == what ? row.attempts + 1 : 1;
+    row.attempt = what;
+    auto put = log_.PutMetadata(RowKey(application, stream, shard), row.Encode(), version);
+    if (put) return row.attempts;
     if (put.error().code != ErrorCode::kFailedPrecondition || i >= kCommitTries)
       return std::move(put).error();
   }
@@ -362,6 +392,8 @@ Result<ApplicationLeases::Committed> ApplicationLeases::TryCommit(const std::str
   std::uint64_t version = row.version;
   row.checkpoint = commit.checkpoint ? commit.checkpoint : row.checkpoint;
   row.ended = !commit.checkpoint;
+  row.attempt.clear();
+  row.attempts = 0;
   storage::CommitBatch batch;
   batch.metadata.push_back({RowKey(application, commit.stream, commit.shard), row.Encode(), version});
   std::set<std::string> keys;

@@ -42,7 +42,8 @@ struct ShardLease {
   bool expired = false;                               // an owned one that anybody may take
   std::optional<storage::SequenceNumber> checkpoint;  // all up to it is done; none: nothing is
   bool ended = false;                                 // the shard is closed and all of it is done
-  bool ready = false;                                 // to be read now: not ended, and its parents have ended
+  bool suspect = false;  // as Take gives it: the owner before did not release it, or an attempt was noted
+  bool ready = false;    // to be read now: not ended, and its parents have ended
 };
 
 struct ApplicationRecord {
@@ -64,7 +65,8 @@ struct ApplicationCommit {
 class ApplicationLeases {
  public:
   // Both outlive this.
-  ApplicationLeases(storage::RecordLog& log, const Clock& clock) : log_(log), clock_(clock) {}
+  ApplicationLeases(storage::RecordLog& log, const Clock& clock)
+      : log_(log), clock_(clock), opened_(clock.SteadyNow()) {}
 
   // The application's leases of the stream, by shard. Where it has none yet they are made, all at once, at
   // `start`: LATEST and a time skip the shards that were closed before. A stream that was made again under
@@ -94,6 +96,13 @@ class ApplicationLeases {
   Result<void> Release(const std::string& application, const std::string& stream, storage::ShardId shard,
                        const std::string& owner, std::uint64_t counter);
 
+  // Notes durably that the worker is about to do `what` (a record's name) for the next record; gives how
+  // often that was noted since the checkpoint moved, this time included. So what kills its workers is found
+  // out.
+  Result<std::uint64_t> Attempt(const std::string& application, const std::string& stream,
+                                storage::ShardId shard, const std::string& owner, std::uint64_t counter,
+                                const std::string& what);
+
   struct Committed {
     bool repeated = false;    // the checkpoint is there already: nothing was written
     std::size_t records = 0;  // that were written
@@ -118,7 +127,7 @@ class ApplicationLeases {
   Result<std::vector<ShardLease>> Describe(const std::string& application,
                                            const storage::StreamDescription& stream);
   void SetDeadline(const std::string& key, const Row& row);
-  // How long the lease still runs; negative: it has run out. Sees a row for the first time: its full length.
+  // How long the lease still runs; negative: it has run out.
   Duration Left(const std::string& key, const Row& row);
   ShardLease ToLease(const std::string& stream, storage::ShardId shard, const std::string& key,
                      const Row& row);
@@ -127,6 +136,7 @@ class ApplicationLeases {
 
   storage::RecordLog& log_;
   const Clock& clock_;
+  const std::chrono::steady_clock::time_point opened_;
   std::mutex mutex_;
   std::map<std::string, Deadline> deadlines_;  // GUARDED_BY(mutex_), by the row's key
 };

@@ -40,6 +40,7 @@ boost::json::object ToJson(const ShardLease& lease) {
     object["checkpoint"] = nullptr;
   }
   object["ready"] = lease.ready;
+  object["suspect"] = lease.suspect;
   return object;
 }
 
@@ -80,8 +81,7 @@ Result<Duration> ParseLength(ObjectReader& reader) {
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds.value_or(30)));
 }
 
-Result<LeaseBody> ParseLeaseBody(std::string_view json, bool take) {
-  MILLRACE_ASSIGN_OR_RETURN(boost::json::object object, ParseJsonObject(json));
+Result<LeaseBody> ParseLeaseBody(boost::json::object object, bool take) {
   ObjectReader reader(
       object,
       take ? std::initializer_list<std::string_view>{"stream", "shard", "owner", "seconds", "steal_counter"}
@@ -172,7 +172,8 @@ Result<std::string> Renew(const ApplicationServices& services, const std::string
 Result<std::string> Take(const ApplicationServices& services, const std::string& application,
                          std::string_view json) {
   MILLRACE_RETURN_IF_ERROR(CheckName(application, "application's name"));
-  MILLRACE_ASSIGN_OR_RETURN(LeaseBody body, ParseLeaseBody(json, true));
+  MILLRACE_ASSIGN_OR_RETURN(boost::json::object object, ParseJsonObject(json));
+  MILLRACE_ASSIGN_OR_RETURN(LeaseBody body, ParseLeaseBody(std::move(object), true));
   MILLRACE_ASSIGN_OR_RETURN(
       ShardLease lease, services.leases.Take(application, body.stream, body.shard, body.owner, body.length,
                                              body.steal_counter));
@@ -182,10 +183,31 @@ Result<std::string> Take(const ApplicationServices& services, const std::string&
 Result<std::string> Release(const ApplicationServices& services, const std::string& application,
                             std::string_view json) {
   MILLRACE_RETURN_IF_ERROR(CheckName(application, "application's name"));
-  MILLRACE_ASSIGN_OR_RETURN(LeaseBody body, ParseLeaseBody(json, false));
+  MILLRACE_ASSIGN_OR_RETURN(boost::json::object object, ParseJsonObject(json));
+  MILLRACE_ASSIGN_OR_RETURN(LeaseBody body, ParseLeaseBody(std::move(object), false));
   MILLRACE_RETURN_IF_ERROR(
       services.leases.Release(application, body.stream, body.shard, body.owner, body.counter));
   return std::string("{}");
+}
+
+Result<std::string> Attempt(const ApplicationServices& services, const std::string& application,
+                            std::string_view json) {
+  MILLRACE_RETURN_IF_ERROR(CheckName(application, "application's name"));
+  MILLRACE_ASSIGN_OR_RETURN(boost::json::object object, ParseJsonObject(json));
+  boost::json::object only;
+  if (auto* found = object.if_contains("what")) only["what"] = *found;
+  object.erase("what");
+  ObjectReader reader(only, {"what"});
+  auto what = reader.String("what", 256);
+  MILLRACE_RETURN_IF_ERROR(reader.Finish());
+  if (!what || what->empty()) return Invalid("'what' is required");
+  MILLRACE_ASSIGN_OR_RETURN(LeaseBody body, ParseLeaseBody(std::move(object), false));
+  MILLRACE_ASSIGN_OR_RETURN(
+      std::uint64_t attempts,
+      services.leases.Attempt(application, body.stream, body.shard, body.owner, body.counter, *what));
+  boost::json::object answer;
+  answer["attempts"] = attempts;
+  return ToText(answer);
 }
 
 Result<std::string> Commit(const ApplicationServices& services, const std::string& application,
@@ -355,6 +377,7 @@ void AddApplicationRoutes(Router& router, const ApplicationServices& services) {
   AddAction(router, services, "leases/take", kJsonBodyBytesMax, Take);
   AddAction(router, services, "leases/renew", kRenewBodyBytesMax, Renew);
   AddAction(router, services, "leases/release", kJsonBodyBytesMax, Release);
+  AddAction(router, services, "leases/attempt", kJsonBodyBytesMax, Attempt);
   AddAction(router, services, "commit", kCommitBodyBytesMax, Commit);
   router.Add("GET", "/v1/streams/{name}/faces",
              [&services](Request& request, ResponseWriter& writer) -> net::awaitable<void> {

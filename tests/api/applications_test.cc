@@ -250,6 +250,31 @@ TEST_F(ApplicationsTest, StreamMadeAgainIsBegunAnew) {
   EXPECT_EQ(CodeOf(leases_->Commit("app", MakeCommit(mine, fresh, {"x"}))), ErrorCode::kFailedPrecondition);
 }
 
+TEST_F(ApplicationsTest, AttemptsAreCountedUntilTheCheckpointMoves) {
+  Get(leases_->Begin("app", "in", {}));
+  ShardLease lease = TakeLease("a", 0);
+  EXPECT_FALSE(lease.suspect);
+  auto attempt = [&](const std::string& what) {
+    return Get(leases_->Attempt("app", "in", ShardId{0}, lease.owner, lease.counter, what));
+  };
+  EXPECT_EQ(attempt("f1"), 1u);
+  clock_.Advance(kLength * 2);
+  Open();
+  clock_.Advance(kLength * 2);
+  std::uint64_t old = lease.counter;
+  lease = TakeLease("b", 0);
+  EXPECT_TRUE(lease.suspect);
+  EXPECT_EQ(CodeOf(leases_->Attempt("app", "in", ShardId{0}, "a", old, "f1")),
+            ErrorCode::kFailedPrecondition);
+  EXPECT_EQ(attempt("f1"), 2u);
+  EXPECT_EQ(attempt("f2"), 1u);
+  Get(leases_->Commit("app", MakeCommit(lease, Put(0))));
+  EXPECT_EQ(attempt("f2"), 1u);
+  Get(leases_->Commit("app", MakeCommit(lease, Put(0))));
+  EXPECT_TRUE(leases_->Release("app", "in", ShardId{0}, "b", lease.counter));
+  EXPECT_FALSE(TakeLease("c", 0).suspect);
+}
+
 TEST_F(ApplicationsTest, DeletingForgetsEverything) {
   Get(leases_->Begin("app", "in", {}));
   ShardLease mine = TakeLease("a", 0);
@@ -399,6 +424,10 @@ INSTANTIATE_TEST_SUITE_P(
         BadRequest{"RenewNoOwner", "app/leases/renew", R"({"leases":[]})", 400},
         BadRequest{"ReleaseNoCounter", "app/leases/release", R"({"stream":"in","shard":"0","owner":"w"})",
                    400},
+        BadRequest{"AttemptNothing", "app/leases/attempt",
+                   R"({"stream":"in","shard":"0","owner":"w","counter":1})", 400},
+        BadRequest{"AttemptNumber", "app/leases/attempt",
+                   R"({"stream":"in","shard":"0","owner":"w","counter":1,"what":1})", 400},
         BadRequest{"CommitNothing", "app/commit", "{}", 400},
         BadRequest{"CommitNoCheckpoint", "app/commit", COMMIT(""), 400},
         BadRequest{"CommitBadCheckpoint", "app/commit", COMMIT(R"(,"checkpoint":"12")"), 400},
