@@ -125,7 +125,8 @@ TEST_F(RunBuilderTest, TracksWhoseReportsDisagreeKeepTogether) {
   }
   ASSERT_EQ(Got().runs.size(), 1U);
   EXPECT_EQ(Got().runs[0].clock, ClockSource::kArrival);
-  for (const Frame& frame : Got().runs[0].frames) {
+  const Received got = Got();
+  for (const Frame& frame : got.runs[0].frames) {
     EXPECT_NEAR(static_cast<double>((frame.pts - frame.arrival).count()), 0, 50e6);
   }
 }
@@ -146,7 +147,8 @@ TEST_F(RunBuilderTest, AClockThatStepsIsFollowedAtAKeyFrame) {
   EXPECT_EQ(Got().jumps, 1U);
   EXPECT_TRUE(Got().runs[1].frames[0].key_frame);
   EXPECT_EQ(Got().frames(), 400U);
-  const Frame& last = Got().runs[1].frames.back();
+  const Received got = Got();
+  const Frame& last = got.runs[1].frames.back();
   EXPECT_NEAR(static_cast<double>((last.pts - last.arrival).count()), 6e9, 50e6);
 }
 
