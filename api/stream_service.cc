@@ -210,6 +210,7 @@ Result<std::string> Fragments(const StreamServices& services, const std::string&
     object["bytes"] = facts.bytes;
     object["run"] = facts.run;
     object["independent"] = facts.independent;
+    object["damaged"] = facts.damaged;
     list.push_back(std::move(object));
   }
   boost::json::object answer;

@@ -58,8 +58,7 @@ class CoverageLedger final : public GapListener {
   // it is unless that was kDisabled, and itself gives way to the cause that turns out.
   void BeginGap(const std::string& stream, GapCause cause, Timestamp start, std::string detail) override;
   void EndGap(const std::string& stream, Timestamp at) override;
-  // A gap that is over: footage that was refused or taken away. Independent of the open one.
-  void Add(const std::string& stream, Gap gap);
+  void Add(const std::string& stream, Gap gap) override;
   // Add for those who may outlive the ledger (appends that are under way); does nothing once it is gone.
   std::function<void(const std::string& stream, Gap gap)> Adder();
 

@@ -67,7 +67,8 @@ class Merger {
       Emit({.start = from, .end = to, .state = CoverageState::kRecorded, .cause = {}, .detail = {}});
       at = to;
     }
-    FillHole(at, std::min(end, facts_.now));
+    tail_ = std::min(end, facts_.now);
+    FillHole(at, *tail_);
     return std::move(out_);
   }
 
@@ -116,7 +117,8 @@ class Merger {
 
   // `next`: the first gap behind.
   void Unexplained(Timestamp from, Timestamp to, std::vector<Gap>::const_iterator next) {
-    if (to == facts_.now && facts_.recording_since && from >= *facts_.recording_since - kGapSlack) {
+    const bool may_be_open = to == tail_ && facts_.now - to <= kPendingMax;
+    if (may_be_open && facts_.recording_since && from >= *facts_.recording_since - kGapSlack) {
       return Emit({.start = from, .end = to, .state = CoverageState::kPending, .cause = {}, .detail = {}});
     }
     if (to - from <= kGapSlack) {
@@ -132,6 +134,7 @@ class Merger {
   }
 
   const CoverageFacts& facts_;
+  std::optional<Timestamp> tail_;  // where the last hole ends
   const std::vector<Gap> gaps_;
   std::vector<CoverageSpan> out_;
 };

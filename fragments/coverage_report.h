@@ -22,6 +22,9 @@ namespace millrace {
 // ten seconds off, and a fragment's edge some seconds from the event.
 inline constexpr Duration kGapSlack = std::chrono::seconds(15);
 
+// What came in so long ago may be in a fragment that is not stored yet.
+inline constexpr Duration kPendingMax = std::chrono::seconds(30);
+
 enum class CoverageState : std::uint8_t {
   kRecorded,
   kPending,  // frames come in; their fragment is not closed or not durable yet

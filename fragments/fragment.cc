@@ -6,13 +6,17 @@
 namespace millrace {
 namespace {
 
-// Version 1, big-endian, times in ns as two's complement:
+// Version 2, big-endian, times in ns as two's complement:
 //   version u8 | number 20 | start, duration, server_start i64 | bytes, run u64 | run_start i64
-//   | independent, clock, end u8 | tracks_id u64
+//   | flags (1: independent, 2: damaged), clock, end u8 | tracks_id u64
 //   | tracks u8 x { number u32, codec u8, width, height, sample_rate, channels u32, private u32 + bytes }
 //   | track facts u8 x { track, frames, reorder_depth u32, first_dts, end_dts i64, samples_per_frame u32,
 //                        anchors u32 x { frame_index u32, sample u64 } }
-constexpr std::uint8_t kVersion = 1;
+// Version 1 has no other flag than 1. What needs nothing newer is still written as it, so that a program of
+// before can be gone back to.
+constexpr std::uint8_t kVersion = 2;
+constexpr std::uint8_t kIndependent = 1;
+constexpr std::uint8_t kDamagedFlag = 2;
 
 void AppendSigned64(Bytes& out, std::int64_t value) {
   AppendBigEndian(out, static_cast<std::uint64_t>(value));
@@ -115,7 +119,7 @@ std::uint64_t TracksId(const std::vector<TrackInfo>& tracks) {
 Bytes EncodeFacts(const FragmentFacts& facts) {
   Bytes out;
   out.reserve(512);
-  out.push_back(kVersion);
+  out.push_back(facts.damaged ? kVersion : 1);
   const Bytes key = facts.number.ToKey();
   out.insert(out.end(), key.begin(), key.end());
   AppendSigned64(out, facts.start.ns);
@@ -124,7 +128,8 @@ Bytes EncodeFacts(const FragmentFacts& facts) {
   AppendBigEndian(out, facts.bytes);
   AppendBigEndian(out, facts.run);
   AppendSigned64(out, facts.run_start.ns);
-  out.push_back(facts.independent ? 1 : 0);
+  out.push_back(
+      static_cast<std::uint8_t>((facts.independent ? kIndependent : 0) | (facts.damaged ? kDamagedFlag : 0)));
   out.push_back(static_cast<std::uint8_t>(facts.clock));
   out.push_back(static_cast<std::uint8_t>(facts.end));
   AppendBigEndian(out, facts.tracks_id);
@@ -160,12 +165,14 @@ Result<FragmentFacts> DecodeFacts(ByteSpan bytes) {
   facts.bytes = in.Unsigned<std::uint64_t>();
   facts.run = in.Unsigned<std::uint64_t>();
   facts.run_start = in.Time();
-  const auto independent = in.Unsigned<std::uint8_t>();
+  const auto flags = in.Unsigned<std::uint8_t>();
   const auto clock = in.Unsigned<std::uint8_t>();
   const auto end = in.Unsigned<std::uint8_t>();
-  if (independent > 1 || clock < 1 || clock > 2 || end < 1 || end > 4)
+  const int flags_max = bytes[0] == 1 ? kIndependent : kIndependent | kDamagedFlag;
+  if (flags > flags_max || clock < 1 || clock > 2 || end < 1 || end > 4)
     return Damaged("a flag is out of range");
-  facts.independent = independent == 1;
+  facts.independent = (flags & kIndependent) != 0;
+  facts.damaged = (flags & kDamagedFlag) != 0;
   facts.clock = static_cast<ClockSource>(clock);
   facts.end = static_cast<FragmentEnd>(end);
   facts.tracks_id = in.Unsigned<std::uint64_t>();

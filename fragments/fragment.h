@@ -35,7 +35,7 @@ enum class ClockSource : std::uint8_t {
 
 enum class FragmentEnd : std::uint8_t {
   kKeyFrame = 1,  // the next key frame came after the least duration
-  kDuration = 2,  // the duration limit; what follows is not independent
+  kDuration = 2,  // the duration limit, or nothing came for a while; what follows is not independent
   kSize = 3,      // the size limit; what follows is not independent
   kRunEnded = 4,  // the source stopped, was lost or changed its tracks; or the server stopped
 };
@@ -64,13 +64,16 @@ struct FragmentFacts {
   // Producer time of the earliest picture (without pictures: of the earliest sound), whole ms; also the
   // Cluster's Timestamp. Sound that came too late for the fragment before may lie up to 5 s earlier.
   Timestamp start;
-  Duration duration{0};     // up to the start of what follows, known or estimated; whole ms
+  // Up to the start of what follows, known or estimated; whole ms. Where nothing comes for a while it ends
+  // with its last frame, whose time on the decoder's clock (end_dts) still lasts to the next one of the run.
+  Duration duration{0};
   Timestamp server_start;   // the server's clock when the fragment was opened
   std::uint64_t bytes = 0;  // of the MKV document
   std::uint64_t run = 0;    // counts up over the stream's life
   Timestamp run_start;  // whole ms: first_dts of the run's first fragment (no video: its first start); zero
                         // of both timelines above
   bool independent = true;  // begins with a key frame; otherwise it is decoded after the one before it
+  bool damaged = false;     // packets were lost on the way: frames may be missing or broken
   ClockSource clock = ClockSource::kArrival;
   FragmentEnd end = FragmentEnd::kKeyFrame;
   // The tracks that its frames need (equal within a run). 64 bits of a hash (TracksId): names the init

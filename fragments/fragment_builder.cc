@@ -25,6 +25,10 @@ constexpr std::size_t kHeldFramesMax = 4096;             // audio that waits for
 constexpr std::size_t kHeldBytesMax = 8 * 1024 * 1024;
 constexpr std::size_t kEarlyFramesMax = 256;  // audio that came before the first key frame
 constexpr std::int64_t kSpanMaxMs = 30'000;   // of a fragment, below what a block's time reaches
+// A step forward is a hole when it is this long, and so many times as long as steps usually are: some cameras
+// send a picture every few seconds, on purpose.
+constexpr std::int64_t kHoleMinMs = 2'000;
+constexpr std::int64_t kHoleSteps = 5;
 
 std::int64_t Millis(Duration duration) { return duration.count() / 1'000'000; }
 
@@ -136,6 +140,13 @@ class FragmentBuilder::Run {
     return result;
   }
 
+  void MarkLoss(TrackKind kind) {
+    if (current_) current_->facts().damaged = true;
+    if (kind != TrackKind::kVideo) return;
+    lossy_ = true;
+    loss_is_new_ = true;
+  }
+
   // Closes everything: the run is over.
   void Close() {
     if (!current_) {  // no fragment could be opened after the one that waits
@@ -195,6 +206,7 @@ class FragmentBuilder::Run {
     first_key_ms_.reset();
     audio_.assign(tracks_.size(), AudioTrack{});
     times_.emplace(hints_.depth, hints_.frame_ms);
+    usual_step_ms_ = std::max<std::int64_t>(hints_.frame_ms, 1);
     wait_for_key_frame_ = video_track_.has_value();
     audio_lost_ = false;
   }
@@ -215,6 +227,9 @@ class FragmentBuilder::Run {
       ++counters_.frames_dropped;
       return {};
     }
+    // The next key frame ends what a loss does, unless it is the frame that the loss is part of.
+    if (frame.key_frame && !loss_is_new_) lossy_ = false;
+    loss_is_new_ = false;
     const bool idr = IsIdr(frame);
     // Frames that follow the run's first key frame but are shown before it refer to what is not there.
     if (open_gop_start_ && !frame.key_frame && raw_ms < *first_key_ms_ &&
@@ -222,6 +237,8 @@ class FragmentBuilder::Run {
       ++counters_.frames_dropped;
       return {};
     }
+    const std::optional<std::int64_t> before_ms = current_ ? std::optional(times_->max_ms()) : std::nullopt;
+    const std::int64_t frame_ms = times_->frame_ms();
     const VideoTimes::Placed placed =
         frame.key_frame ? times_->PlaceKeyFrame(raw_ms) : times_->PlaceOther(raw_ms);
     if (placed.moved) ++counters_.times_corrected;
@@ -235,23 +252,48 @@ class FragmentBuilder::Run {
       AddVideo(std::move(frame));
       return {};
     }
-    if (frame.key_frame) return PushKeyFrame(std::move(frame), idr);
-    return PushDependentFrame(std::move(frame));
+    const std::optional<std::int64_t> footage_end_ms = EndBeforeHole(*before_ms, placed.ms, frame_ms);
+    if (frame.key_frame) return PushKeyFrame(std::move(frame), idr, footage_end_ms);
+    return PushDependentFrame(std::move(frame), footage_end_ms);
   }
 
-  Result<void> PushKeyFrame(Frame frame, bool idr) {
+  // Where the footage ended, if there is a hole between the newest picture before and the one at `ms`.
+  std::optional<std::int64_t> EndBeforeHole(std::int64_t before_ms, std::int64_t ms, std::int64_t frame_ms) {
+    if (ms <= before_ms) return std::nullopt;
+    std::int64_t newest_ms = before_ms;
+    for (const AudioTrack& audio : audio_) newest_ms = std::max(newest_ms, audio.seen_ms.value_or(newest_ms));
+    const bool hole = ms - newest_ms > std::max(kHoleMinMs, kHoleSteps * usual_step_ms_);
+    // Learns from holes too, a little: those that are the rule are none.
+    usual_step_ms_ += (std::min(ms - before_ms, 8 * usual_step_ms_) - usual_step_ms_ + 7) / 8;
+    if (!hole) return std::nullopt;
+    return std::min(newest_ms + frame_ms, ms - 1);
+  }
+
+  Result<void> PushKeyFrame(Frame frame, bool idr, std::optional<std::int64_t> footage_end_ms) {
     FlushPending();
     const std::int64_t ms = frame.pts.millis();
-    if (ms - current_->opened_ms() >= duration_min_ms_ || OverLimit(frame)) {
+    if (footage_end_ms || ms - current_->opened_ms() >= duration_min_ms_ || OverLimit(frame)) {
       MILLRACE_RETURN_IF_ERROR(Cut(FragmentEnd::kKeyFrame, ms, {.by_video = true, .independent = true}));
-      if (idr) KnowClosingEnd(ms);
+      if (footage_end_ms) {
+        KnowClosingEnd(*footage_end_ms);
+      } else if (idr) {
+        KnowClosingEnd(ms);
+      }
     }
     AddVideo(std::move(frame));
     return {};
   }
 
-  Result<void> PushDependentFrame(Frame frame) {
+  Result<void> PushDependentFrame(Frame frame, std::optional<std::int64_t> footage_end_ms) {
     const std::int64_t ms = frame.pts.millis();
+    // Where frames are reordered some of before the hole may still come: it shows at the next key frame
+    // alone.
+    if (footage_end_ms && times_->depth() == 0) {
+      MILLRACE_RETURN_IF_ERROR(Cut(FragmentEnd::kDuration, ms, {.by_video = true, .independent = false}));
+      KnowClosingEnd(*footage_end_ms);
+      AddVideo(std::move(frame));
+      return {};
+    }
     if (OverLimit(frame)) {  // at once, wherever that is
       if (pending_.empty()) {
         MILLRACE_RETURN_IF_ERROR(Cut(FragmentEnd::kSize, ms, {.by_video = true, .independent = false}));
@@ -259,7 +301,8 @@ class FragmentBuilder::Run {
         MILLRACE_RETURN_IF_ERROR(CutAtPending());
       }
       MoveOverCut(frame);
-      if (OverLimit(frame)) return PushDependentFrame(std::move(frame));  // what was pending fills it again
+      if (OverLimit(frame))
+        return PushDependentFrame(std::move(frame), std::nullopt);  // what was pending fills it again
       AddVideo(std::move(frame));
       return {};
     }
@@ -319,6 +362,7 @@ class FragmentBuilder::Run {
   void AddVideo(Frame frame) {
     counters_.frames += 1;
     counters_.bytes += frame.data.size();
+    if (lossy_) current_->facts().damaged = true;
     sink_.AddFrame(current_->facts().number, frame);
     current_->AddVideo(*video_track_, std::move(frame));
     // The first frames are complete to `depth` places: their earliest is where the fragment starts.
@@ -511,6 +555,7 @@ class FragmentBuilder::Run {
     facts.server_start = Timestamp::FromMillis(static_cast<std::int64_t>(number.server_ms));
     facts.run = *run_;
     facts.independent = independent;
+    facts.damaged = lossy_;
     facts.clock = clock_;
     facts.tracks_id = tracks_id_;
     facts.tracks = tracks_;
@@ -618,6 +663,9 @@ class FragmentBuilder::Run {
   bool open_gop_start_ =
       false;  // within the run's first group of pictures, and it does not begin with an IDR
   bool audio_lost_ = false;
+  std::int64_t usual_step_ms_ = kFrameMsAssumed;  // between pictures
+  bool lossy_ = false;                            // from a loss up to the next key frame
+  bool loss_is_new_ = false;                      // no picture has come since
 
   std::optional<OpenFragment> current_;
   std::optional<OpenFragment> closing_;         // waits for audio; its video is finished
@@ -647,6 +695,10 @@ Result<void> FragmentBuilder::Push(Frame frame) {
     return Error{ErrorCode::kFailedPrecondition, "no run is open"};
   }
   return run_->Push(std::move(frame));
+}
+
+void FragmentBuilder::MarkLoss(TrackKind kind) {
+  if (run_) run_->MarkLoss(kind);
 }
 
 void FragmentBuilder::EndRun() {

@@ -5,7 +5,8 @@
 // Cuts:    before the first key frame that comes at least duration_min after the fragment's start; where none
 //          comes, before duration_max or bytes_max is passed, at a frame from which on nothing is shown
 //          before what came earlier (with B-frames that is seen some frames later). Without video every frame
-//          is a key frame.
+//          is a key frame. Also where nothing came for a while (2 s, and five times as long as usual): the
+//          fragment then ends with its last frame, so that the hole is one of the recording too.
 // Audio:   goes to the fragment in whose [start, end) it is heard. It waits for the video of its time, and a
 //          fragment stays open for audio that trails its end, both for a bounded stretch of media time: a
 //          track that stops does not hold up the others.
@@ -86,6 +87,9 @@ class FragmentBuilder {
   // Errors: kFailedPrecondition (no StartRun), kInvalidArgument (unknown track), the sink's. The frame is
   // dropped; after an error of the sink the builder waits for a key frame.
   Result<void> Push(Frame frame);
+  // Packets of a track of this kind were lost before the frames that come next: the fragments that they would
+  // have been part of, or that refer to them, are marked as damaged.
+  void MarkLoss(TrackKind kind);
   // Closes what is open. Afterwards StartRun is needed.
   void EndRun();
 

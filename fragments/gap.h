@@ -57,6 +57,8 @@ class GapListener {
   virtual void BeginGap(const std::string& stream, GapCause cause, Timestamp start, std::string detail) = 0;
   // From `at` on the stream is recorded.
   virtual void EndGap(const std::string& stream, Timestamp at) = 0;
+  // A gap that is over: footage that was refused, lost or taken away. Independent of the one that lasts.
+  virtual void Add(const std::string& stream, Gap gap) = 0;
 };
 
 // All of a gap but its start, which is its key.

@@ -41,6 +41,11 @@ class StreamRecorder::Impl final : public FragmentSink, public std::enable_share
     return builder_.Push(std::move(frame));
   }
 
+  void MarkLoss(TrackKind kind) {
+    const std::lock_guard lock(builder_mutex_);
+    builder_.MarkLoss(kind);
+  }
+
   void EndRun() {
     const std::lock_guard lock(builder_mutex_);
     builder_.EndRun();
@@ -160,6 +165,7 @@ Result<void> StreamRecorder::StartRun(std::vector<TrackInfo> tracks, ClockSource
   return impl_->StartRun(std::move(tracks), clock);
 }
 Result<void> StreamRecorder::Push(Frame frame) { return impl_->Push(std::move(frame)); }
+void StreamRecorder::MarkLoss(TrackKind kind) { impl_->MarkLoss(kind); }
 void StreamRecorder::EndRun() { impl_->EndRun(); }
 bool StreamRecorder::Flush(Duration timeout) { return impl_->Flush(timeout); }
 RecorderCounters StreamRecorder::counters() const { return impl_->counters(); }

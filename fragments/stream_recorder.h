@@ -59,6 +59,8 @@ class StreamRecorder {
   // Errors (the frame is dropped and counted): kFailedPrecondition (no run is open), kInvalidArgument
   // (unknown track), kNotFound (the stream was deleted).
   Result<void> Push(Frame frame);
+  // Packets of a track of this kind were lost before the frames that come next.
+  void MarkLoss(TrackKind kind);
   // Closes the open fragment.
   void EndRun();
   // Waits until everything closed so far is durable or has failed; false when `timeout` passed first.

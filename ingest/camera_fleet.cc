@@ -21,6 +21,7 @@ using SteadyTime = FleetCamera::SteadyTime;
 using Phase = FleetCamera::Phase;
 
 constexpr std::chrono::seconds kRateInterval{1};
+constexpr char kNoKeyFrame[] = "no key frame has come yet";
 constexpr char kSwitchedOff[] = "the camera is switched off";
 
 }  // namespace
@@ -201,7 +202,13 @@ SteadyTime CameraFleet::Impl::StepRunning(FleetCamera& camera, SteadyTime now) {
   }
   if (camera.has_frames() && camera.Status().state == CameraState::kConnecting) {
     camera.OnConnected();
-    camera.TellRecording();
+  }
+  if (camera.has_frames()) {
+    if (camera.lacks_key_frame()) {
+      camera.TellGap(GapCause::kUndecodable, kNoKeyFrame);
+    } else if (camera.told_gap()) {
+      camera.TellRecording();
+    }
   }
   if (const std::optional<Error> fault = camera.Fault(now)) {
     Settle(camera, *fault, now);

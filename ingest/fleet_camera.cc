@@ -18,6 +18,10 @@ FleetCamera::SteadyTime FromNs(std::int64_t ns) {
   return FleetCamera::SteadyTime(std::chrono::duration_cast<FleetCamera::SteadyTime::duration>(Duration{ns}));
 }
 
+// As the fragment builder has it: a shorter time without a frame is no hole, nor is one that is usual.
+constexpr Duration kHoleMin = std::chrono::seconds(2);
+constexpr int kHoleSteps = 5;
+
 std::string Seconds(Duration duration) {
   return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(duration).count()) + " s";
 }
@@ -36,6 +40,8 @@ FleetCamera::Metrics::Metrics(const std::string& camera)
                            "Frames whose wild time stamp was replaced", {{"camera", camera}})),
       jumps(GetCounter("millrace_ingest_clock_jumps_total", "Jumps of the camera's clock",
                        {{"camera", camera}})),
+      lost(GetCounter("millrace_ingest_packets_lost_total", "RTP packets that did not arrive",
+                      {{"camera", camera}})),
       recording(
           GetGauge("millrace_ingest_recording", "1 while the camera sends frames", {{"camera", camera}})) {}
 
@@ -214,6 +220,7 @@ Result<void> FleetCamera::Connect(const StoredCamera& as, const FrameSinkFactory
     if (!sink) return WithContext(std::move(sink).error(), "cannot record");
     sink_ = std::move(*sink);
   }
+  stream_ = as.settings.stream;
   RtspSourceOptions options;
   options.name = as.settings.name;
   options.url = as.settings.url;
@@ -255,12 +262,14 @@ void FleetCamera::OnRun(const std::vector<TrackInfo>& tracks, ClockSource clock)
 void FleetCamera::OnFrame(Frame frame) {
   const bool video = frame.track == 1;
   const std::size_t size = frame.data.size();
+  NoteHole(frame.arrival);
   // A camera that goes on with sound alone has lost its picture all the same.
   if (video || !has_video_) alive_ns_ = Ns(options_.clock->SteadyNow());
   last_frame_ns_ = frame.arrival.ns;
   if (video && !key_frame_seen_) {
     key_frame_seen_ = frame.key_frame;
     lacks_key_frame_ = !frame.key_frame;
+    wake_();
   }
   if (auto pushed = sink_->Push(std::move(frame)); !pushed) {
     metrics_.refused.Increment();
@@ -271,6 +280,26 @@ void FleetCamera::OnFrame(Frame frame) {
   metrics_.frames.Increment();
   metrics_.bytes.Increment(static_cast<double>(size));
   if (frames_++ == frames_at_dial_) wake_();
+}
+
+// Frames that stay away within a connection leave a hole in the footage: says why.
+void FleetCamera::NoteHole(Timestamp arrival) {
+  const bool lost = std::exchange(lost_since_frame_, false);
+  if (frames_ == frames_at_dial_ || arrival.ns <= last_frame_ns_) return;
+  const Duration step = arrival - Timestamp{last_frame_ns_};
+  const bool hole = step > std::max<Duration>(kHoleMin, kHoleSteps * usual_step_);
+  usual_step_ += (std::min(step, 8 * usual_step_ + kHoleMin / 50) - usual_step_) / 8;
+  if (!hole || options_.gaps == nullptr) return;
+  options_.gaps->Add(stream_, {.start = Timestamp{last_frame_ns_},
+                               .end = arrival,
+                               .cause = lost ? GapCause::kNetworkLoss : GapCause::kSilent,
+                               .detail = lost ? "packets were lost on the way" : "the camera sent nothing"});
+}
+
+void FleetCamera::OnLoss(TrackKind kind, std::uint64_t packets) {
+  metrics_.lost.Increment(static_cast<double>(packets));
+  lost_since_frame_ = true;
+  sink_->MarkLoss(kind);
 }
 
 void FleetCamera::OnClock(ClockSource clock) {

@@ -51,6 +51,8 @@ class FleetCamera final : public RtspSourceEvents {
   // When Fault should be asked again if nothing happens until then.
   SteadyTime NextCheck() const;
   bool has_frames() const { return frames_ > frames_at_dial_; }
+  // Pictures come, and none of them can be decoded before a key frame does.
+  bool lacks_key_frame() const { return lacks_key_frame_; }
   // How long to wait after `error`, and what the camera's state then is.
   struct Verdict {
     CameraState state;
@@ -64,6 +66,7 @@ class FleetCamera final : public RtspSourceEvents {
   // where it had none, from now on. Cheap when it was told already.
   void TellGap(GapCause cause, std::string detail);
   void TellRecording();
+  bool told_gap() const { return told_gap_.has_value(); }
   // What was told counts for another stream.
   void ForgetGap() { told_gap_ = GapCause::kUnknown; }
 
@@ -84,6 +87,7 @@ class FleetCamera final : public RtspSourceEvents {
   // -- the source's threads
   void OnRun(const std::vector<TrackInfo>& tracks, ClockSource clock) override;
   void OnFrame(Frame frame) override;
+  void OnLoss(TrackKind kind, std::uint64_t packets) override;
   void OnClock(ClockSource clock) override;
   void OnTimeTrouble(std::uint64_t corrected, std::uint64_t jumps) override;
   void OnEnded(Error error) override;
@@ -98,8 +102,11 @@ class FleetCamera final : public RtspSourceEvents {
     prometheus::Counter& refused;
     prometheus::Counter& corrected;
     prometheus::Counter& jumps;
+    prometheus::Counter& lost;
     prometheus::Gauge& recording;
   };
+
+  void NoteHole(Timestamp arrival);  // of a frame
 
   const std::string name_;
   const FleetOptions& options_;
@@ -109,6 +116,7 @@ class FleetCamera final : public RtspSourceEvents {
   // Worker only.
   std::unique_ptr<FrameSink> sink_;
   std::unique_ptr<RtspSource> source_;
+  std::string stream_;  // that the sink records; the source's threads read it
 
   // Fleet.
   Backoff backoff_;
@@ -124,7 +132,10 @@ class FleetCamera final : public RtspSourceEvents {
   std::atomic<std::int64_t> last_frame_ns_{0};  // wall
   std::atomic<bool> has_video_{false};          // of the run
   std::atomic<bool> lacks_key_frame_{false};    // pictures come, and none of them can be decoded yet
-  bool key_frame_seen_ = false;                 // of the run; the source's lock
+  // The source's lock.
+  bool key_frame_seen_ = false;    // of the run
+  Duration usual_step_{0};         // between frames of any track
+  bool lost_since_frame_ = false;  // packets
 
   mutable std::mutex mutex_;  // guards what follows
   CameraState state_ = CameraState::kConnecting;

@@ -22,6 +22,8 @@ class FrameSink {
   virtual Result<void> StartRun(const std::vector<TrackInfo>& tracks, ClockSource clock) = 0;
   // REQUIRES: a run is open. Frames of one track come in decode order.
   virtual Result<void> Push(Frame frame) = 0;
+  // Packets of a track of this kind were lost on the way, before the frames that come next.
+  virtual void MarkLoss(TrackKind kind) = 0;
   virtual void EndRun() = 0;
 };
 

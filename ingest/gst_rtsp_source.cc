@@ -9,6 +9,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/log.h"
@@ -21,6 +22,7 @@ namespace {
 
 constexpr std::int64_t kNtpEpochOffset = 2208988800;  // 1900 to 1970, seconds
 constexpr std::size_t kSsrcMax = 16;                  // senders that reports are kept of
+constexpr guint kSendersMax = 4;  // of a track, over one connection; each costs two threads
 // How long a lost or late UDP packet is waited for, ms. Over TCP packets come in order and nothing waits.
 constexpr guint kUdpReorderMs = 500;
 constexpr guint kTcpReorderMs = 200;
@@ -65,6 +67,7 @@ class GstRtspSource final : public RtspSource {
   static void OnNoMorePads(GstElement* source, gpointer self);
   static void OnNewManager(GstElement* source, GstElement* manager, gpointer self);
   static void OnManagerElement(GstBin* manager, GstElement* element, gpointer self);
+  static void OnSessionPad(GstElement* session, GstPad* pad, gpointer self);
   static void OnRtcp(GObject* session, GstBuffer* packets, gpointer self);
 
   ArrivalTime Now() const { return {options_.clock->Now(), options_.clock->SteadyNow()}; }
@@ -246,6 +249,10 @@ void GstRtspSource::AddTrack(GstPad* pad) {
         early_reports_.erase(early);
       }
     };
+    events.on_loss = [this, kind = plan->kind](std::uint64_t packets) {
+      const std::lock_guard inner(mutex_);
+      if (!ended_) events_.OnLoss(kind, packets);
+    };
     events.on_sample = [this, index](GstTrack::Sample sample) {
       const std::lock_guard inner(mutex_);
       if (!ended_) runs_.OnFrame(index, sample.info, sample.rtp, Now(), std::move(sample.frame));
@@ -265,8 +272,10 @@ void GstRtspSource::OnNoMorePads(GstElement*, gpointer self) {
 // Sender reports are read where RTCP comes in, before any frame has: rtspsrc has no other way to them that
 // does not also change the buffers' times.
 void GstRtspSource::OnNewManager(GstElement*, GstElement* manager, gpointer self) {
-  if (GST_IS_BIN(manager))
-    g_signal_connect(manager, "element-added", G_CALLBACK(&GstRtspSource::OnManagerElement), self);
+  if (!GST_IS_BIN(manager)) return;
+  if (g_object_class_find_property(G_OBJECT_GET_CLASS(manager), "max-streams") != nullptr)
+    g_object_set(manager, "max-streams", kSendersMax, nullptr);
+  g_signal_connect(manager, "element-added", G_CALLBACK(&GstRtspSource::OnManagerElement), self);
 }
 
 void GstRtspSource::OnManagerElement(GstBin*, GstElement* element, gpointer self) {
@@ -276,6 +285,17 @@ void GstRtspSource::OnManagerElement(GstBin*, GstElement* element, gpointer self
   if (session == nullptr) return;
   g_signal_connect(session, "on-receiving-rtcp", G_CALLBACK(&GstRtspSource::OnRtcp), self);
   g_object_unref(session);
+  g_signal_connect(element, "pad-added", G_CALLBACK(&GstRtspSource::OnSessionPad), nullptr);
+}
+
+// Reports go no further than OnRtcp: GStreamer would shift the tracks against each other by them, and make a
+// jitter buffer with two threads for every sender that a report names.
+void GstRtspSource::OnSessionPad(GstElement*, GstPad* pad, gpointer) {
+  if (std::string_view(GST_PAD_NAME(pad)) != "sync_src") return;
+  const auto drop = [](GstPad*, GstPadProbeInfo*, gpointer) { return GST_PAD_PROBE_DROP; };
+  gst_pad_add_probe(pad,
+                    static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST),
+                    drop, nullptr, nullptr);
 }
 
 void GstRtspSource::OnRtcp(GObject*, GstBuffer* packets, gpointer self) {

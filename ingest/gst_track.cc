@@ -10,6 +10,9 @@
 namespace millrace {
 namespace {
 
+// A longer step of a packet's sequence number is a sender that began anew (RFC 3550 appendix A.1).
+constexpr std::uint16_t kStepMax = 3000;
+
 constexpr std::size_t kNalLengthBytes = 4;                        // h264parse's
 constexpr std::size_t kBeforePictureMax = std::size_t{64} << 10;  // many times what they need
 
@@ -132,10 +135,15 @@ void GstTrack::SeeRtp(GstBuffer* packet) {
   if (gst_buffer_extract(packet, 0, header.data(), header.size()) != header.size()) return;
   const auto rtp = ReadBigEndian<std::uint32_t>(ByteSpan(header).subspan(4, 4));
   const auto ssrc = ReadBigEndian<std::uint32_t>(ByteSpan(header).subspan(8, 4));
+  const auto sequence = ReadBigEndian<std::uint16_t>(ByteSpan(header).subspan(2, 2));
   if (!has_stamp_ || ssrc != ssrc_) {
     ssrc_ = ssrc;
     events_.on_ssrc(ssrc);
+  } else if (const auto step = static_cast<std::uint16_t>(sequence - sequence_);
+             step > 1 && step < kStepMax) {
+    events_.on_loss(step - 1U);
   }
+  sequence_ = sequence;
   const GstClockTime pts = GST_BUFFER_PTS(packet);
   if (has_stamp_ && stamps_[newest_].rtp == rtp && stamps_[newest_].pts == pts) return;
   newest_ = (newest_ + 1) % stamps_.size();

@@ -44,6 +44,7 @@ class GstTrack {
   struct Events {
     std::function<void(std::uint32_t ssrc)>
         on_ssrc;  // its RTP sender, before the first sample; again when it changes
+    std::function<void(std::uint64_t packets)> on_loss;  // so many are missing before what comes next
     std::function<void(Sample)> on_sample;
     std::function<void(Error)> on_error;
   };
@@ -73,6 +74,7 @@ class GstTrack {
   std::array<Stamp, 64> stamps_{};  // the newest ones, a ring
   std::size_t newest_ = 0;
   bool has_stamp_ = false;
+  std::uint16_t sequence_ = 0;  // of the newest packet
   std::uint32_t ssrc_ = 0;
   GstCapsPtr caps_;  // of info_
   std::optional<TrackInfo> info_;

@@ -18,6 +18,7 @@ class RecorderSink final : public FrameSink {
     return recorder_->StartRun(tracks, clock);
   }
   Result<void> Push(Frame frame) override { return recorder_->Push(std::move(frame)); }
+  void MarkLoss(TrackKind kind) override { recorder_->MarkLoss(kind); }
   void EndRun() override { recorder_->EndRun(); }
 
   StreamRecorder& recorder() { return *recorder_; }

@@ -39,6 +39,8 @@ class RtspSourceEvents {
   // clock jumped: what follows does not continue what was before.
   virtual void OnRun(const std::vector<TrackInfo>& tracks, ClockSource clock) = 0;
   virtual void OnFrame(Frame frame) = 0;
+  // Packets of a track of this kind did not arrive; comes before the frames that they are missing from.
+  virtual void OnLoss(TrackKind kind, std::uint64_t packets) = 0;
   // The clock in use became another without a jump.
   virtual void OnClock(ClockSource clock) = 0;
   // A frame's stamp was wild and was replaced (`corrected`), or the camera's clock jumped and was followed

@@ -70,6 +70,68 @@ TEST_F(BuilderTest, CutsAtTheFirstKeyFrameAfterTheLeastDuration) {
   EXPECT_EQ(builder_->counters().times_corrected, 0u);
 }
 
+TEST_F(BuilderTest, AHoleInTimeEndsTheFragmentWithItsLastFrame) {
+  Start({BaselineTrack()});
+  for (int i = 0; i < 10; ++i) Push(VideoFrame(i * 40, i == 0));
+  Push(VideoFrame(5000, false));  // 4.6 s without anything; what comes refers to what was
+  Push(VideoFrame(5040, false));
+  Push(VideoFrame(9000, true));
+  Push(VideoFrame(9040, false));
+  builder_->EndRun();
+  EXPECT_EQ(sink_.runs, 1U);
+  EXPECT_THAT(Starts(), ElementsAre(0, 5000, 9000));
+  EXPECT_THAT(Durations(), ElementsAre(400, 80, 80));
+  EXPECT_TRUE(sink_.fragments[0].facts.independent);
+  EXPECT_FALSE(sink_.fragments[1].facts.independent);
+  EXPECT_TRUE(sink_.fragments[2].facts.independent);
+  // For a decoder the last picture stands until the next one.
+  EXPECT_EQ(sink_.fragments[0].facts.track_facts[0].end_dts, Timestamp::FromMillis(kStartMs + 5000));
+  EXPECT_EQ(builder_->counters().frames_dropped, 0U);
+}
+
+TEST_F(BuilderTest, PicturesThatAreAlwaysFarApartAreNoHoles) {
+  Start({BaselineTrack()});
+  for (int i = 0; i < 60; ++i) Push(VideoFrame(i * 4000, i % 5 == 0));
+  builder_->EndRun();
+  std::size_t holes = 0;
+  for (std::size_t i = 1; i < sink_.fragments.size(); ++i) {
+    holes += sink_.fragments[i].facts.start != sink_.fragments[i - 1].facts.end_time() ? 1U : 0U;
+  }
+  EXPECT_GE(holes, 1U);  // until that is seen
+  EXPECT_LE(holes, 6U);
+}
+
+TEST_F(BuilderTest, SoundThatGoesOnIsNoHole) {
+  Start({BaselineTrack(), AudioTrack()});
+  for (int i = 0; i < 25; ++i) Push(VideoFrame(i * 40, i == 0));
+  for (int n = 0; n < 250; ++n) Push(AudioPacket(n));  // 5.3 s
+  Push(VideoFrame(5200, false));
+  builder_->EndRun();
+  for (std::size_t i = 1; i < sink_.fragments.size(); ++i) {
+    EXPECT_EQ(sink_.fragments[i].facts.start, sink_.fragments[i - 1].facts.end_time());
+  }
+}
+
+TEST_F(BuilderTest, ALossMarksWhatRefersToIt) {
+  Start({BaselineTrack()});
+  const auto group = [&](int number) {
+    Push(VideoFrame(number * 1000, true));
+    for (int i = 1; i < 25; ++i) Push(VideoFrame(number * 1000 + i * 40, false));
+  };
+  group(0);
+  group(1);
+  builder_->MarkLoss(TrackKind::kVideo);
+  Push(VideoFrame(2000 - 20, false));
+  group(2);
+  builder_->MarkLoss(TrackKind::kVideo);  // of the key frame itself
+  group(3);
+  group(4);
+  builder_->EndRun();
+  std::vector<bool> damaged;
+  for (const Fragment& fragment : sink_.fragments) damaged.push_back(fragment.facts.damaged);
+  EXPECT_THAT(damaged, ElementsAre(false, true, true, true, false));
+}
+
 TEST_F(BuilderTest, DurationLimitCutsWithoutAKeyFrame) {
   Start({BaselineTrack()}, {.duration_max = std::chrono::seconds(2)});
   for (int i = 0; i < 125; ++i) Push(VideoFrame(i * 40, i == 0));

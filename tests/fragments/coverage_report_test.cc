@@ -57,6 +57,14 @@ CoverageFacts Facts(const Case& c) {
   return facts;
 }
 
+TEST(MergeCoverageTest, WhatIsNotStoredYetIsPendingInAnyRangeNearNow) {
+  const CoverageFacts facts = Facts({"", {{0, 480}}, {}, 0, ""});
+  EXPECT_EQ(Text(MergeCoverage(facts, At(400), At(490))), "400-480:recorded 480-490:pending");
+  // A minute ago it would be stored by now.
+  const CoverageFacts old = Facts({"", {{0, 400}}, {}, 0, ""});
+  EXPECT_EQ(Text(MergeCoverage(old, At(300), At(440))), "300-400:recorded 400-440:unknown");
+}
+
 class MergeTest : public testing::TestWithParam<Case> {};
 
 TEST_P(MergeTest, GivesWhatTheTableSays) {

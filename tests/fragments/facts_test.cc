@@ -47,6 +47,20 @@ TEST(FragmentFacts, AreReadBackAsTheyWereWritten) {
   EXPECT_EQ(*empty, FragmentFacts{});
 }
 
+TEST(FragmentFacts, OnlyWhatNeedsANewVersionHasOne) {
+  FragmentFacts facts = Example();
+  Bytes bytes = EncodeFacts(facts);
+  EXPECT_EQ(bytes[0], 1);
+  facts.damaged = true;
+  bytes = EncodeFacts(facts);
+  EXPECT_EQ(bytes[0], 2);
+  const auto decoded = DecodeFacts(bytes);
+  ASSERT_TRUE(decoded) << decoded.error().ToString();
+  EXPECT_EQ(*decoded, facts);
+  bytes[0] = 1;  // which knows of no damage
+  EXPECT_EQ(DecodeFacts(bytes).error().code, ErrorCode::kCorruption);
+}
+
 TEST(FragmentFacts, SpanIsReadWithoutTheRest) {
   const FragmentFacts facts = Example();
   const auto span = DecodeFactsSpan(EncodeFacts(facts));

@@ -41,6 +41,7 @@ struct Received {
   std::optional<Error> ended;
   std::uint64_t corrected = 0;
   std::uint64_t jumps = 0;
+  std::uint64_t lost = 0;  // packets; of sinks: times that a loss was told
   std::size_t frames() const {
     std::size_t count = 0;
     for (const Run& run : runs) count += run.frames.size();
@@ -85,6 +86,9 @@ class CollectingEvents final : public RtspSourceEvents {
   void OnFrame(Frame frame) override {
     inbox.Update([&](Received& r) { r.runs.back().frames.push_back(std::move(frame)); });
   }
+  void OnLoss(TrackKind, std::uint64_t packets) override {
+    inbox.Update([&](Received& r) { r.lost += packets; });
+  }
   void OnClock(ClockSource clock) override {
     inbox.Update([&](Received& r) { r.runs.back().clock = clock; });
   }
@@ -125,6 +129,9 @@ class SinkSet {
     Result<void> Push(Frame frame) override {
       inbox_.Update([&](Received& r) { r.runs.back().frames.push_back(std::move(frame)); });
       return {};
+    }
+    void MarkLoss(TrackKind) override {
+      inbox_.Update([](Received& r) { ++r.lost; });
     }
     void EndRun() override {
       inbox_.Update([](Received& r) { ++r.runs_ended; });

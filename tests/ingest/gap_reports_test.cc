@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 
 #include "ingest/camera_fleet.h"
@@ -29,6 +30,14 @@ class Notes final : public GapListener {
     const std::lock_guard lock(mutex_);
     lines_.push_back(stream + " recorded");
   }
+  void Add(const std::string& stream, Gap gap) override {
+    const std::lock_guard lock(mutex_);
+    added_.emplace_back(stream, std::move(gap));
+  }
+  std::vector<std::pair<std::string, Gap>> added() const {
+    const std::lock_guard lock(mutex_);
+    return added_;
+  }
   std::vector<std::string> lines() const {
     const std::lock_guard lock(mutex_);
     return lines_;
@@ -52,6 +61,7 @@ class Notes final : public GapListener {
   mutable std::mutex mutex_;
   std::vector<std::string> lines_;
   std::vector<std::string> details_;
+  std::vector<std::pair<std::string, Gap>> added_;
   Timestamp last_start_;
 };
 
@@ -126,6 +136,50 @@ TEST(GapReportsTest, ACameraThatFallsSilentIsSilentSinceItsLastFrame) {
   EXPECT_THAT(rig.notes.lines(),
               ElementsAre("door-stream connecting", "door-stream recorded", "door-stream silent"));
   EXPECT_EQ(rig.notes.last_start(), rig.fleet->Get("door")->last_frame);
+}
+
+TEST(GapReportsTest, AHoleWithinAConnectionHasACause) {
+  const Timestamp first = SystemClock().Now();
+  Rig rig([first](const RtspSourceOptions&, RtspSourceEvents& events) {
+    events.OnRun({VideoTrack()}, ClockSource::kCamera);
+    const auto frame_at = [&](int ms) {
+      Frame frame = MakeFrame(1, ms == 0);
+      frame.arrival = first + std::chrono::milliseconds(ms);
+      events.OnFrame(std::move(frame));
+    };
+    for (int ms = 0; ms <= 1000; ms += 100) frame_at(ms);
+    frame_at(4000);
+    frame_at(4100);
+    events.OnLoss(TrackKind::kVideo, 3);
+    frame_at(9100);
+    frame_at(9200);
+  });
+  ASSERT_TRUE(rig.fleet->Put(Settings(), std::nullopt));
+  ASSERT_TRUE(WaitUntil([&] { return rig.notes.added().size() == 2; }));
+  const auto added = rig.notes.added();
+  EXPECT_EQ(added[0].first, "door-stream");
+  EXPECT_EQ(added[0].second.cause, GapCause::kSilent);
+  EXPECT_EQ(added[0].second.start, first + std::chrono::seconds(1));
+  EXPECT_EQ(added[0].second.end, first + std::chrono::seconds(4));
+  EXPECT_EQ(added[1].second.cause, GapCause::kNetworkLoss);
+  EXPECT_EQ(added[1].second.start, first + std::chrono::milliseconds(4100));
+  EXPECT_TRUE(rig.sinks.Of("door").Wait([](const Received& r) { return r.lost == 1; }));
+}
+
+TEST(GapReportsTest, PicturesThatNobodyCanDecodeAreACause) {
+  std::atomic<RtspSourceEvents*> camera{nullptr};
+  Rig rig([&](const RtspSourceOptions&, RtspSourceEvents& events) {
+    events.OnRun({VideoTrack()}, ClockSource::kCamera);
+    events.OnFrame(MakeFrame(1, false));
+    camera = &events;
+  });
+  ASSERT_TRUE(rig.fleet->Put(Settings(), std::nullopt));
+  ASSERT_TRUE(rig.notes.Hears("door-stream undecodable"));
+  camera.load()->OnFrame(MakeFrame(1, true));
+  ASSERT_TRUE(WaitUntil([&] {
+    const auto lines = rig.notes.lines();
+    return std::count(lines.begin(), lines.end(), "door-stream recorded") == 1;
+  }));
 }
 
 TEST(GapReportsTest, ACameraThatNeverSendsIsSilent) {
