@@ -13,6 +13,7 @@ namespace {
 
 // A missing fragment between two runs: nobody knows how long it was, and a player has to jump over it.
 constexpr std::int64_t kMissingBetweenRunsMs = 100;
+constexpr std::int64_t kHoleMinMs = 1'000;  // less is how long a picture stands
 constexpr std::string_view kInitPrefix = "init-";
 constexpr std::string_view kInitSuffix = ".mp4";
 constexpr std::string_view kSegmentSuffix = ".m4s";
@@ -102,11 +103,29 @@ void MediaPlaylist::AddMissing(const PlaylistFragment& before, const PlaylistFra
                 "gap-" + std::to_string(before.number.counter + i) + std::string(kSegmentSuffix), true});
     }
   }
+  if (same_run && missing == 0 && hole_ms >= kHoleMinMs && options_.kind == Kind::kRecorded)
+    AddHole(before, hole_ms);
   if (!same_run) {
     const std::uint64_t runs = after.run > before.run ? after.run - before.run : 1;
     AddDiscontinuities(runs <= kSpelledOutMax ? runs : 1);
   } else if (missing > 0 && !spelled_out) {
     AddDiscontinuities(1);
+  }
+}
+
+// A hole in which nothing came, between two fragments of a run (docs/decisions/0006-holes-in-playlists.md).
+void MediaPlaylist::AddHole(const PlaylistFragment& before, std::int64_t hole_ms) {
+  const std::int64_t each_max_ms = options_.target_duration.count() * 1000;
+  const std::int64_t count = (hole_ms + each_max_ms - 1) / each_max_ms;
+  if (count > static_cast<std::int64_t>(kSpelledOutMax)) return AddDiscontinuities(1);
+  std::int64_t at_ms = 0;
+  for (std::int64_t i = 1; i <= count; ++i) {
+    const std::int64_t until_ms = hole_ms * i / count;
+    AddEntry({before.end() + std::chrono::milliseconds(at_ms), until_ms - at_ms,
+              "gap-" + std::to_string(before.number.counter) + "-" + std::to_string(i) +
+                  std::string(kSegmentSuffix),
+              true});
+    at_ms = until_ms;
   }
 }
 

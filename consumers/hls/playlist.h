@@ -5,6 +5,8 @@
 //   EXT-X-MEDIA-SEQUENCE          the fragment counter of the first segment. Within a run, a fragment that is
 //                                 missing from the counter's sequence, and one that cannot be decoded because
 //                                 its forerunner is missing, is an EXT-X-GAP entry.
+//                                 So is, in recorded time, a hole within a run: a playlist of a range has
+//                                 numbers to spare.
 //   EXT-X-DISCONTINUITY-SEQUENCE  the run's number; each new run is as many EXT-X-DISCONTINUITY tags as its
 //                                 number is higher.
 //   EXT-X-TARGETDURATION          a constant of the server, and EXTINF's limit. A fragment that is longer (by
@@ -91,6 +93,7 @@ class MediaPlaylist {
   bool Playable(const PlaylistFragment& fragment) const;
   void AddMissing(const PlaylistFragment& before, const PlaylistFragment& after);
   void AddEntry(const Entry& entry);
+  void AddHole(const PlaylistFragment& before, std::int64_t hole_ms);
   void AddDiscontinuities(std::uint64_t count);
 
   Options options_;  // set in the constructor, never changed

@@ -141,6 +141,38 @@ TEST_F(Hls, NoSegmentIsLongerThanTheTargetDuration) {
   EXPECT_EQ(Count(text, "#EXT-X-GAP"), 1U);
 }
 
+TEST_F(Hls, AHoleWithinARunIsAGapOfRecordedTime) {
+  clock_.StepTo(kFactsStart + std::chrono::seconds(12));
+  PutSeconds(1, 3);
+  const std::string before = TextOf(hls_.Media("door", Range(0, 60)));
+  Put(MakeFacts(4, 8'500));  // nothing came for four and a half seconds
+  Put(MakeFacts(5, 9'500));
+  Put(MakeFacts(6, 35'500));  // for 25 s: three of at most ten
+  const std::string text = TextOf(hls_.Media("door", Range(0, 60)));
+  EXPECT_THAT(text, StartsWith(before));
+  EXPECT_THAT(text,
+              HasSubstr(Name(3) +
+                        "\n#EXT-X-GAP\n#EXT-X-PROGRAM-DATE-TIME:2025-11-21T02:07:04.000Z\n"
+                        "#EXTINF:4.500,\ngap-3-1.m4s\n#EXT-X-PROGRAM-DATE-TIME:2025-11-21T02:07:08.500Z\n"
+                        "#EXTINF:1.000,\n" +
+                        Name(4)));
+  EXPECT_EQ(Count(text, "#EXT-X-GAP"), 4U);
+  EXPECT_THAT(text, HasSubstr("#EXTINF:8.334,\ngap-5-3.m4s\n"));
+  EXPECT_EQ(Count(text, "#EXT-X-DISCONTINUITY"), 0U);
+  EXPECT_FALSE(hls_.Get("door", "gap-3-1.m4s", {}));
+  // A live one has no number to spare.
+  EXPECT_EQ(Count(TextOf(hls_.Media("door", {})), "#EXT-X-GAP"), 0U);
+}
+
+TEST_F(Hls, ALongHoleIsADiscontinuityAlone) {
+  PutSeconds(1, 3);
+  Put(MakeFacts(4, 3'600'000));            // an hour within a run
+  Put(MakeFacts(5, 7'200'000, 1'000, 2));  // an hour between two
+  const std::string text = TextOf(hls_.Media("door", Range(0, 10'000)));
+  EXPECT_EQ(Count(text, "#EXT-X-GAP"), 0U);
+  EXPECT_EQ(Count(text, "#EXT-X-DISCONTINUITY"), 2U);
+}
+
 TEST_F(Hls, RecordedRangeGrowsUntilItIsOver) {
   clock_.StepTo(kFactsStart + std::chrono::seconds(12));
   PutSeconds(1, 10);
