@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "base/log.h"
@@ -64,6 +65,8 @@ CommitWriter::~CommitWriter() {
   }
   changed_.notify_all();
   thread_.join();
+  // Without the marks the next opening looks for the ends itself.
+  if (!Failure()) std::ignore = MarkSeals();
 }
 
 CommitWriter::PreparedRecord CommitWriter::Prepare(PutRecord record, std::uint64_t& bytes) {

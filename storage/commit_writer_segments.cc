@@ -6,6 +6,12 @@
 #include "storage/commit_writer.h"
 
 namespace millrace::storage {
+namespace {
+
+// Opening replays the segments that are still open and the bytes of this many sealed ones at most.
+constexpr std::uint64_t kSegmentsReplayedMax = 4;
+
+}  // namespace
 
 Result<Lane*> CommitWriter::LaneFor(std::uint8_t retention_class, Timestamp now) {
   auto found = lanes_.find(retention_class);
@@ -67,10 +73,13 @@ Result<void> CommitWriter::SealLane(std::uint8_t retention_class) {
   const std::uint64_t last_counter = std::max(lane.last_counter, appender.last_counter());
   engine_.segments.SetSealed(appender.segment(), last_counter);
   unmarked_seals_[appender.segment()] = {appender.end(), last_counter, true};
+  sealed_bytes_ += appender.end();
   lanes_.erase(retention_class);
-  // So that opening never replays more than the segments that are still open.
   auto indexed = MarkSeals();
-  if (indexed) indexed = engine_.index->Sync();
+  if (indexed && sealed_bytes_ >= kSegmentsReplayedMax * engine_.options.segment_bytes) {
+    indexed = engine_.index->Flush();
+    if (indexed) sealed_bytes_ = 0;
+  }
   if (!indexed && indexed.error().code != ErrorCode::kNoSpace) return Fail(indexed.error());
   return indexed;
 }

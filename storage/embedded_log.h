@@ -44,7 +44,7 @@ struct EmbeddedLogOptions {
   // A log that has stopped taking writes is opened again after this, and then at longer and longer intervals,
   // up to 30 s. None: not before somebody opens it.
   std::optional<Duration> reopen_after{};
-  std::size_t index_write_buffer_bytes = 32u << 20;
+  std::size_t index_write_buffer_bytes = 16u << 20;
   std::size_t index_cache_bytes = 64u << 20;
 };
 

@@ -1,6 +1,6 @@
 // The index of the log, in RocksDB: where each record lies, which records an attribute value has, how much
 // each partition key and each segment holds. Everything in it can be made again from the log, so nothing in
-// it is synced before an append is acknowledged; the marker of a segment lies in the same batch as the rows
+// it is durable before an append is acknowledged; the marker of a segment lies in the same batch as the rows
 // it speaks of, so that whatever prefix of the batches survives a power loss says truthfully how far it goes.
 //
 // Keys are drawn in docs/storage-format.md. Threads: any; a cursor belongs to one thread.
@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "storage/file_system.h"
+#include "storage/index_database.h"
 #include "storage/log_format.h"
 
 namespace millrace::storage {
@@ -78,22 +79,16 @@ class IndexBatch {
 
 class Index {
  public:
-  struct Options {
-    std::size_t write_buffer_bytes = 32 * 1024 * 1024;
-    std::size_t block_cache_bytes = 64 * 1024 * 1024;
-    bool read_only = false;  // for the checker: changes nothing on the disk
-  };
+  using Options = IndexDatabase::Options;
 
   // Makes an empty one where there is none. Errors: kCorruption (damaged, or another store's), kIo, kNoSpace.
   static Result<std::unique_ptr<Index>> Open(FileSystem& files, const std::string& path, StoreId store,
                                              const Options& options);
   ~Index();
 
+  // As IndexDatabase's.
   Result<void> Write(IndexBatch& batch);
-  // Everything written so far survives a power loss.
-  Result<void> Sync();
-  // After an error of Write or Sync both give it again; after kNoSpace, until there is space. This gives it
-  // without writing.
+  Result<void> Flush();
   Result<void> CheckWritable();
 
   Result<std::optional<IndexedRecord>> Get(StreamId stream, ShardId shard, std::uint64_t counter);
@@ -138,8 +133,9 @@ class Index {
 
  private:
   Index();
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  Result<RecordCount> Count(const std::string& key);
+
+  std::unique_ptr<IndexDatabase> database_;
 };
 
 }  // namespace millrace::storage

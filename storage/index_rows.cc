@@ -15,6 +15,7 @@ std::string TakeText(const Bytes& bytes) { return std::string(AsText(bytes)); }
 }  // namespace
 
 std::string FormatKey() { return "f"; }
+std::string WrittenKey() { return "w"; }
 
 std::string MarkerKey(SegmentId segment) {
   std::string key = "k";
@@ -79,6 +80,17 @@ std::string AfterPrefix(std::string prefix) {
     prefix.pop_back();
   }
   return prefix;
+}
+
+std::string WrittenValue(std::uint64_t number) {
+  std::string value;
+  Append(value, number);
+  return value;
+}
+
+std::optional<std::uint64_t> ParseWritten(std::string_view value) {
+  if (value.size() != 8) return std::nullopt;
+  return ReadBigEndian<std::uint64_t>(AsBytes(value));
 }
 
 std::string MarkerValue(const SegmentMarker& marker) {

@@ -23,6 +23,7 @@ namespace millrace::storage {
 inline constexpr std::uint8_t kNoAttribute = 0xff;
 
 std::string FormatKey();
+std::string WrittenKey();  // of the number of the newest batch
 std::string MarkerKey(SegmentId segment);
 std::string SegmentCountKey(SegmentId segment);
 std::string RecordKey(StreamId stream, ShardId shard, std::uint64_t counter);
@@ -36,6 +37,8 @@ void AppendPlace(std::string& out, ShardId shard, std::uint64_t counter);
 // The first key behind all that begin with `prefix`.
 std::string AfterPrefix(std::string prefix);
 
+std::string WrittenValue(std::uint64_t number);
+std::optional<std::uint64_t> ParseWritten(std::string_view value);
 std::string MarkerValue(const SegmentMarker& marker);
 std::optional<SegmentMarker> ParseMarker(std::string_view value);
 std::string CountValue(const RecordCount& count);

@@ -42,7 +42,7 @@ LogParts::~LogParts() {
   writer.reset();
   if (!engine.index) return;  // it did not open
   // So that the next opening has nothing to replay. Without it, it replays.
-  if (auto synced = engine.index->Sync(); !synced) return;
+  if (auto flushed = engine.index->Flush(); !flushed) return;
 }
 
 }  // namespace millrace::storage

@@ -3,7 +3,9 @@
 #include <rocksdb/env.h>
 #include <rocksdb/file_system.h>
 #include <rocksdb/io_status.h>
+#include <rocksdb/system_clock.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace millrace::storage {
@@ -227,10 +229,30 @@ class RocksFileSystem final : public rocksdb::FileSystem {
   storage::FileSystem& files_;
 };
 
+// RocksDB sleeps for a second after a background error, in case it passes; nobody waits for a simulated disk.
+class HastyClock final : public rocksdb::SystemClockWrapper {
+ public:
+  HastyClock() : SystemClockWrapper(rocksdb::SystemClock::Default()) {}
+  const char* Name() const override { return "millrace.HastyClock"; }
+  void SleepForMicroseconds(int micros) override {
+    SystemClockWrapper::SleepForMicroseconds(std::min(micros, 1'000));
+  }
+};
+
+class InjectedEnv final : public rocksdb::EnvWrapper {
+ public:
+  explicit InjectedEnv(const std::shared_ptr<RocksFileSystem>& files)
+      : EnvWrapper(rocksdb::NewCompositeEnv(files)) {
+    file_system_ = files;
+    system_clock_ = std::make_shared<HastyClock>();
+  }
+  const char* Name() const override { return "millrace.InjectedEnv"; }
+};
+
 }  // namespace
 
 std::unique_ptr<rocksdb::Env> MakeRocksEnv(FileSystem& files) {
-  return rocksdb::NewCompositeEnv(std::make_shared<RocksFileSystem>(files));
+  return std::make_unique<InjectedEnv>(std::make_shared<RocksFileSystem>(files));
 }
 
 }  // namespace millrace::storage

@@ -120,7 +120,7 @@ Result<void> Sweeper::SweepStreams() {
     IndexBatch batch;
     batch.RemoveStreamUsage(stream);
     MILLRACE_RETURN_IF_ERROR(engine_.index->Write(batch));
-    MILLRACE_RETURN_IF_ERROR(engine_.index->Sync());
+    MILLRACE_RETURN_IF_ERROR(engine_.index->Flush());
     MILLRACE_RETURN_IF_ERROR(writer_.Change([&](const CommitWriter::PlanContext&) -> Result<ControlChange> {
       return ControlChange{RemoveStreamRow(stream)};
     }));
@@ -169,6 +169,7 @@ Result<void> Sweeper::SweepPartitionLocked(StreamId stream, const std::string& p
     if (removals.empty()) break;
     MILLRACE_RETURN_IF_ERROR(Remove(removals));
   }
+  MILLRACE_RETURN_IF_ERROR(engine_.index->Flush());
   return writer_.Change([&](const CommitWriter::PlanContext& context) -> Result<ControlChange> {
     const StreamState* state = context.state.FindStream(stream);
     const PartitionRule* rule = state == nullptr ? nullptr : state->RuleOf(partition_key);
@@ -265,7 +266,6 @@ Result<void> Sweeper::Remove(const std::vector<Removal>& removals) {
     batch.RemoveRecord(removal.stream, removal.record, engine_.segments.Has(removal.record.segment));
   }
   MILLRACE_RETURN_IF_ERROR(engine_.index->Write(batch));
-  MILLRACE_RETURN_IF_ERROR(engine_.index->Sync());
   engine_.metrics.expired_records.Increment(static_cast<double>(removals.size()));
   std::map<SegmentId, std::unique_ptr<File>> files;
   for (const Removal& removal : removals) {
@@ -294,7 +294,9 @@ Result<void> Sweeper::RemoveEmptySegments() {
     if (count.records <= 0 && marker.sealed) empty.push_back(segment.segment);
   }
   if (empty.empty()) return {};
-  // First nobody lists them, then they go: a segment that is listed and not there is damage.
+  // Their rows must not come back. Then nobody lists them, then they go: a segment that is listed and not
+  // there is damage.
+  MILLRACE_RETURN_IF_ERROR(engine_.index->Flush());
   MILLRACE_RETURN_IF_ERROR(writer_.Change([&](const CommitWriter::PlanContext&) -> Result<ControlChange> {
     ControlChange change;
     for (SegmentId segment : empty) change.push_back(SegmentRemovedRow(segment));
@@ -331,6 +333,7 @@ Result<void> Sweeper::RemoveOldShards(Timestamp now) {
     if (tip == 0) change.push_back(RemoveShardRow(stream, shard));
   }
   if (change.empty()) return {};
+  MILLRACE_RETURN_IF_ERROR(engine_.index->Flush());
   return writer_.Change([&](const CommitWriter::PlanContext& context) -> Result<ControlChange> {
     std::erase_if(change, [&](const ControlRow& row) {
       auto stream = StreamOfRow(row);

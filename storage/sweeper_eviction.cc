@@ -145,7 +145,7 @@ Result<void> Sweeper::SettleEviction() {
     std::shared_lock lock(engine_.mutex);
     if (engine_.state.eviction.swept || engine_.state.eviction.through != through) return {};
   }
-  MILLRACE_RETURN_IF_ERROR(engine_.index->Sync());
+  MILLRACE_RETURN_IF_ERROR(engine_.index->Flush());
   return writer_.Change([&](const CommitWriter::PlanContext& context) -> Result<ControlChange> {
     if (context.state.eviction.through != through || context.state.eviction.swept) return ControlChange{};
     return ControlChange{EvictionRow({through, true})};

@@ -184,6 +184,8 @@ class ModelRun {
   }
 
   void Crash() {
+    // Mostly at once, with what the index holds in memory; sometimes while the log is being closed, or after.
+    if (!files_->power_lost() && !OneIn(3)) files_->LosePowerAt(files_->calls() + Below(4));
     log_.reset();
     fault_ = Fault::kNone;
     files_ = files_->Crash(kModes[Below(5)], random_());
