@@ -160,6 +160,14 @@ std::optional<LiveFragment> LiveFeed::Find(const FragmentNumber& number) const {
   return entry->fragment;
 }
 
+std::optional<FragmentNumber> LiveFeed::NewestPersisted() const {
+  const std::lock_guard lock(state_->mutex);
+  for (auto entry = state_->entries.rbegin(); entry != state_->entries.rend(); ++entry) {
+    if (entry->fragment.state == LiveState::kPersisted) return entry->fragment.number;
+  }
+  return std::nullopt;
+}
+
 LiveRead LiveFeed::Read(std::optional<LivePosition> position, std::size_t frames_max) const {
   const std::lock_guard lock(state_->mutex);
   const auto& entries = state_->entries;

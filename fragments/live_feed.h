@@ -79,6 +79,8 @@ class LiveFeed {
   // -- readers
   std::vector<LiveFragment> Fragments() const;  // oldest first
   std::optional<LiveFragment> Find(const FragmentNumber& number) const;
+  // The newest fragment here that is durable and can be found in the store.
+  std::optional<FragmentNumber> NewestPersisted() const;
   // Frames after `position`; none given: from the newest key frame on.
   LiveRead Read(std::optional<LivePosition> position, std::size_t frames_max) const;
   // Calls `ready` after every change (a frame, a state) until the subscription is let go; then it does not
