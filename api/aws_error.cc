@@ -22,8 +22,10 @@ AwsError Fault(AwsError error) {
 }  // namespace
 
 AwsError ToAws(AwsError error, AwsService service) {
-  if (!error.type.empty() || !error.code) return error;
   const bool video = service == AwsService::kVideoStreams;
+  // The video service knows no exception of its own for members that break their constraints.
+  if (video && error.type == "ValidationException") error.type = "InvalidArgumentException";
+  if (!error.type.empty() || !error.code) return error;
   switch (*error.code) {
     case ErrorCode::kInvalidArgument:
     case ErrorCode::kOutOfRange:

@@ -72,6 +72,20 @@ struct DataStreamServices {
 };
 void AddDataStreamRoutes(Router& router, DataStreamServices services);
 
+// POST /getDataEndpoint, /listFragments, /getMedia, /getMediaForFragmentList: the Kinesis Video Streams
+// protocol.
+struct VideoStreamServices {
+  FragmentStore& store;
+  const wire::TokenSealer& sealer;
+  WorkerPool& pool;
+  ByteBudget& budget;        // of large requests
+  ByteBudget& media_budget;  // of the fragments that readers have not taken yet
+  ByteBudget& readers;       // counts those that are served media
+  const Clock& clock;
+  AwsIdentity identity{};
+};
+void AddVideoStreamRoutes(Router& router, VideoStreamServices services);
+
 // GET /hls/{stream}/{resource}.
 void AddHlsRoutes(Router& router, HlsService& hls, WorkerPool& pool);
 

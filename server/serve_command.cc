@@ -32,8 +32,12 @@
 namespace millrace::server {
 namespace {
 
-// What large requests and answers may take in memory together.
+// What large requests and answers may take in memory together, and what fragments on their way to slow
+// readers may.
 constexpr std::uint64_t kRequestBytesMax = std::uint64_t{512} * 1024 * 1024;
+constexpr std::uint64_t kMediaBytesMax = std::uint64_t{512} * 1024 * 1024;
+// Readers of media at a time: they must leave connections to everybody else.
+constexpr std::uint64_t kMediaReadersMax = 256;
 
 // File, then environment, then command line: the later wins.
 Result<Config> GatherConfig(const ServeOptions& options) {
@@ -166,6 +170,8 @@ class Service {
     api::AddStreamRoutes(router_, {*store_, *pool_, camera_of, clock, *ledger_});
     api::AddExportRoutes(router_, {*store_, *pool_, *export_pool_, clock});
     api::AddDataStreamRoutes(router_, {*catalog_, *sealer_, *pool_, budget_, clock});
+    api::AddVideoStreamRoutes(router_,
+                              {*store_, *sealer_, *pool_, budget_, media_budget_, media_readers_, clock});
     api::AddHlsRoutes(router_, *hls_, *pool_);
     api::AddHealthRoutes(router_, *pool_, [this] { return Ready(); });
     api::AddConsoleRoutes(router_, *pool_, ConsoleDirectory(config));
@@ -200,6 +206,8 @@ class Service {
   std::unique_ptr<wire::TokenSealer> sealer_;
   std::unique_ptr<api::DataStreamCatalog> catalog_;
   api::ByteBudget budget_{kRequestBytesMax};
+  api::ByteBudget media_budget_{kMediaBytesMax};
+  api::ByteBudget media_readers_{kMediaReadersMax};
   std::unique_ptr<api::WorkerPool> pool_;
   std::unique_ptr<api::WorkerPool> export_pool_;
   api::Router router_;
