@@ -270,6 +270,7 @@ class FragmentBuilder::Run {
   }
 
   Result<void> PushKeyFrame(Frame frame, bool idr, std::optional<std::int64_t> footage_end_ms) {
+    if (idr && pending_hole_ms_) MILLRACE_RETURN_IF_ERROR(CutAtPending());
     FlushPending();
     const std::int64_t ms = frame.pts.millis();
     if (footage_end_ms || ms - current_->opened_ms() >= duration_min_ms_ || OverLimit(frame)) {
@@ -286,14 +287,6 @@ class FragmentBuilder::Run {
 
   Result<void> PushDependentFrame(Frame frame, std::optional<std::int64_t> footage_end_ms) {
     const std::int64_t ms = frame.pts.millis();
-    // Where frames are reordered some of before the hole may still come: it shows at the next key frame
-    // alone.
-    if (footage_end_ms && times_->depth() == 0) {
-      MILLRACE_RETURN_IF_ERROR(Cut(FragmentEnd::kDuration, ms, {.by_video = true, .independent = false}));
-      KnowClosingEnd(*footage_end_ms);
-      AddVideo(std::move(frame));
-      return {};
-    }
     if (OverLimit(frame)) {  // at once, wherever that is
       if (pending_.empty()) {
         MILLRACE_RETURN_IF_ERROR(Cut(FragmentEnd::kSize, ms, {.by_video = true, .independent = false}));
@@ -313,7 +306,8 @@ class FragmentBuilder::Run {
       return {};
     }
     if (pending_.empty()) {
-      pending_end_ = WantsCut(ms);
+      pending_end_ = footage_end_ms ? FragmentEnd::kDuration : WantsCut(ms);
+      pending_hole_ms_ = footage_end_ms;
       if (!pending_end_) {
         AddVideo(std::move(frame));
         return {};
@@ -343,6 +337,7 @@ class FragmentBuilder::Run {
     const std::int64_t ms = pending_.front().pts.millis();
     MILLRACE_RETURN_IF_ERROR(
         Cut(pending_end_.value_or(FragmentEnd::kSize), ms, {.by_video = true, .independent = false}));
+    if (pending_hole_ms_) KnowClosingEnd(*pending_hole_ms_);
     FlushPending();
     return {};
   }
@@ -357,6 +352,7 @@ class FragmentBuilder::Run {
   void FlushPending() {
     for (Frame& frame : std::exchange(pending_, {})) AddVideo(std::move(frame));
     pending_bytes_ = 0;
+    pending_hole_ms_.reset();
   }
 
   void AddVideo(Frame frame) {
@@ -668,10 +664,11 @@ class FragmentBuilder::Run {
   bool loss_is_new_ = false;                      // no picture has come since
 
   std::optional<OpenFragment> current_;
-  std::optional<OpenFragment> closing_;         // waits for audio; its video is finished
-  std::optional<std::int64_t> closing_end_ms_;  // none: not known yet
-  std::vector<Frame> pending_;                  // video that may belong to the next fragment
-  std::optional<FragmentEnd> pending_end_;      // why
+  std::optional<OpenFragment> closing_;          // waits for audio; its video is finished
+  std::optional<std::int64_t> closing_end_ms_;   // none: not known yet
+  std::vector<Frame> pending_;                   // video that may belong to the next fragment
+  std::optional<FragmentEnd> pending_end_;       // why
+  std::optional<std::int64_t> pending_hole_ms_;  // where the hole before it began, if there is one
   std::size_t pending_bytes_ = 0;
   std::deque<Held> held_;  // audio whose fragment is not known yet
   std::size_t held_bytes_ = 0;

@@ -70,6 +70,20 @@ TEST_F(BuilderTest, CutsAtTheFirstKeyFrameAfterTheLeastDuration) {
   EXPECT_EQ(builder_->counters().times_corrected, 0u);
 }
 
+TEST_F(BuilderTest, AHoleIsSeenWhereFramesMayBeReordered) {
+  Start({VideoTrack()});  // its headers leave that open
+  for (int i = 0; i < 10; ++i) Push(VideoFrame(i * 40, i == 0));
+  for (int i = 0; i < 10; ++i) Push(VideoFrame(5000 + i * 40, false));
+  Push(VideoFrame(9000, false));  // another one, and a key frame at once
+  Push(VideoFrame(9040, true));
+  Push(VideoFrame(9080, false));
+  builder_->EndRun();
+  EXPECT_EQ(sink_.runs, 1U);
+  EXPECT_THAT(Starts(), ElementsAre(0, 5000, 9000));
+  EXPECT_THAT(Durations(), ElementsAre(400, 400, 120));
+  EXPECT_EQ(builder_->counters().frames_dropped, 0U);
+}
+
 TEST_F(BuilderTest, AHoleInTimeEndsTheFragmentWithItsLastFrame) {
   Start({BaselineTrack()});
   for (int i = 0; i < 10; ++i) Push(VideoFrame(i * 40, i == 0));
