@@ -9,8 +9,8 @@
 namespace millrace::api {
 namespace {
 
-constexpr std::size_t kCommitBytesMax = 8 * 1024 * 1024;
-constexpr std::size_t kRecordsMax = 1000;
+constexpr std::size_t kCommitBytesMax = 16 * 1024 * 1024;
+constexpr std::size_t kRecordsMax = 5000;
 constexpr std::size_t kPartitionKeyBytesMax = 256;
 constexpr std::size_t kRecordBytesMax = 1024 * 1024;  // data and partition key, as PutRecord has it
 constexpr std::size_t kKeyBytesMax = 512;

@@ -12,7 +12,7 @@
 namespace millrace::api {
 namespace {
 
-constexpr std::size_t kCommitBodyBytesMax = 8 * 1024 * 1024;
+constexpr std::size_t kCommitBodyBytesMax = 16 * 1024 * 1024;
 constexpr std::size_t kFacesDefault = 100;
 constexpr std::size_t kFacesMax = 1000;
 constexpr std::size_t kRenewalsMax = 10'000;
