@@ -14,7 +14,7 @@ namespace millrace {
 
 struct FaceSettings {
   // A YuNet model as ONNX (face_detection_yunet_2022mar.onnx). Empty: the cascades that come with OpenCV.
-  std::string model;
+  std::string model{};
   // Where OpenCV's data lie: lbpcascades/ and haarcascades/ (Debian's package opencv-data).
   std::string opencv_data = "/usr/share/opencv4";
   // The smallest face to find, as a part of the picture's height: 0.02 to 1. Pictures are reduced as far as

@@ -245,7 +245,7 @@ Result<Clip> EncodeClip(const ClipOptions& options) {
 
 // Names everything that decides the clip's bytes; stands in the cache file's comment.
 std::string Fingerprint(const ClipOptions& options) {
-  std::string text = "camera-sim clip 2";
+  std::string text = "camera-sim clip 3";
   for (const std::string& path : {options.file, options.background, options.face}) {
     std::error_code ignored;
     const auto size = path.empty() ? 0 : std::filesystem::file_size(path, ignored);

@@ -2,7 +2,6 @@
 
 #include <cmath>
 #include <cstdio>
-#include <numbers>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 #include <opencv2/videoio.hpp>
@@ -10,6 +9,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "samples/camera-sim/face_place.h"
 #include "samples/camera-sim/frame_counter.h"
 
 namespace millrace::camera_sim {
@@ -73,7 +73,7 @@ class VideoFile final : public Scene {
   cv::Mat current_;
 };
 
-// The face wanders over the background and comes nearer and goes away; it is always whole and upright.
+// The portrait moves over the background, as face_place.h says.
 class FaceScene final : public Scene {
  public:
   FaceScene(std::unique_ptr<Scene> background, cv::Mat face, int fps)
@@ -81,15 +81,10 @@ class FaceScene final : public Scene {
   cv::Mat Next(int index) override {
     cv::Mat picture = background_->Next(index);
     if (picture.empty()) return picture;
-    const double t = static_cast<double>(index) / fps_;
-    const double zoom = 0.60 + 0.20 * std::sin(2 * std::numbers::pi * t / 7);
-    const int side = std::min({static_cast<int>(picture.rows * zoom), picture.cols, picture.rows});
+    const FacePlace portrait = PortraitPlace(index, fps_, picture.cols, picture.rows);
+    const cv::Rect place(cv::Rect2d(portrait.x, portrait.y, portrait.width, portrait.height));
     cv::Mat face;
-    cv::resize(face_, face, {side, side}, 0, 0, cv::INTER_AREA);
-    const auto wander = [t](int room, double period) {
-      return static_cast<int>(room * (0.5 + 0.5 * std::sin(2 * std::numbers::pi * t / period)));
-    };
-    const cv::Rect place(wander(picture.cols - side, 11), wander(picture.rows - side, 13), side, side);
+    cv::resize(face_, face, place.size(), 0, 0, cv::INTER_AREA);
     face.copyTo(picture(place));
     return picture;
   }
