@@ -106,10 +106,10 @@ class Checker {
     options.read_only = true;
     options.block_cache_bytes = 8 << 20;
     auto index = Index::Open(files_, directory_.IndexPath(), directory_.store, options);
-    if (!index) {
-      return Problem(index.error().message + ". The log is whole without it: with " + directory_.IndexPath() +
-                     " removed, it is made again when the log is opened");
+    if (!index && index.error().code == ErrorCode::kCorruption) {
+      return Note(index.error().message + ". It is made again from the log when the log is opened");
     }
+    if (!index) return Problem(index.error().message);
     index_ = std::move(*index);
   }
 

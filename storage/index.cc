@@ -119,9 +119,22 @@ Result<std::unique_ptr<Index>> Index::Open(FileSystem& files, const std::string&
     batch.Put(FormatKey(), rocksdb::Slice(AsText(format).data(), format.size()));
     MILLRACE_RETURN_IF_ERROR(index->database_->Write(batch));
   } else if (*stored != AsText(format)) {
-    return Error{ErrorCode::kCorruption, "index: " + path + " belongs to another data directory or format"};
+    return Error{ErrorCode::kFailedPrecondition,
+                 "index: " + path + " belongs to another data directory or format"};
   }
   return index;
+}
+
+Result<void> Index::Remove(FileSystem& files, const std::string& path) {
+  // RocksDB's entrance first: without it what is left is no database.
+  auto removed = files.Remove(path + "/CURRENT");
+  if (!removed && removed.error().code != ErrorCode::kNotFound) return removed;
+  MILLRACE_RETURN_IF_ERROR(files.SyncDirectory(path));
+  MILLRACE_ASSIGN_OR_RETURN(auto entries, files.List(path));
+  for (const DirectoryEntry& entry : entries) {
+    if (!entry.directory) MILLRACE_RETURN_IF_ERROR(files.Remove(path + "/" + entry.name));
+  }
+  return files.SyncDirectory(path);
 }
 
 Result<void> Index::Write(IndexBatch& batch) { return database_->Write(batch.impl_->Finish()); }

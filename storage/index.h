@@ -81,10 +81,13 @@ class Index {
  public:
   using Options = IndexDatabase::Options;
 
-  // Makes an empty one where there is none. Errors: kCorruption (damaged, or another store's), kIo, kNoSpace.
+  // Makes an empty one where there is none. Errors: kCorruption (damaged), kFailedPrecondition (another
+  // store's), kIo, kNoSpace.
   static Result<std::unique_ptr<Index>> Open(FileSystem& files, const std::string& path, StoreId store,
                                              const Options& options);
   ~Index();
+  // All files of a closed one; the log makes it again.
+  static Result<void> Remove(FileSystem& files, const std::string& path);
 
   // As IndexDatabase's.
   Result<void> Write(IndexBatch& batch);

@@ -49,6 +49,20 @@ Result<void> FinishTail(File& file, const std::string& path, const TailScan& sca
   return {};
 }
 
+// One that RocksDB cannot open (a power loss tears its manifest) is made again from the log.
+Result<std::unique_ptr<Index>> OpenIndex(Engine& engine) {
+  const std::string path = engine.directory.IndexPath();
+  Index::Options options;
+  options.write_buffer_bytes = engine.options.index_write_buffer_bytes;
+  options.block_cache_bytes = engine.options.index_cache_bytes;
+  auto index = Index::Open(engine.files(), path, engine.directory.store, options);
+  if (index || index.error().code != ErrorCode::kCorruption) return index;
+  Log(LogLevel::kWarning, "the index is damaged and is made again from the log",
+      {{"error", index.error().message}});
+  MILLRACE_RETURN_IF_ERROR(Index::Remove(engine.files(), path));
+  return Index::Open(engine.files(), path, engine.directory.store, options);
+}
+
 struct OpenSegment {
   SegmentId segment = 0;
   std::unique_ptr<File> file;
@@ -237,12 +251,7 @@ Result<WriterStart> Recover(Engine& engine) {
   }
   MILLRACE_ASSIGN_OR_RETURN(
       auto found, FindControl(files, engine.directory, segments, OpenMode::kReadWrite, engine.state));
-  Index::Options index_options;
-  index_options.write_buffer_bytes = engine.options.index_write_buffer_bytes;
-  index_options.block_cache_bytes = engine.options.index_cache_bytes;
-  MILLRACE_ASSIGN_OR_RETURN(engine.index,
-                            Index::Open(files, engine.directory.IndexPath(), store, index_options));
-
+  MILLRACE_ASSIGN_OR_RETURN(engine.index, OpenIndex(engine));
   MILLRACE_RETURN_IF_ERROR(CheckControlMarkers(found, *engine.index));
   for (const FoundControl::LeftOver& file : found.unfinished)
     MILLRACE_RETURN_IF_ERROR(files.Remove(file.path));

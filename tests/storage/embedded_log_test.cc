@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <filesystem>
+#include <fstream>
 #include <set>
 
 #include "tests/storage/log_fixture.h"
@@ -132,6 +134,43 @@ TEST_F(EmbeddedLogTest, BatchIsCommittedAsOneAndFencedByVersions) {
     if (round == 1) std::filesystem::remove_all(directory_.path() + "/data/index");
     Open();
   }
+}
+
+TEST_F(EmbeddedLogTest, IndexThatCannotBeOpenedIsMadeAgain) {
+  Open();
+  Get(log_->CreateStream("video", 2, kDay));
+  for (std::uint8_t i = 0; i < 20; ++i) Put("video", "k" + std::to_string(i % 3), {i});
+  log_.reset();
+  const std::filesystem::path index = directory_.path() + "/data/index";
+  int damaged = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(index)) {
+    if (!entry.path().filename().string().starts_with("MANIFEST-")) continue;
+    std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(12);
+    file.write("torn by a power loss", 20);
+    ++damaged;
+  }
+  ASSERT_GT(damaged, 0);
+  Open();
+  std::size_t records = 0;
+  for (std::uint32_t shard = 0; shard < 2; ++shard) records += ReadAll(*log_, "video", ShardId{shard}).size();
+  EXPECT_EQ(records, 20u);
+  EXPECT_EQ(Get(log_->DescribePartition("video", "k0")).records, 7u);
+}
+
+TEST_F(EmbeddedLogTest, AnotherStoresIndexIsRefusedAndKept) {
+  const std::filesystem::path root = directory_.path();
+  Open();
+  log_.reset();
+  std::filesystem::rename(root / "data", root / "other");
+  Open();
+  log_.reset();
+  std::filesystem::remove_all(root / "data/index");
+  std::filesystem::copy(root / "other/index", root / "data/index");
+  EmbeddedLogOptions options;
+  options.path = root / "data";
+  EXPECT_EQ(CodeOf(EmbeddedLog::Open(options)), ErrorCode::kFailedPrecondition);
+  EXPECT_TRUE(std::filesystem::exists(root / "data/index/CURRENT"));
 }
 
 TEST_F(EmbeddedLogTest, BatchThatCannotBeMadeChangesNothing) {
