@@ -283,6 +283,7 @@ Result<std::vector<CoverageSpan>> CoverageLedger::Impl::Report(const std::string
   CoverageFacts facts;
   facts.now = options_.clock->Now();
   facts.created = stream.created;
+  facts.evicted_before = log_.Status().evicted_before;
   facts.kept_since = facts.now - (stream.retention == Duration{0} ? kRingRetention : stream.retention);
   {
     // Before the footage is looked up: a stream that starts meanwhile then has a gap too many rather than a

@@ -130,6 +130,17 @@ class Merger {
         return EmitGap(from, to, next->cause, next->detail);
       }
     }
+    // Why it was never recorded is told first, where that was noted; otherwise it was, and has gone.
+    if (facts_.evicted_before && from < *facts_.evicted_before) {
+      const Timestamp until = std::min(to, *facts_.evicted_before);
+      EmitGap(from, until, GapCause::kEvicted);
+      from = until;
+    }
+    // What is left of a fragment that went: it began before.
+    if (facts_.evicted_before && from < to && from - *facts_.evicted_before <= kGapSlack &&
+        to - from <= kGapSlack) {
+      return EmitGap(from, to, GapCause::kEvicted);
+    }
     EmitGap(from, to, GapCause::kUnknown);
   }
 

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "fragments/fragment_appender.h"
 #include "fragments/stream_settings.h"
 
 namespace millrace {
@@ -105,13 +106,11 @@ class LogFragmentStore final : public FragmentStore {
       : log_(log),
         options_(std::move(options)),
         random_(std::random_device{}()),
-        jobs_([this] { Sweep(); }) {}
-
-  ~LogFragmentStore() override {
-    // Appends that are under way call back into this.
-    std::unique_lock lock(mutex_);
-    idle_.wait(lock, [this] { return appends_ == 0; });
-  }
+        jobs_([this] { Sweep(); }),
+        appender_(log, {.data_stream = options_.data_stream,
+                        .number_attribute = kNumberAttribute,
+                        .held_bytes_max = options_.held_bytes_max,
+                        .retry_interval = options_.retry_interval}) {}
 
   Result<void> Load();
 
@@ -155,12 +154,11 @@ class LogFragmentStore final : public FragmentStore {
   std::mutex control_mutex_;  // one change of the set of streams at a time; taken before mutex_
 
   std::mutex mutex_;  // guards what follows; never held while the disk is waited for
-  std::condition_variable idle_;
-  std::size_t appends_ = 0;  // under way
   std::map<std::string, Stream> streams_;
   std::mt19937 random_;
 
-  BackgroundJobs jobs_;  // last: its thread uses all of the above
+  BackgroundJobs jobs_;        // its thread uses all of the above
+  FragmentAppender appender_;  // last: what it calls back uses all of the above
 };
 
 // ---- streams
@@ -385,11 +383,7 @@ void LogFragmentStore::Append(const VideoStream& video, Fragment fragment, Appen
   std::string key;
   {
     const std::lock_guard lock(mutex_);
-    const auto stream = Find(video);
-    if (stream) {
-      key = (*stream)->partition_key;
-      ++appends_;
-    }
+    if (const auto stream = Find(video)) key = (*stream)->partition_key;
   }
   if (key.empty()) return done(NoStream(video.name));
   const FragmentFacts& facts = fragment.facts;
@@ -400,33 +394,31 @@ void LogFragmentStore::Append(const VideoStream& video, Fragment fragment, Appen
                        {kServerAttribute, TimeKey(facts.server_start)},
                        {kFactsAttribute, EncodeFacts(facts)}};
   record.data = std::move(fragment.mkv);
-  log_.Put(options_.data_stream, std::move(record),
-           [this, number = facts.number, video, done = std::move(done)](Result<storage::PutReceipt> receipt) {
-             bool deleted = false;
-             {
-               const std::lock_guard lock(mutex_);
-               deleted = !Find(video).has_value();
-             }
-             if (receipt && deleted) {
-               // It became durable after the stream's footage was taken away: it goes after it.
-               jobs_.Add([this, video] {
-                 const auto gone = log_.DeletePartition(options_.data_stream,
-                                                        FragmentPartitionKey(video.name, video.created));
-                 if (!gone) {
-                   Log(LogLevel::kWarning, "footage of a deleted stream stays until it expires",
-                       {{"stream", video.name}, {"error", gone.error().ToString()}});
-                 }
-               });
-               receipt = NoStream(video.name);
-             }
-             if (receipt) {
-               done(number);
-             } else {
-               done(std::move(receipt).error());
-             }
-             const std::lock_guard lock(mutex_);
-             if (--appends_ == 0) idle_.notify_all();
-           });
+  appender_.Append(
+      std::move(record), [this, number = facts.number, video, done = std::move(done)](Result<void> stored) {
+        bool deleted = false;
+        {
+          const std::lock_guard lock(mutex_);
+          deleted = !Find(video).has_value();
+        }
+        if (stored && deleted) {
+          // It became durable after the stream's footage was taken away: it goes after it.
+          jobs_.Add([this, video] {
+            const auto gone =
+                log_.DeletePartition(options_.data_stream, FragmentPartitionKey(video.name, video.created));
+            if (!gone) {
+              Log(LogLevel::kWarning, "footage of a deleted stream stays until it expires",
+                  {{"stream", video.name}, {"error", gone.error().ToString()}});
+            }
+          });
+        }
+        if (deleted) stored = NoStream(video.name);
+        if (stored) {
+          done(number);
+        } else {
+          done(std::move(stored).error());
+        }
+      });
 }
 
 // ---- reading

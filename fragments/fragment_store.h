@@ -81,6 +81,9 @@ class FragmentStore {
     std::string data_stream = "millrace-fragments";
     std::uint32_t shards = 4;
     const Clock* clock = &SystemClock();
+    // Appends that the disk refuses for now are held and tried again; what does not fit is lost.
+    std::uint64_t held_bytes_max = 256u << 20;
+    Duration retry_interval = std::chrono::milliseconds(500);
   };
   using AppendCallback = std::function<void(Result<FragmentNumber>)>;
 

@@ -32,6 +32,7 @@ enum class GapCause : std::uint8_t {
   kRetention = 10,    // it was kept for its time, and is gone
   kPurged = 11,       // it was deleted
   kNotRecorded = 12,  // the stream did not exist yet
+  kEvicted = 13,      // it had to go for newer footage: the disk budget was used up
 };
 // "unreachable", "server_down", …; static storage.
 std::string_view ToString(GapCause cause);

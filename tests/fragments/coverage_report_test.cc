@@ -26,6 +26,7 @@ struct Case {
   std::string expected;  // of [0, 1000); now is 500
   int created = -10'000;
   int kept_since = -10'000;
+  std::optional<int> evicted_before = {};
 };
 
 void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
@@ -53,6 +54,7 @@ CoverageFacts Facts(const Case& c) {
   facts.created = At(c.created);
   facts.kept_since = At(c.kept_since);
   if (c.recording_since) facts.recording_since = At(*c.recording_since);
+  if (c.evicted_before) facts.evicted_before = At(*c.evicted_before);
   facts.now = At(500);
   return facts;
 }
@@ -160,6 +162,22 @@ INSTANTIATE_TEST_SUITE_P(
              "0-200:retention 200-210:silent 210-500:recorded",
              -10'000,
              200},
+        Case{"evicted",
+             {{210, 500}},
+             {{50, 80, C::kSilent}},
+             {},
+             "0-50:evicted 50-80:silent 80-210:evicted 210-500:recorded",
+             -10'000,
+             -10'000,
+             205},
+        Case{"evicted_and_expired",
+             {{210, 300}},
+             {},
+             {},
+             "0-100:retention 100-210:evicted 210-300:recorded 300-500:unknown",
+             -10'000,
+             100,
+             205},
         Case{"made_then_expired",
              {{300, 500}},
              {},

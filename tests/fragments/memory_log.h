@@ -18,6 +18,15 @@ class MemoryLog final : public storage::RecordLog {
     const std::lock_guard lock(mutex_);
     put_error_ = std::move(error);
   }
+  // The next puts are stored, and answered with `error` all the same: the log could not tell.
+  void FailAnswers(std::optional<Error> error) {
+    const std::lock_guard lock(mutex_);
+    answer_error_ = std::move(error);
+  }
+  std::size_t puts() {
+    const std::lock_guard lock(mutex_);
+    return puts_;
+  }
   void FailMetadata(bool fail) {
     const std::lock_guard lock(mutex_);
     fail_metadata_ = fail;
@@ -87,6 +96,7 @@ class MemoryLog final : public storage::RecordLog {
     Result<storage::PutReceipt> result = storage::PutReceipt{};
     {
       const std::lock_guard lock(mutex_);
+      ++puts_;
       if (!streams_.contains(stream)) {
         result = Error{ErrorCode::kNotFound, "no stream"};
       } else if (put_error_) {
@@ -102,6 +112,7 @@ class MemoryLog final : public storage::RecordLog {
         result =
             storage::PutReceipt{.shard = {}, .sequence_number = stored.info.sequence_number, .arrival = {}};
         records_.push_back(std::move(stored));
+        if (answer_error_) result = *answer_error_;
       }
       if (hold_) {
         held_.push_back([done = std::move(done), result] { done(result); });
@@ -215,6 +226,8 @@ class MemoryLog final : public storage::RecordLog {
   std::vector<storage::Record> records_;
   std::vector<std::function<void()>> held_;
   std::optional<Error> put_error_;
+  std::optional<Error> answer_error_;
+  std::size_t puts_ = 0;
   bool fail_metadata_ = false;
   bool hold_ = false;
   std::uint64_t sequence_ = 0;

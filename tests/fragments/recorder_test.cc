@@ -25,6 +25,7 @@ class RecorderTest : public testing::Test {
   void SetUp() override {
     FragmentStore::Options options;
     options.clock = &clock_;
+    options.held_bytes_max = 0;  // what is refused is lost at once
     store_ = *FragmentStore::Open(log_, options);
     stream_ = *store_->CreateStream("door", kCameraRetentionDefault);
     RecorderOptions recorder;
