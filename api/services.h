@@ -16,6 +16,7 @@
 #include "base/time.h"
 #include "fragments/coverage_ledger.h"
 #include "fragments/fragment_store.h"
+#include "storage/storage_status.h"
 
 namespace millrace {
 class CameraFleet;
@@ -88,6 +89,9 @@ void AddVideoStreamRoutes(Router& router, VideoStreamServices services);
 
 // GET /hls/{stream}/{resource}.
 void AddHlsRoutes(Router& router, HlsService& hls, WorkerPool& pool);
+
+// GET /v1/storage. `status`: any thread, waits for nothing.
+void AddStorageRoutes(Router& router, std::function<storage::StorageStatus()> status);
 
 // GET /healthz, /readyz, /metrics. `ready` says why the server cannot record and serve; any thread, may
 // block.

@@ -70,6 +70,8 @@ struct ExportOptions {
 };
 int RunExport(const ClientOptions& client, const ExportOptions& options);
 
+int RunStorage(const ClientOptions& client);
+
 int RunCheck(const std::optional<std::filesystem::path>& data_dir, bool json);
 
 }  // namespace millrace::server

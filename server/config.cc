@@ -189,11 +189,22 @@ Result<Config> ReadConfig(const YAML::Node& root, const std::string& name) {
   MILLRACE_RETURN_IF_ERROR(cameras.Finish());
 
   Section storage(top.Child("storage"), name, "storage",
-                  {"shards", "segment_mib", "queue_mib", "reserve_mib", "cache_mib"});
+                  {"shards", "segment_mib", "queue_mib", "hold_mib", "reserve_mib", "free_min_percent",
+                   "free_min_mib", "used_max_mib", "cache_mib"});
   storage.Number("shards", config.storage_shards, 1, 1024);
   storage.Number("segment_mib", config.storage_segment_bytes, 1, 65'536, 1 << 20);
   storage.Number("queue_mib", config.storage_queue_bytes_max, 64, 65'536, 1 << 20);
   storage.Number("reserve_mib", config.storage_reserve_bytes, 16, 1'048'576, 1 << 20);
+  storage.Number("hold_mib", config.storage_hold_bytes_max, 0, 65'536, 1 << 20);
+  storage.Number("free_min_percent", config.storage_free_percent_min, 0, 90);
+  storage.Number("free_min_mib", config.storage_free_bytes_min, 0, 1'073'741'824, 1 << 20);
+  storage.Number("used_max_mib", config.storage_used_bytes_max, 0, 1'073'741'824, 1 << 20);
+  if (config.storage_used_bytes_max != 0 &&
+      config.storage_used_bytes_max < 4 * config.storage_reserve_bytes) {
+    storage.Fail(
+        top.Child("storage"),
+        "'storage.used_max_mib' must be at least four times 'storage.reserve_mib', which is a part of it");
+  }
   storage.Number("cache_mib", config.storage_cache_bytes, 1, 65'536, 1 << 20);
   MILLRACE_RETURN_IF_ERROR(storage.Finish());
 

@@ -53,6 +53,10 @@ struct Config {
   std::uint64_t storage_segment_bytes = 256u << 20;
   std::uint64_t storage_queue_bytes_max = 256u << 20;
   std::uint64_t storage_reserve_bytes = 64u << 20;
+  std::uint32_t storage_free_percent_min = 10;
+  std::uint64_t storage_free_bytes_min = std::uint64_t{5} << 30;
+  std::uint64_t storage_used_bytes_max = 0;  // 0: as the disk allows
+  std::uint64_t storage_hold_bytes_max = 256u << 20;
   std::size_t storage_cache_bytes = 64u << 20;
   std::size_t hls_cache_bytes = 128u << 20;
 };

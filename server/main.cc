@@ -187,6 +187,13 @@ void AddExport(CLI::App& app, CommandLine& line) {
   command->callback([&line] { line.run = [&line] { return RunExport(line.client, line.export_options); }; });
 }
 
+void AddStorage(CLI::App& app, CommandLine& line) {
+  auto* storage = app.add_subcommand("storage", "How full the disk is, and how far back footage will reach");
+  AddJson(storage, line);
+  storage->footer("\nExamples:\n  millrace storage\n  millrace storage --json\n");
+  storage->callback([&line] { line.run = [&line] { return RunStorage(line.client); }; });
+}
+
 void AddCheck(CLI::App& app, CommandLine& line) {
   auto* check = app.add_subcommand("check", "Verify a data directory: everything is there and undamaged");
   check->add_option("--data-dir", line.check_data_dir, "The directory (default: as `millrace serve`)")
@@ -215,6 +222,7 @@ int Main(int argc, char** argv) {
   AddStream(app, line);
   AddTail(app, line);
   AddExport(app, line);
+  AddStorage(app, line);
   AddCheck(app, line);
   auto* version = app.add_subcommand("version", "Print the version");
   AddJson(version, line);

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cstdio>
 #include <memory>
-#include <mutex>
 #include <optional>
 
 #include "api/byte_budget.h"
@@ -97,6 +96,10 @@ Result<std::unique_ptr<storage::EmbeddedLog>> OpenLog(const Config& config) {
   options.queue_bytes_max = config.storage_queue_bytes_max;
   options.segment_bytes = config.storage_segment_bytes;
   options.reserve_bytes = config.storage_reserve_bytes;
+  options.budget.free_percent_min = config.storage_free_percent_min;
+  options.budget.free_bytes_min = config.storage_free_bytes_min;
+  if (config.storage_used_bytes_max != 0) options.budget.used_bytes_max = config.storage_used_bytes_max;
+  options.reopen_after = std::chrono::seconds(1);
   options.index_cache_bytes = config.storage_cache_bytes;
   return storage::EmbeddedLog::Open(options);
 }
@@ -108,6 +111,7 @@ class Service {
     MILLRACE_ASSIGN_OR_RETURN(log_, OpenLog(config));
     FragmentStore::Options store_options;
     store_options.shards = config.storage_shards;
+    store_options.held_bytes_max = config.storage_hold_bytes_max;
     MILLRACE_ASSIGN_OR_RETURN(store_, FragmentStore::Open(*log_, store_options));
     MILLRACE_ASSIGN_OR_RETURN(ledger_, CoverageLedger::Open(*log_, *store_, {}));
     MILLRACE_ASSIGN_OR_RETURN(SecretBox box, SecretBox::Open(config.data_dir / "secrets.key"));
@@ -173,27 +177,19 @@ class Service {
     api::AddVideoStreamRoutes(router_,
                               {*store_, *sealer_, *pool_, budget_, media_budget_, media_readers_, clock});
     api::AddHlsRoutes(router_, *hls_, *pool_);
+    api::AddStorageRoutes(router_, [this] { return log_->Status(); });
     api::AddHealthRoutes(router_, *pool_, [this] { return Ready(); });
     api::AddConsoleRoutes(router_, *pool_, ConsoleDirectory(config));
   }
 
-  // Whether footage can be kept: the log takes writes. A write is tried at most every few seconds, however
-  // often probes ask.
+  // Whether footage can be kept: the log takes writes. It is written to every few seconds anyway, so how the
+  // last of these went is known.
   Result<void> Ready() {
-    constexpr auto kTryEvery = std::chrono::seconds(5);
-    std::lock_guard lock(ready_mutex_);
-    auto now = std::chrono::steady_clock::now();
-    if (!ready_tried_ || now - *ready_tried_ >= kTryEvery) {
-      auto written = log_->PutMetadata("server/ready", {});
-      ready_ = written ? Result<void>() : Result<void>(std::move(written).error());
-      ready_tried_ = now;
-    }
-    return ready_;
+    const storage::StorageStatus status = log_->Status();
+    if (storage::TakesWrites(status.state)) return {};
+    return Error{ErrorCode::kUnavailable,
+                 "storage is " + std::string(storage::ToString(status.state)) + ": " + status.message};
   }
-
-  std::mutex ready_mutex_;
-  Result<void> ready_;                                                // GUARDED_BY(ready_mutex_)
-  std::optional<std::chrono::steady_clock::time_point> ready_tried_;  // GUARDED_BY(ready_mutex_)
 
   // Destroyed from the bottom up: the server's threads end before the pools, those before what their work
   // uses; the log commits what was put before it closes.

@@ -1,0 +1,55 @@
+#include <cmath>
+
+#include "api/handlers.h"
+#include "api/json.h"
+#include "api/services.h"
+
+namespace millrace::api {
+namespace {
+
+boost::json::value TextOrNull(const std::string& text) {
+  if (text.empty()) return nullptr;
+  return boost::json::string(text);
+}
+
+std::string Describe(const storage::StorageStatus& status) {
+  boost::json::object object;
+  object["state"] = JsonView(storage::ToString(status.state));
+  object["message"] = TextOrNull(status.message);
+  object["used_bytes"] = status.used_bytes;
+  object["free_bytes"] = status.free_bytes;
+  object["total_bytes"] = status.total_bytes;
+  object["budget_bytes"] = nullptr;
+  if (status.budget_bytes) object["budget_bytes"] = *status.budget_bytes;
+  object["queued_bytes"] = status.queued_bytes;
+  object["write_bytes_per_second"] = std::llround(status.write_bytes_per_second);
+  object["oldest"] = TimeOrNull(status.oldest);
+  object["evicted_before"] = TimeOrNull(status.evicted_before);
+  object["evicted_records"] = status.evicted_records;
+  object["evicted_bytes"] = status.evicted_bytes;
+  object["last_eviction"] = TimeOrNull(status.last_eviction);
+  object["budget_reached_at"] = TimeOrNull(status.budget_reached_at);
+  object["reach_hours"] = nullptr;
+  if (status.reach) {
+    object["reach_hours"] = Number(std::chrono::duration<double, std::ratio<3600>>(*status.reach).count());
+  }
+  object["last_error"] = TextOrNull(status.last_error);
+  object["last_error_at"] = TimeOrNull(status.last_error_at);
+  return ToText(object);
+}
+
+}  // namespace
+
+void AddStorageRoutes(Router& router, std::function<storage::StorageStatus()> status) {
+  router.Add("GET", "/v1/storage",
+             [status = std::move(status)](Request& request, ResponseWriter& writer) -> net::awaitable<void> {
+               if (auto known = request.target.CheckQuery({}); !known) {
+                 co_await RespondError(writer, std::move(known).error());
+                 co_return;
+               }
+               std::string text = Describe(status());
+               co_await RespondJson(writer, 200, std::move(text));
+             });
+}
+
+}  // namespace millrace::api
