@@ -35,6 +35,7 @@ class SimulatedFile final : public File {
     SimulatedFileSystem::Change change{SimulatedFileSystem::Change::kWrite, offset, 0, {}};
     for (ByteSpan part : parts) change.bytes.insert(change.bytes.end(), part.begin(), part.end());
     change.length = change.bytes.size();
+    files_.Stall(FileCall::kWrite);
     std::lock_guard lock(files_.mutex_);
     return files_.Mutate(FileCall::kWrite, path_, *inode_, std::move(change));
   }
@@ -48,6 +49,7 @@ class SimulatedFile final : public File {
     return size;
   }
   Result<void> Sync() override {
+    files_.Stall(FileCall::kSync);
     std::lock_guard lock(files_.mutex_);
     auto counted = files_.Count(FileCall::kSync, path_);
     if (!counted) {
@@ -139,6 +141,20 @@ bool SimulatedFileSystem::power_lost() const {
 void SimulatedFileSystem::SetFault(std::function<std::optional<Error>(FileCall, const std::string&)> fault) {
   std::lock_guard lock(mutex_);
   fault_ = std::move(fault);
+}
+
+void SimulatedFileSystem::SetStall(std::function<void(FileCall)> stall) {
+  std::lock_guard lock(mutex_);
+  stall_ = std::move(stall);
+}
+
+void SimulatedFileSystem::Stall(FileCall call) {
+  std::function<void(FileCall)> stall;
+  {
+    std::lock_guard lock(mutex_);
+    stall = stall_;
+  }
+  if (stall) stall(call);
 }
 
 void SimulatedFileSystem::SetCapacity(std::uint64_t bytes) {

@@ -62,6 +62,8 @@ class SimulatedFileSystem final : public FileSystem {
   // has written half; a failed sync has lost what it should have synced, and the cache says otherwise (as
   // Linux does it).
   void SetFault(std::function<std::optional<Error>(FileCall, const std::string& path)> fault);
+  // Called before every write and sync of a file, without a lock: a disk that stalls does not return from it.
+  void SetStall(std::function<void(FileCall)> stall);
   // Bytes that the disk has; writes beyond get kNoSpace.
   void SetCapacity(std::uint64_t bytes);
   // What others on the disk take of the capacity.
@@ -109,6 +111,7 @@ class SimulatedFileSystem final : public FileSystem {
     std::vector<std::pair<std::string, InodePtr>> names;  // made together (a rename is two)
   };
 
+  void Stall(FileCall call);
   // The rest with mutex_ held.
   Result<void> Count(FileCall call, const std::string& path, bool* half = nullptr);
   static void Apply(Bytes& bytes, const Change& change);
@@ -128,6 +131,7 @@ class SimulatedFileSystem final : public FileSystem {
   std::uint64_t others_ = 0;
   bool read_only_ = false;
   std::function<std::optional<Error>(FileCall, const std::string&)> fault_;
+  std::function<void(FileCall)> stall_;
 };
 
 }  // namespace millrace::storage
