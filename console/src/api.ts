@@ -1,6 +1,7 @@
 // The HTTP API as the console uses it (docs/http-api.md). Every call has a deadline and fails in one of two ways:
 // ApiError is an answer of the server, with its own words; Unreachable means that there was none.
 import { toApiTime } from './time.js';
+import { type Analysed, readRecord } from './faces/sightings.js';
 import type { Interval } from './timeline/intervals.js';
 
 export type CameraState = 'connecting' | 'recording' | 'waiting' | 'unauthorized' | 'failed' | 'disabled';
@@ -155,6 +156,28 @@ export async function getCoverage(stream: string, start: number, end: number): P
     from = last.end;
   }
   return all;
+}
+
+const kFacesPage = 1000; // records of one answer
+const kFacesPagesMax = 12;
+
+/** The frames of [start, end) that were analysed for faces, up to `until`: all of it, or what a dozen answers hold. */
+export async function getFaces(stream: string, start: number, end: number): Promise<{ frames: Analysed[]; until: number }> {
+  const frames: Analysed[] = [];
+  let next: string | null = null;
+  for (let page = 0; page < kFacesPagesMax; page += 1) {
+    const query = new URLSearchParams({ start: toApiTime(start), end: toApiTime(end), limit: String(kFacesPage) });
+    if (next !== null) query.set('next', next);
+    const answer: { records: unknown[]; next: string | null } =
+      await call('GET', `${path('v1', 'streams', stream, 'faces')}?${query}`);
+    for (const record of answer.records) {
+      const frame = readRecord(record);
+      if (frame) frames.push(frame);
+    }
+    ({ next } = answer);
+    if (next === null) return { frames, until: end };
+  }
+  return { frames, until: frames[frames.length - 1]?.time ?? end };
 }
 
 /** The HLS playlist of a stream: live, or from `start` (to `end`, or growing with the stream). */

@@ -6,6 +6,8 @@ import { CameraList, emptyState } from './cameras/list.js';
 import { type Row, retryWords, rowsOf, wordsOf } from './cameras/rows.js';
 import { h, iconButton, setHidden, setText } from './dom.js';
 import { type Place, readHash, writeHash } from './hash.js';
+import { FaceWindow } from './faces/face_window.js';
+import { boxesAt } from './faces/sightings.js';
 import { helpDialog } from './help.js';
 import { listen } from './keys.js';
 import { Player } from './player/player.js';
@@ -25,6 +27,8 @@ import { spanOf } from './timeline/view.js';
 const kTickMs = 250;
 const kCoverageMs = 6 * kSecond; // how often what is seen is asked for again
 const kCoverageSoonMs = 500; // after the view has moved to what is not known
+const kFacesMs = 2 * kSecond; // how often faces are asked for around the picture and in the timeline
+const kFacesSpanMax = 6 * kHour; // a longer timeline shows those that are known
 const kLiveEdgeMs = 4 * kSecond; // closer to now than this is live: its fragment may still be open
 const kSpans: readonly (readonly [string, number])[] = [
   ['10 min', 10 * kMinute], ['1 h', kHour], ['6 h', 6 * kHour], ['1 d', kDay], ['7 d', 7 * kDay],
@@ -53,6 +57,10 @@ export class App {
   private place: Place | null = null;
   private coverage: Coverage | null = null;
   private coverageAt = -Infinity; // performance.now() of the last question; -Infinity: ask at once
+  private near: FaceWindow | null = null; // faces around the picture
+  private seen: FaceWindow | null = null; // faces in the timeline
+  private facesAt = -Infinity; // performance.now() of the last question
+  private pictureAt: number | null = null; // media time of the picture on the screen, seconds
   private going = 0; // numbers the jumps: a slow answer must not overtake a later wish
   private continuedAt: number | null = null; // where the last window ended
   private toastTimer = 0;
@@ -81,6 +89,7 @@ export class App {
     this.timeline.onView = () => this.renderRange();
     window.addEventListener('popstate', () => this.follow());
     listen(this.keys());
+    this.watchPictures();
     window.setInterval(() => this.tick(), kTickMs);
     void this.poll.now();
   }
@@ -233,6 +242,10 @@ export class App {
     this.coverage = stream === null ? null : new Coverage(stream);
     this.coverageAt = -Infinity;
     this.timeline.setCoverage(this.coverage);
+    this.near = stream === null ? null : new FaceWindow(stream);
+    this.seen = stream === null ? null : new FaceWindow(stream);
+    this.facesAt = -Infinity;
+    this.pictureAt = null;
   }
 
   private show(place: Place): void {
@@ -418,6 +431,7 @@ export class App {
     this.render();
     const wait = this.coverage?.lacks(this.timeline.view, serverNow()) ? kCoverageSoonMs : kCoverageMs;
     if (this.coverage && performance.now() - this.coverageAt > wait) void this.refreshCoverage(this.coverage);
+    if (this.place && this.poll.trouble === null && performance.now() - this.facesAt > kFacesMs) void this.refreshFaces(serverNow());
     // Fast playback that has caught up with the present goes on live.
     const { player } = this;
     if (player.reachesPresent && player.getRate() > 1 && (player.latency() ?? kHour) < 5 * kSecond && this.row()?.stream?.live) {
@@ -433,6 +447,39 @@ export class App {
     } catch {
       // The poll says when the server is away; the timeline keeps what it knew.
     }
+  }
+
+  /** Boxes go with the very picture that is on the screen, not with the clock of the playback. */
+  private watchPictures(): void {
+    const { video } = this.panel;
+    const shown = (_now: number, picture: VideoFrameCallbackMetadata): void => {
+      this.pictureAt = picture.mediaTime;
+      this.renderFaces();
+      video.requestVideoFrameCallback(shown);
+    };
+    if ('requestVideoFrameCallback' in video) video.requestVideoFrameCallback(shown);
+  }
+
+  private async refreshFaces(now: number): Promise<void> {
+    const { near, seen } = this;
+    if (!near || !seen) return;
+    this.facesAt = performance.now();
+    const at = this.player.position() ?? now;
+    const { view } = this.timeline;
+    try {
+      await near.refresh({ start: at - 15 * kSecond, end: at + kMinute }, now);
+      if (spanOf(view) <= kFacesSpanMax && seen === this.seen) await seen.refresh(view, now);
+    } catch {
+      // As with coverage: what was known stays.
+    }
+    if (seen === this.seen) this.timeline.setFaces(seen.list);
+  }
+
+  private renderFaces(): void {
+    const { player, near } = this;
+    const moving = player.phase === 'playing' || player.phase === 'paused' || player.phase === 'buffering';
+    const wall = this.pictureAt === null ? player.wall() : player.wallOf(this.pictureAt);
+    this.panel.faces.show(near && moving && wall !== null ? boxesAt(near.list, wall) : []);
   }
 
   private render(): void {
@@ -455,6 +502,7 @@ export class App {
     setHidden(this.remove, !row);
     setText(this.remove, row?.camera ? 'Remove' : 'Purge');
     this.renderPlayer(row, now);
+    this.renderFaces();
     this.timeline.update(now, parseTime(row?.stream?.first), this.player.position());
     this.renderRange();
     const clock = this.player.mode === 'recorded' ? 'recorded' : 'live';

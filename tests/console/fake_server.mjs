@@ -13,6 +13,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const kLoopSeconds = 20;
+export const kFaceSeconds = 15; // of each loop's 20: a face is in the picture
 const kLiveWindow = 20; // fragments in a live playlist
 export const kPolicy = "default-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; connect-src 'self'; "
   + "img-src 'self' data: blob:; style-src 'self'";
@@ -116,6 +117,8 @@ export class FakeServer {
         next_retry: () => iso(Date.now() + 71_000) }),
       camera('attic', { ...still, state: 'disabled', enabled: false, tracks: [] }),
     ].map((c) => [c.name, c]));
+    // Stream to the place of the face in it, as parts of the picture.
+    this.faces = new Map([['front-door', { Left: 0.55, Top: 0.3, Width: 0.2, Height: 0.4 }]]);
     // Stream to footage [start, end), ms; end null: it grows.
     this.streams = new Map([
       ['front-door', [[at(300), at(200)], [at(180), at(20)], [at(15), null]]],
@@ -231,7 +234,33 @@ export class FakeServer {
       if (at < end) intervals.push({ start: iso(at), end: iso(end), state: 'gap', cause: 'server_down' });
       return json(200, { start: iso(start), end: iso(end), intervals });
     }
+    if (what === 'streams' && more === 'faces') return json(200, this.facesPage(name, query));
     return error(404, 'not_found', `there is no ${method} /v1/${parts.join('/')}`);
+  }
+
+  /** As the face analyzer would have written them: a frame a second; of each 20 s the first 15 show one face. */
+  facesPage(stream, query) {
+    const [start, end] = ['start', 'end'].map((key) => Date.parse(query.get(key)));
+    const limit = Number(query.get('limit') ?? 100);
+    const from = query.has('next') ? Number(query.get('next')) : Math.ceil(start / 1000);
+    const records = [];
+    let next = null;
+    const has = (n) => (this.faces.get(stream) ?? false) && this.intervals(stream).some(([a, b]) => n * 1000 >= a && n * 1000 < b);
+    for (let n = from; n * 1000 < end; n += 1) {
+      if (!has(n)) continue;
+      if (records.length === limit) {
+        next = String(n);
+        break;
+      }
+      const face = { DetectedFace: { BoundingBox: this.faces.get(stream), Confidence: 91.2, Landmarks: [] }, MatchedFaces: [] };
+      records.push({
+        InputInformation: { KinesisVideo: { StreamArn: '', FragmentNumber: String(n).padStart(47, '0'), ServerTimestamp: n + 0.2,
+          ProducerTimestamp: n, FrameOffsetInSeconds: 0 } },
+        StreamProcessorInformation: { Status: 'RUNNING' },
+        FaceSearchResponse: n % kLoopSeconds < kFaceSeconds ? [face] : [],
+      });
+    }
+    return { records, next };
   }
 
   hls(stream, file, url, response, error) {

@@ -12,6 +12,7 @@ const time = await load('time.js');
 const view = await load('timeline/view.js');
 const intervals = await load('timeline/intervals.js');
 const playlist = await load('player/playlist.js');
+const faces = await load('faces/sightings.js');
 const hash = await load('hash.js');
 const rows = await load('cameras/rows.js');
 const words = await load('player/words.js');
@@ -250,5 +251,63 @@ describe('words', () => {
   it('say what a browser cannot play, and only that', () => {
     assert.equal(words.unplayable(['avc1.64001f', 'mp4a.40.2'], () => true), null);
     assert.match(words.unplayable(['hvc1.1.6.L93.B0', ''], () => false), /cannot play H\.265\..*Safari/);
+  });
+});
+
+describe('faces', () => {
+  const box = (left, more = {}) => ({ left, top: 0.2, width: 0.1, height: 0.2, confidence: 90, ...more });
+  const record = (seconds, offset, boxes) => ({
+    InputInformation: { KinesisVideo: { ProducerTimestamp: seconds, FrameOffsetInSeconds: offset } },
+    FaceSearchResponse: boxes.map((b) => ({
+      DetectedFace: { BoundingBox: { Left: b.left, Top: b.top, Width: b.width, Height: b.height }, Confidence: b.confidence },
+    })),
+  });
+
+  it('are read from the records', () => {
+    assert.deepEqual(faces.readRecord(record(1795269780.25, 0.04, [box(0.3)])), { time: 1795269780290, boxes: [box(0.3)] });
+    assert.deepEqual(faces.readRecord(record(5, 0, [])), { time: 5000, boxes: [] });
+  });
+  it('are not read from anything else', () => {
+    for (const bad of [null, 7, 'x', [], {}, { FaceSearchResponse: [] }, { InputInformation: {}, FaceSearchResponse: [] },
+      { InputInformation: { KinesisVideo: {} }, FaceSearchResponse: [] }, { ...record(5, 0, []), FaceSearchResponse: 'none' },
+      { InputInformation: { KinesisVideo: { ProducerTimestamp: 5, FrameOffsetInSeconds: 0 } }, StreamProcessorInformation: { Status: 'SKIPPED' } }]) {
+      assert.equal(faces.readRecord(bad), null, JSON.stringify(bad));
+    }
+    const crooked = record(5, 0, [box(0.1), box(Number.NaN), box(0.1, { width: -1 })]);
+    crooked.FaceSearchResponse.push(null, {}, { DetectedFace: {} });
+    assert.deepEqual(faces.readRecord(crooked).boxes, [box(0.1)]);
+  });
+  it('stand where they were seen, and between two places while they go from one to the other', () => {
+    const list = [{ time: 1000, boxes: [box(0.2)] }, { time: 3000, boxes: [box(0.3)] }, { time: 5000, boxes: [] }];
+    const left = (time) => faces.boxesAt(list, time).map((b) => Math.round(b.left * 1000) / 1000);
+    assert.deepEqual([999, 1000, 2000, 2500, 3000, 3900, 4100, 5000].map(left),
+      [[], [0.2], [0.25], [0.275], [0.3], [0.3], [], []]);
+    assert.deepEqual(faces.boxesAt([], 5), []);
+  });
+  it('do not stay for ever, nor jump from one person to another', () => {
+    const alone = [{ time: 1000, boxes: [box(0.2)] }];
+    assert.equal(faces.boxesAt(alone, 2400).length, 1);
+    assert.equal(faces.boxesAt(alone, 2600).length, 0);
+    const apart = [{ time: 1000, boxes: [box(0.1)] }, { time: 3000, boxes: [box(0.8)] }];
+    assert.deepEqual(faces.boxesAt(apart, 1800).map((b) => b.left), [0.1]);
+    assert.deepEqual(faces.boxesAt(apart, 2200).map((b) => b.left), [0.8]);
+    const two = [{ time: 1000, boxes: [box(0.1), box(0.6)] }, { time: 3000, boxes: [box(0.7), box(0.2)] }];
+    assert.deepEqual(faces.boxesAt(two, 2000).map((b) => Math.round(b.left * 100)), [15, 65]);
+    const long = [{ time: 0, boxes: [box(0.1)] }, { time: 60_000, boxes: [box(0.1)] }];
+    assert.deepEqual(faces.boxesAt(long, 30_000), []);
+  });
+  it('are replaced, each time once', () => {
+    const list = [1, 2, 3, 4].map((n) => ({ time: n * 1000, boxes: [] }));
+    const fresh = [{ time: 2500, boxes: [box(0.1)] }, { time: 2500, boxes: [box(0.2)] }];
+    assert.deepEqual(faces.replaced(list, 2000, 4000, fresh).map((one) => [one.time, one.boxes[0]?.left]),
+      [[1000, undefined], [2500, 0.2], [4000, undefined]]);
+  });
+  it('become bars of the timeline', () => {
+    const list = [0, 1, 2, 10, 11, 50].map((n) => ({ time: n * 1000, boxes: n === 11 ? [] : [box(0.1)] }));
+    assert.deepEqual(faces.faceRuns(list, { start: 0, end: 100_000 }, 1000),
+      [{ x: 0, width: 35 }, { x: 100, width: 10 }, { x: 500, width: 15 }]);
+    assert.deepEqual(faces.faceRuns(list, { start: 60_000, end: 90_000 }, 1000), []);
+    assert.deepEqual(faces.faceRuns([{ time: 5000, boxes: [box(0.1)] }], { start: 0, end: 100_000_000 }, 1000)
+      .map((run) => [run.x.toFixed(3), run.width.toFixed(3)]), [['0.050', '2.000']]);
   });
 });

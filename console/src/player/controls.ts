@@ -1,6 +1,7 @@
 // The picture with what is written over it, the line of facts under it, and the row of buttons. Shows and asks; decides
 // nothing.
 import { h, icon, iconButton, setHidden, setIcon, setText } from '../dom.js';
+import { FaceOverlay } from '../faces/overlay.js';
 import { kMinute, kSecond } from '../time.js';
 
 export interface Actions {
@@ -36,6 +37,7 @@ export interface Shown {
 
 export class PlayerPanel {
   readonly video = h('video', { playsInline: true, muted: true, className: 'video' });
+  readonly faces = new FaceOverlay(this.video);
   readonly screen: HTMLElement;
   readonly facts = h('p', { className: 'facts' });
   readonly controls: HTMLElement;
@@ -64,7 +66,7 @@ export class PlayerPanel {
     this.action.addEventListener('click', onAction);
     this.unmute = h('button', { type: 'button', className: 'unmute', hidden: true, onclick: actions.mute },
       icon('muted'), 'Unmute');
-    this.screen = h('div', { className: 'screen' }, this.video, this.spinner, stamp, this.notice, this.unmute);
+    this.screen = h('div', { className: 'screen' }, this.video, this.faces.element, this.spinner, stamp, this.notice, this.unmute);
     this.video.addEventListener('click', actions.toggle);
     this.video.addEventListener('dblclick', actions.fullscreen);
 

@@ -120,12 +120,17 @@ export class Player {
 
   /** The wall-clock time of the picture shown. */
   wall(): number | null {
+    return this.wallOf(this.video.currentTime);
+  }
+
+  /** The wall-clock time of the picture at this media time (seconds). */
+  wallOf(mediaTime: number): number | null {
     if (!this.hls) {
       const start = (this.video as { getStartDate?: () => Date }).getStartDate?.().getTime() ?? Number.NaN;
-      return Number.isNaN(start) || this.mode === 'idle' ? null : start + this.video.currentTime * 1000;
+      return Number.isNaN(start) || this.mode === 'idle' ? null : start + mediaTime * 1000;
     }
     if (this.video.readyState < 1) return null;
-    return wallAt(this.pieces, this.video.currentTime);
+    return wallAt(this.pieces, mediaTime);
   }
 
   /** Where playback is: the picture's time, or the time asked for while there is no picture. null: live, without one. */

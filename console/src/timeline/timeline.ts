@@ -1,6 +1,7 @@
 // The timeline: a canvas that shows what is recorded around the picture that plays, and takes clicks, drags, the wheel,
 // pinches and keys. It draws when told or touched, never by itself; the arithmetic is view.ts and intervals.ts.
 import { h, setHidden, setText } from '../dom.js';
+import { type Analysed, boxesAt, faceRuns } from '../faces/sightings.js';
 import { formatDateTime, formatDuration, formatNear, kHour, kMinute } from '../time.js';
 import type { Coverage } from './coverage.js';
 import { gapAt, intervalAt, isRecorded, runsOf } from './intervals.js';
@@ -9,6 +10,7 @@ import { type View, clamped, contains, panned, spanOf, ticksOf, timeAt, withTime
 const kHeight = 76;
 const kBarTop = 28;
 const kBarHeight = 36;
+const kFacesHeight = 5; // at the bar's foot
 const kDragSlop = 4; // CSS pixels a click may wander
 
 export class Timeline {
@@ -23,6 +25,7 @@ export class Timeline {
   private readonly tip = h('div', { className: 'tip', hidden: true });
   private readonly wrap: HTMLElement;
   private coverage: Coverage | null = null;
+  private faces: readonly Analysed[] = [];
   private now = Date.now();
   private first = this.now - kHour;
   private playhead: number | null = null;
@@ -56,6 +59,11 @@ export class Timeline {
   setCoverage(coverage: Coverage | null): void {
     this.coverage = coverage;
     this.draw();
+  }
+
+  /** Drawn with the next update. */
+  setFaces(faces: readonly Analysed[]): void {
+    this.faces = faces;
   }
 
   /** `first`: the oldest footage, if any; `playhead`: the picture's time. */
@@ -211,16 +219,21 @@ export class Timeline {
     if (!this.coverage?.knows(time)) return [when, ''];
     const list = this.coverage.intervals;
     const here = intervalAt(list, time);
-    if (here && isRecorded(here)) return [when, ''];
+    if (here && isRecorded(here)) return [when, this.faceWords(time)];
     if (here?.state === 'pending') return [when, 'being recorded'];
     const gap = gapAt(list, time);
     const length = gap?.start != null && gap.end !== null ? ` for ${formatDuration(gap.end - gap.start)}` : '';
     return [when, `no footage${length}${here ? `: ${here.state.replaceAll('_', ' ')}` : ''}`];
   }
 
+  private faceWords(time: number): string {
+    const count = boxesAt(this.faces, time).length;
+    return count === 0 ? '' : count === 1 ? 'a face' : `${count} faces`;
+  }
+
   private readColors(): void {
     const style = getComputedStyle(document.documentElement);
-    for (const name of ['text', 'muted', 'line', 'track', 'recorded', 'hatch', 'mark', 'live', 'panel']) {
+    for (const name of ['text', 'muted', 'line', 'track', 'recorded', 'hatch', 'mark', 'live', 'panel', 'face']) {
       this.colors[name] = style.getPropertyValue(`--${name}`).trim();
     }
   }
@@ -269,6 +282,10 @@ export class Timeline {
     for (const run of runsOf(this.coverage.intervals, this.view, width)) {
       g.clearRect(run.x, kBarTop, run.width, kBarHeight);
       g.fillRect(run.x, kBarTop, run.width, kBarHeight);
+    }
+    g.fillStyle = this.colors['face']!;
+    for (const run of faceRuns(this.faces, this.view, width)) {
+      g.fillRect(run.x, kBarTop + kBarHeight - kFacesHeight, run.width, kFacesHeight);
     }
   }
 

@@ -1,0 +1,146 @@
+// Faces: boxes lie where the records say, only while they say so, live and in the past, in any shape of window; and the
+// timeline shows when there were some. (That the records are right is the analyzer's tests' business; that all of it
+// together lies on a real face is System.faces_console's.)
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { FakeServer, kFaceSeconds } from './fake_server.mjs';
+import { Browser, kConsoleDir, screenshot, until, untilMoving } from './harness.mjs';
+import { Pixels } from './png.mjs';
+
+const kYellow = [255, 210, 74];
+const kLoopMs = 20_000;
+
+describe('faces', () => {
+  let server;
+  let base;
+  let browser;
+  let page;
+  const boxes = () => page.locator('.face:not([hidden])');
+  const goTo = (ms) => page.evaluate((t) => { location.hash = `#/stream/front-door?t=${new Date(t).toISOString()}`; }, ms);
+  const loopBefore = (ms) => Math.floor(ms / kLoopMs) * kLoopMs;
+  const near = (color, wanted) => color.every((value, i) => Math.abs(value - wanted[i]) < 40);
+
+  /** Where the picture's face is on the screen, by the footage's 16:9 and the element's own place. */
+  async function expected() {
+    const area = await page.locator('video').boundingBox();
+    const scale = Math.min(area.width / 16, area.height / 9);
+    const width = 16 * scale;
+    const height = 9 * scale;
+    const left = area.x + (area.width - width) / 2;
+    const top = area.y + (area.height - height) / 2;
+    const face = server.faces.get('front-door');
+    return { left: left + face.Left * width, top: top + face.Top * height, right: left + (face.Left + face.Width) * width,
+      bottom: top + (face.Top + face.Height) * height };
+  }
+
+  /** How much of the rectangle's sides, `inset` CSS pixels within it, is of the boxes' colour. */
+  function sidesSeen(pixels, at, inset) {
+    let seen = 0;
+    let all = 0;
+    const look = (x, y) => {
+      all += 1;
+      if (near(pixels.at(Math.round(x), Math.round(y)), kYellow)) seen += 1;
+    };
+    for (let x = at.left + 6; x < at.right - 6; x += 3) {
+      look(x, at.top + inset);
+      look(x, at.bottom - 1 - inset);
+    }
+    for (let y = at.top + 6; y < at.bottom - 6; y += 3) {
+      look(at.left + inset, y);
+      look(at.right - 1 - inset, y);
+    }
+    return seen / all;
+  }
+
+  async function assertBoxInPlace() {
+    await boxes().first().waitFor();
+    const at = await expected();
+    // The sides are two pixels wide; where the rectangle lies between two pixels, either may show it.
+    const seen = await until('a box in its place in the screenshot', async () => {
+      const pixels = new Pixels(await page.screenshot());
+      const sides = Math.max(sidesSeen(pixels, at, 0.5), sidesSeen(pixels, at, 1));
+      return sides > 0.9 && { sides, beside: sidesSeen(pixels, at, 8) };
+    });
+    assert.ok(seen.beside < 0.3, `there is more in the box's colour than its sides: ${seen.beside}`);
+  }
+
+  before(async () => {
+    server = new FakeServer(kConsoleDir);
+    base = await server.listen();
+    browser = await Browser.launch();
+    page = await browser.open();
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+
+  it('lie on the picture in the past, and are gone when the face is', async () => {
+    const loop = loopBefore(server.started - 100 * 60_000);
+    await page.goto(`${base}/#/stream/front-door?t=${new Date(loop + 2000).toISOString()}`);
+    await untilMoving(page, 'RECORDED');
+    await assertBoxInPlace();
+    await screenshot(page, 'faces_past');
+    await goTo(loop + (kFaceSeconds + 1.5) * 1000);
+    await until('no box', async () => await boxes().count() === 0);
+    await untilMoving(page, 'RECORDED');
+  });
+
+  it('come and go by themselves while the picture plays', async () => {
+    await goTo(loopBefore(server.started - 101 * 60_000) + (kFaceSeconds - 2) * 1000);
+    await untilMoving(page, 'RECORDED');
+    await boxes().first().waitFor();
+    await until('the box to go', async () => await boxes().count() === 0);
+    await boxes().first().waitFor();
+  });
+
+  it('lie on the picture in a window of another shape', async () => {
+    await page.keyboard.press('Space');
+    await until('a pause', () => page.evaluate(() => document.querySelector('video').paused));
+    for (const size of [{ width: 1600, height: 620 }, { width: 760, height: 1200 }]) {
+      await page.setViewportSize(size);
+      await assertBoxInPlace();
+    }
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await page.keyboard.press('Space');
+  });
+
+  it('lie on the live picture', async () => {
+    await page.keyboard.press('l');
+    await untilMoving(page, 'LIVE');
+    await assertBoxInPlace();
+  });
+
+  it('show in the timeline, with words', async () => {
+    await page.click('.span:has-text("10 min")');
+    const bar = await page.locator('.timeline-canvas').boundingBox();
+    const foot = Math.round(bar.y + 28 + 36 - 3);
+    const pixels = await until('marks in the timeline', async () => {
+      const seen = new Pixels(await page.screenshot());
+      let marked = 0;
+      for (let x = Math.round(bar.x) + 2; x < bar.x + bar.width * 0.9; x += 1) marked += near(seen.at(x, foot), kYellow) ? 1 : 0;
+      return marked > bar.width * 0.4 && { seen, marked };
+    });
+    assert.ok(pixels.marked < bar.width * 0.85, 'a quarter of the time is without a face');
+    const x = [...Array(Math.floor(bar.width * 0.5)).keys()].map((i) => Math.round(bar.x + bar.width * 0.3) + i)
+      .find((i) => [-3, 0, 3].every((d) => near(pixels.seen.at(i + d, foot), kYellow)));
+    await page.mouse.move(x, bar.y + 40);
+    await until('words', async () => /· a face$/.test(await page.locator('.tip').textContent()));
+    await page.mouse.move(bar.x, bar.y - 200);
+    await screenshot(page, 'faces_live');
+  });
+
+  it('are not asked for without end', async () => {
+    const before = server.requests.filter((line) => line.includes('/faces')).length;
+    await page.waitForTimeout(4000);
+    const asked = server.requests.filter((line) => line.includes('/faces')).length - before;
+    assert.ok(asked <= 8, `${asked} requests in 4 s`);
+  });
+
+  it('are none for a stream without them', async () => {
+    await page.evaluate(() => { location.hash = '#/stream/garage?t=' + new Date(Date.now() - 100 * 60_000).toISOString(); });
+    await untilMoving(page, 'RECORDED');
+    assert.equal(await boxes().count(), 0);
+    browser.assertClean();
+  });
+});
