@@ -58,6 +58,7 @@ struct TailOptions {
   std::string stream;
   std::size_t last = 5;              // fragments shown before the new ones
   std::optional<std::size_t> count;  // ends after so many lines
+  bool faces = false;                // with a line for each analysed frame that shows any
 };
 int RunTail(const ClientOptions& client, const TailOptions& options);
 
@@ -70,6 +71,29 @@ struct ExportOptions {
 };
 int RunExport(const ClientOptions& client, const ExportOptions& options);
 
+struct AnalyzeOptions {
+  std::string analyzer = "faces";  // or the path of an analyzer's library
+  std::vector<std::string> streams;
+  std::optional<std::string> application;  // none: "millrace-<analyzer>"
+  std::optional<std::string> output;       // none: likewise
+  std::optional<std::string> owner;
+  std::string start = "LATEST";
+  std::string frames = "key-frames";
+  std::string when_behind = "catch-up";  // or "skip"
+  double skip_after_s = 10;
+  double frame_max_s = 60;
+  std::optional<std::string> model;
+  double smallest_face = 0.1;
+  bool supervised = false;  // streams come by standard input, and its end ends the process
+};
+int RunAnalyze(const ClientOptions& client, const AnalyzeOptions& options);
+
+struct FacesListOptions {
+  std::string stream;
+  std::optional<std::string> start;
+  std::optional<std::string> end;
+};
+int RunFacesList(const ClientOptions& client, const FacesListOptions& options);
 int RunStorage(const ClientOptions& client);
 
 int RunCheck(const std::optional<std::filesystem::path>& data_dir, bool json);

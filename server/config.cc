@@ -12,6 +12,7 @@
 
 #include "api/json.h"
 #include "base/text.h"
+#include "parser/decoder/frame_selection.h"
 
 namespace millrace::server {
 namespace {
@@ -128,11 +129,16 @@ class Section {
   std::optional<Error> error_;
 };
 
+bool IsAnalyzerName(const std::string& name) {
+  return !name.empty() && name.size() <= 64 &&
+         name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos;
+}
+
 Result<Config> ReadConfig(const YAML::Node& root, const std::string& name) {
   Config config;
-  Section top(
-      root, name, "",
-      {"listen", "data_dir", "console_dir", "stop_timeout_s", "log", "http", "cameras", "storage", "hls"});
+  Section top(root, name, "",
+              {"listen", "data_dir", "console_dir", "stop_timeout_s", "log", "http", "cameras", "storage",
+               "hls", "analyzers"});
   std::string listen;
   std::string data_dir;
   std::string console_dir;
@@ -211,6 +217,39 @@ Result<Config> ReadConfig(const YAML::Node& root, const std::string& name) {
   Section hls(top.Child("hls"), name, "hls", {"cache_mib"});
   hls.Number("cache_mib", config.hls_cache_bytes, 1, 65'536, 1 << 20);
   MILLRACE_RETURN_IF_ERROR(hls.Finish());
+
+  Section analyzers(top.Child("analyzers"), name, "analyzers",
+                    {"frames", "when_behind", "faces_model", "restart_min_s", "restart_max_s", "frame_max_s",
+                     "silence_max_s", "memory_mib", "plugins"});
+  AnalyzersConfig& made = config.analyzers;
+  analyzers.Text("frames", made.frames);
+  analyzers.OneOf<std::string>("when_behind", made.when_behind, {{"catch-up", "catch-up"}, {"skip", "skip"}});
+  analyzers.Text("faces_model", made.faces_model);
+  analyzers.Seconds("restart_min_s", made.restart_min, 0.01, 60);
+  analyzers.Seconds("restart_max_s", made.restart_max, 0.01, 3600);
+  analyzers.Seconds("frame_max_s", made.frame_max, 0.1, 3600);
+  analyzers.Seconds("silence_max_s", made.silence_max, 2, 3600);
+  analyzers.Number("memory_mib", made.memory_bytes_max, 64, 1'048'576, 1 << 20);
+  if (auto selection = ParseFrameSelection(made.frames); !selection) {
+    analyzers.Fail(analyzers.Child("frames"), "'analyzers.frames': " + selection.error().message);
+  }
+  if (YAML::Node plugins = analyzers.Child("plugins"); plugins.IsDefined()) {
+    if (!plugins.IsMap())
+      analyzers.Fail(plugins, "'analyzers.plugins' must be names with paths of libraries");
+    for (auto plugin = plugins.begin(); plugins.IsMap() && plugin != plugins.end(); ++plugin) {
+      const bool good = plugin->first.IsScalar() && plugin->second.IsScalar() &&
+                        IsAnalyzerName(plugin->first.Scalar()) &&
+                        std::filesystem::path(plugin->second.Scalar()).is_absolute();
+      if (!good) {
+        analyzers.Fail(
+            plugin->first,
+            "'analyzers.plugins': a name of 1 to 64 of a-z 0-9 -, and the absolute path of a library");
+      } else {
+        made.plugins[plugin->first.Scalar()] = plugin->second.Scalar();
+      }
+    }
+  }
+  MILLRACE_RETURN_IF_ERROR(analyzers.Finish());
   return config;
 }
 

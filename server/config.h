@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,6 +26,19 @@ struct ListenAddress {
   static Result<ListenAddress> Parse(std::string_view text);
   bool IsLoopback() const;
   std::string Url(std::uint16_t actual_port) const;  // "http://127.0.0.1:4567/"
+};
+
+// The analyzers that the server runs for cameras: docs/configuration.md.
+struct AnalyzersConfig {
+  std::map<std::string, std::string> plugins;  // name and path of the library
+  std::string frames = "key-frames";
+  std::string when_behind = "catch-up";
+  std::string faces_model;  // empty: OpenCV's cascades
+  Duration restart_min = std::chrono::seconds(1);
+  Duration restart_max = std::chrono::seconds(60);
+  Duration frame_max = std::chrono::seconds(60);
+  Duration silence_max = std::chrono::seconds(30);
+  std::uint64_t memory_bytes_max = 2048ull << 20;
 };
 
 struct Config {
@@ -59,6 +73,7 @@ struct Config {
   std::uint64_t storage_hold_bytes_max = 256u << 20;
   std::size_t storage_cache_bytes = 64u << 20;
   std::size_t hls_cache_bytes = 128u << 20;
+  AnalyzersConfig analyzers;
 };
 
 // Errors: kNotFound, kIo (the file); kInvalidArgument: "FILE:LINE: what is wrong".

@@ -35,6 +35,8 @@ struct CommandLine {
   CoverageOptions coverage;
   TailOptions tail;
   ExportOptions export_options;
+  AnalyzeOptions analyze;
+  FacesListOptions faces_list;
   std::optional<std::filesystem::path> check_data_dir;
   std::function<int()> run;
 };
@@ -158,10 +160,13 @@ void AddTail(CLI::App& app, CommandLine& line) {
   tail->add_option("STREAM", line.tail.stream, "The stream's name")->required();
   tail->add_option("-n,--last", line.tail.last, "Begin with this many that are there (default 5)")
       ->check(CLI::Range(0, 1000));
+  tail->add_flag("--faces", line.tail.faces, "With a line for each frame in which faces were found");
   tail->add_option("--count", line.tail.count, "End after this many lines")
       ->check(CLI::Range(1, 1'000'000'000));
   AddJson(tail, line);
-  tail->footer("\nExamples:\n  millrace tail door\n  millrace tail door --json --count 10\n");
+  tail->footer(
+      "\nExamples:\n  millrace tail door\n  millrace tail door --faces\n  millrace tail door --json --count "
+      "10\n");
   tail->callback([&line] { line.run = [&line] { return RunTail(line.client, line.tail); }; });
 }
 
@@ -185,6 +190,72 @@ void AddExport(CLI::App& app, CommandLine& line) {
       "  millrace export door --start 2026-11-21T14:00:00Z --end 2026-11-21T14:05:00Z -o door.mp4\n"
       "  millrace export door --start 2026-11-21T15:00:00+01:00 -o door.mkv\n");
   command->callback([&line] { line.run = [&line] { return RunExport(line.client, line.export_options); }; });
+}
+
+void AddAnalyze(CLI::App& app, CommandLine& line) {
+  auto& options = line.analyze;
+  auto* command =
+      app.add_subcommand("analyze", "Show a stream's frames to an analyzer, and keep what it finds");
+  command->add_option("--analyzer", options.analyzer, "faces (default), or the path of an analyzer's library")
+      ->type_name("NAME|FILE");
+  command->add_option("--streams", options.streams, "The streams, with commas between")
+      ->delimiter(',')
+      ->type_name("A,B");
+  command
+      ->add_option("--application", options.application,
+                   "Workers of one application share the work and how far it is (default: millrace-ANALYZER)")
+      ->type_name("NAME");
+  command
+      ->add_option("--output", options.output, "The data stream of the results (default: millrace-ANALYZER)")
+      ->type_name("STREAM");
+  command
+      ->add_option("--start", options.start,
+                   "Where a new application begins: LATEST (default), TRIM_HORIZON or a time")
+      ->type_name("WHERE");
+  command
+      ->add_option("--frames", options.frames,
+                   "key-frames (default), all, every:N (each Nth) or per-second:N")
+      ->type_name("WHICH");
+  command
+      ->add_option("--when-behind", options.when_behind,
+                   "catch-up (default): every fragment, however late; skip: newer footage first")
+      ->check(CLI::IsMember({"catch-up", "skip"}));
+  command->add_option("--skip-after", options.skip_after_s, "With skip: how far back is behind (default 10)")
+      ->check(CLI::Range(1.0, 86'400.0))
+      ->type_name("SECONDS");
+  command->add_option("--frame-max", options.frame_max_s, "Longer with one frame is a hang (default 60)")
+      ->check(CLI::Range(0.1, 3600.0))
+      ->type_name("SECONDS");
+  command->add_option("--model", options.model, "faces: a YuNet model (ONNX) rather than OpenCV's cascades")
+      ->type_name("FILE");
+  command
+      ->add_option("--smallest-face", options.smallest_face,
+                   "faces: the smallest to find, as a part of the picture's height (default 0.1)")
+      ->check(CLI::Range(0.02, 1.0));
+  command->add_option("--owner", options.owner, "This worker's name")->type_name("NAME");
+  command->add_flag("--supervised", options.supervised)->group("");
+  command->footer(
+      "\nThe server runs this for cameras with \"analyzers\": [\"faces\"]. By hand it works on any machine.\n"
+      "\nExamples:\n"
+      "  millrace analyze --streams door,yard\n"
+      "  millrace analyze --streams door --application again --start 2026-11-21T14:00:00Z --frames "
+      "per-second:2\n"
+      "  millrace analyze --analyzer ./libplates.so --streams gate\n");
+  command->callback([&line] { line.run = [&line] { return RunAnalyze(line.client, line.analyze); }; });
+}
+
+void AddFaces(CLI::App& app, CommandLine& line) {
+  auto* faces = app.add_subcommand("faces", "Faces that were found");
+  faces->require_subcommand(1);
+  auto* list = faces->add_subcommand("list", "Those of a stream, by time");
+  list->add_option("STREAM", line.faces_list.stream, "The stream's name")->required();
+  list->add_option("--start", line.faces_list.start, "RFC 3339 or epoch seconds (default: the oldest)");
+  list->add_option("--end", line.faces_list.end, "RFC 3339 or epoch seconds (default: now)");
+  AddJson(list, line);
+  list->footer(
+      "\nExamples:\n  millrace faces list door\n"
+      "  millrace faces list door --start 2026-11-21T14:00:00Z --end 2026-11-21T15:00:00Z --json\n");
+  list->callback([&line] { line.run = [&line] { return RunFacesList(line.client, line.faces_list); }; });
 }
 
 void AddStorage(CLI::App& app, CommandLine& line) {
@@ -222,6 +293,8 @@ int Main(int argc, char** argv) {
   AddStream(app, line);
   AddTail(app, line);
   AddExport(app, line);
+  AddAnalyze(app, line);
+  AddFaces(app, line);
   AddStorage(app, line);
   AddCheck(app, line);
   auto* version = app.add_subcommand("version", "Print the version");

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 
+#include "api/application_service.h"
 #include "api/byte_budget.h"
 #include "api/data_stream_catalog.h"
 #include "api/dispatcher.h"
@@ -19,6 +20,7 @@
 #include "fragments/fragment_store.h"
 #include "ingest/camera_fleet.h"
 #include "ingest/recorder_sink.h"
+#include "server/analyzers.h"
 #include "server/camera_records.h"
 #include "server/commands.h"
 #include "server/config.h"
@@ -144,6 +146,7 @@ class Service {
 
     pool_ = std::make_unique<api::WorkerPool>(config.http_worker_threads, config.http_connections_max);
     export_pool_ = std::make_unique<api::WorkerPool>(config.http_exports_max, 0);
+    leases_ = std::make_unique<api::ApplicationLeases>(*log_, SystemClock());
     AddRoutes(config);
     dispatcher_ = std::make_unique<api::Dispatcher>(router_, api::CheckCaller);
     api::ServerOptions options;
@@ -153,7 +156,9 @@ class Service {
     options.connections_max = config.http_connections_max;
     options.limits.idle_timeout = config.http_idle_timeout;
     MILLRACE_ASSIGN_OR_RETURN(server_, api::Server::Start(*dispatcher_, options));
-    return {};
+    std::string endpoint = config.listen.Url(server_->port());
+    endpoint.pop_back();  // the slash
+    return analyzers_.Start(config.analyzers, endpoint, *fleet_, *leases_, *log_);
   }
 
   std::uint16_t port() const { return server_->port(); }
@@ -161,6 +166,7 @@ class Service {
   // Recording goes on until the last moment: no more requests, then no more frames; open fragments are closed
   // and stored.
   void Stop(Duration grace) {
+    analyzers_.Stop();  // they need the server to commit
     if (server_) server_->Stop(grace);
     if (fleet_) fleet_->Stop();
     Log(LogLevel::kInfo, "cameras are stopped");
@@ -176,6 +182,10 @@ class Service {
     api::AddDataStreamRoutes(router_, {*catalog_, *sealer_, *pool_, budget_, clock});
     api::AddVideoStreamRoutes(router_,
                               {*store_, *sealer_, *pool_, budget_, media_budget_, media_readers_, clock});
+    applications_ = std::make_unique<api::ApplicationServices>(
+        api::ApplicationServices{*leases_, *log_, *pool_, budget_, {catalog_->fragment_log()}});
+    api::AddApplicationRoutes(router_, *applications_);
+    api::AddAnalyzerRoutes(router_, *pool_, [this] { return analyzers_.statuses(); });
     api::AddHlsRoutes(router_, *hls_, *pool_);
     api::AddStorageRoutes(router_, [this] { return log_->Status(); });
     api::AddHealthRoutes(router_, *pool_, [this] { return Ready(); });
@@ -204,11 +214,14 @@ class Service {
   api::ByteBudget budget_{kRequestBytesMax};
   api::ByteBudget media_budget_{kMediaBytesMax};
   api::ByteBudget media_readers_{kMediaReadersMax};
+  std::unique_ptr<api::ApplicationLeases> leases_;
+  std::unique_ptr<api::ApplicationServices> applications_;
   std::unique_ptr<api::WorkerPool> pool_;
   std::unique_ptr<api::WorkerPool> export_pool_;
   api::Router router_;
   std::unique_ptr<api::Dispatcher> dispatcher_;
   std::unique_ptr<api::Server> server_;
+  Analyzers analyzers_;
 };
 
 }  // namespace

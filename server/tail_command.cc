@@ -1,6 +1,10 @@
+#include <algorithm>
 #include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
 #include <chrono>
 #include <cstdio>
+#include <deque>
+#include <set>
 #include <thread>
 
 #include "api/target.h"
@@ -9,12 +13,54 @@
 #include "server/commands.h"
 #include "server/console_output.h"
 #include "server/exit_codes.h"
+#include "server/face_lines.h"
 
 namespace millrace::server {
 namespace {
 
 constexpr auto kPollInterval = std::chrono::milliseconds(500);
 constexpr std::size_t kPage = 200;
+
+// The stream's face records by time, a page a call: from the newest that are there when it begins.
+class FacesTail {
+ public:
+  FacesTail(ApiClient& api, const std::string& stream)
+      : api_(api), path_("/v1/streams/" + api::PercentEncode(stream) + "/faces?limit=1000") {}
+
+  // Results of footage that was stored before come later than those of newer footage: some time back is asked
+  // for again, and what was printed is left out.
+  Result<void> PrintNew(bool json) {
+    auto answer = api_.Call("GET", path_ + "&start=" + api::PercentEncode(FormatRfc3339(from_)));
+    if (!answer) return std::move(answer).error();
+    auto* records = answer->if_contains("records");
+    if (records == nullptr || !records->is_array()) return {};
+    boost::json::array fresh;
+    for (const auto& record : records->get_array()) {
+      std::string text = boost::json::serialize(record);
+      if (!printed_.insert(text).second) continue;
+      order_.push_back(std::move(text));
+      fresh.push_back(record);
+    }
+    while (order_.size() > kRemembered) {
+      printed_.erase(order_.front());
+      order_.pop_front();
+    }
+    *records = std::move(fresh);
+    PrintFaceRecords(*answer, json);
+    from_ = std::max(from_, SystemClock().Now() - kLate);
+    return {};
+  }
+
+ private:
+  static constexpr std::size_t kRemembered = 5000;
+  static constexpr Duration kLate = std::chrono::minutes(2);
+
+  ApiClient& api_;
+  const std::string path_;
+  Timestamp from_ = SystemClock().Now();
+  std::set<std::string> printed_;
+  std::deque<std::string> order_;  // of printed_, oldest first
+};
 
 void PrintFragment(const boost::json::object& fragment, bool json) {
   if (json) {
@@ -39,6 +85,7 @@ int RunTail(const ClientOptions& client, const TailOptions& options) {
   std::string path = "/v1/streams/" + api::PercentEncode(options.stream) + "/fragments";
   // First the newest that are there, then whatever has a higher number.
   std::string query = "?last=" + std::to_string(std::max<std::size_t>(options.last, 1));
+  FacesTail faces(*api, options.stream);
   bool first = true;
   std::size_t printed = 0;
   for (;;) {
@@ -55,6 +102,9 @@ int RunTail(const ClientOptions& client, const TailOptions& options) {
         PrintFragment(item.get_object(), client.json);
         if (options.count && ++printed >= *options.count) return kExitOk;
       }
+    }
+    if (options.faces) {
+      if (auto shown = faces.PrintNew(client.json); !shown) return api->Fail(shown.error());
     }
     if (std::ferror(stdout) != 0) return kExitFailed;  // nobody reads on
     first = false;

@@ -17,6 +17,7 @@ constexpr std::size_t kResultBytesMax = 5 * 1024 * 1024;  // of one fragment: wh
 constexpr std::size_t kResultsMax = 4000;
 constexpr std::size_t kFrameResultBytesMax = 512 * 1024;
 constexpr std::size_t kLeadInBytesMax = 64 * 1024 * 1024;
+constexpr auto kStreamsPause = std::chrono::milliseconds(20);
 constexpr auto kFetchPause = std::chrono::milliseconds(500);
 
 bool OfThisFrame(ErrorCode code) {
@@ -35,28 +36,37 @@ struct AnalyzerFailure {
 
 }  // namespace
 
-AnalysisHost::AnalysisHost(FrameAnalyzer& analyzer, AnalysisOptions options, std::unique_ptr<Worker> worker)
+AnalysisHost::AnalysisHost(FrameAnalyzer& analyzer, AnalysisOptions options, std::unique_ptr<Worker> worker,
+                           std::shared_ptr<StreamSet> streams)
     : analyzer_(analyzer),
       options_(std::move(options)),
-      identity_{analyzer.name(), analyzer.version()},
+      identity_{analyzer.name(), analyzer.version(), options_.output},
       form_(analyzer.picture_form()),
       worker_(std::move(worker)),
-      media_(options_.endpoint) {}
+      media_(options_.endpoint),
+      streams_(std::move(streams)) {}
 
 Result<std::unique_ptr<AnalysisHost>> AnalysisHost::Make(FrameAnalyzer& analyzer, AnalysisOptions options) {
-  if (options.streams.empty()) return Error{ErrorCode::kInvalidArgument, "no stream is named"};
+  auto streams = std::make_shared<StreamSet>();
+  streams->names = options.streams;
   WorkerOptions worker;
   worker.endpoint = options.endpoint;
   worker.application = options.application;
   worker.start = options.start;
+  worker.owner = options.owner;
   worker.lease_length = options.lease_length;
-  worker.wanted = [streams = options.streams](const WorkerRecord& record) {
-    // The stream's name is what the partition key begins with; the descriptor has it exactly.
+  worker.wanted = [streams](const WorkerRecord& record) {
     auto fragment = ParseFragmentDescriptor(record.data);
-    return fragment && streams.contains(fragment->stream);
+    return fragment && streams->Contains(fragment->stream);
   };
   MILLRACE_ASSIGN_OR_RETURN(auto started, Worker::Start(std::move(worker)));
-  return std::unique_ptr<AnalysisHost>(new AnalysisHost(analyzer, std::move(options), std::move(started)));
+  return std::unique_ptr<AnalysisHost>(
+      new AnalysisHost(analyzer, std::move(options), std::move(started), std::move(streams)));
+}
+
+void AnalysisHost::SetStreams(std::set<std::string> streams) {
+  std::lock_guard lock(streams_->mutex);
+  streams_->names = std::move(streams);
 }
 
 void AnalysisHost::Stop() {
@@ -85,6 +95,10 @@ void AnalysisHost::SetBusy(bool busy) {
 
 Result<void> AnalysisHost::Run() {
   while (!stopping_) {
+    if (streams_->Empty()) {  // not told yet: nothing may be passed over
+      std::this_thread::sleep_for(kStreamsPause);
+      continue;
+    }
     auto record = worker_->Next(std::chrono::seconds(1));
     if (!record) continue;
     auto handled = Handle(*record);
@@ -103,6 +117,7 @@ Result<void> AnalysisHost::Handle(const WorkerRecord& record) {
   MILLRACE_ASSIGN_OR_RETURN(FragmentDescriptor fragment, ParseFragmentDescriptor(record.data));
   const std::string what = fragment.stream + "/" + fragment.fragment_number;
   SetFragment(what);
+  if (options_.fragment_begins) options_.fragment_begins();
   auto commit_status = [&](std::string_view status, std::string_view message) {
     std::vector<WorkerResult> results;
     results.push_back(MakeStatusResult(identity_, fragment, Duration{0}, status, message));

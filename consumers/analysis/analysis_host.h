@@ -13,6 +13,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -36,12 +37,15 @@ enum class WhenBehind {
 struct AnalysisOptions {
   wire::Endpoint endpoint;
   std::string application;
-  std::set<std::string> streams;  // video streams
+  std::string output;  // the data stream that results go to
+  std::string owner;   // of the leases; empty: one is made. One that was used before takes its own again
+  std::set<std::string> streams;  // video streams; may be none at first
   std::string start = "LATEST";
   FrameSelection selection{};
   WhenBehind when_behind = WhenBehind::kCatchUp;
   Duration skip_after = std::chrono::seconds(10);
   Duration lease_length = std::chrono::seconds(15);
+  std::function<void()> fragment_begins;  // called by Run, before anything of it is looked at; may be empty
 };
 
 // What the process is doing: for its watchdog and its supervisor.
@@ -67,6 +71,10 @@ class AnalysisHost {
 
   Result<void> Run();  // until Stop
   void Stop();
+  // Releases the leases, after Run has returned; nothing may follow but progress.
+  void Close() { worker_->Close(); }
+  // From now on; any thread.
+  void SetStreams(std::set<std::string> streams);
   AnalysisProgress progress() const;
 
  private:
@@ -75,7 +83,22 @@ class AnalysisHost {
     std::size_t bytes = 0;
   };
 
-  AnalysisHost(FrameAnalyzer& analyzer, AnalysisOptions options, std::unique_ptr<Worker> worker);
+  // The streams that are asked for; shared with the worker's filter.
+  struct StreamSet {
+    std::mutex mutex;
+    std::set<std::string> names;  // GUARDED_BY(mutex)
+    bool Empty() {
+      std::lock_guard lock(mutex);
+      return names.empty();
+    }
+    bool Contains(const std::string& name) {
+      std::lock_guard lock(mutex);
+      return names.contains(name);
+    }
+  };
+
+  AnalysisHost(FrameAnalyzer& analyzer, AnalysisOptions options, std::unique_ptr<Worker> worker,
+               std::shared_ptr<StreamSet> streams);
   Result<void> Handle(const WorkerRecord& record);
   // The fragment's results. kCancelled: stopped meanwhile.
   Result<std::vector<WorkerResult>> Analyze(const FragmentDescriptor& fragment);
@@ -95,6 +118,7 @@ class AnalysisHost {
   std::map<std::string, std::unique_ptr<FragmentDecoder>> decoders_;
   std::map<std::string, LeadIn> lead_ins_;
   std::atomic<bool> stopping_{false};
+  std::shared_ptr<StreamSet> streams_;
 
   mutable std::mutex mutex_;
   AnalysisProgress progress_;                                        // GUARDED_BY(mutex_)

@@ -29,7 +29,7 @@ std::string Beginning(const AnalyzerIdentity& analyzer, const FragmentDescriptor
 WorkerResult Make(const AnalyzerIdentity& analyzer, const FragmentDescriptor& fragment, Duration offset,
                   std::string data, std::string_view what) {
   WorkerResult result;
-  result.stream = "millrace-" + analyzer.name;
+  result.stream = analyzer.output;
   result.partition_key = fragment.stream;
   result.data = std::move(data);
   result.key = fragment.fragment_number + "/" + std::to_string(offset.count()) + "/" + analyzer.name + "/" +

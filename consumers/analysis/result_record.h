@@ -28,6 +28,7 @@ namespace millrace {
 struct AnalyzerIdentity {
   std::string name;
   std::string version;
+  std::string output;  // the data stream of its results
 };
 
 WorkerResult MakeFrameResult(const AnalyzerIdentity& analyzer, const FragmentDescriptor& fragment,

@@ -77,7 +77,10 @@ Result<std::unique_ptr<Worker>> Worker::Start(WorkerOptions options) {
   return std::unique_ptr<Worker>(new Worker(std::move(options)));
 }
 
-Worker::~Worker() {
+Worker::~Worker() { Close(); }
+
+void Worker::Close() {
+  if (!thread_.joinable()) return;
   Stop();
   thread_.join();
   for (const auto& [shard, lease] : leases_) {
@@ -184,6 +187,7 @@ Result<void> Worker::RenewAndBalance() {
   std::set<std::string> held;
   {
     std::lock_guard lock(mutex_);
+    if (stopping_) return {};
     for (const auto& [shard, lease] : leases_) held.insert(shard);
   }
   for (const LeaseWish& wish : ChooseLeases(seen, options_.owner, held)) {

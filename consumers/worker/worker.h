@@ -72,7 +72,7 @@ class Worker {
  public:
   // Errors: kInvalidArgument (a name).
   static Result<std::unique_ptr<Worker>> Start(WorkerOptions options);
-  ~Worker();  // releases the leases
+  ~Worker();  // Close
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
@@ -87,6 +87,9 @@ class Worker {
   // How often this was attempted since the shard's checkpoint moved, this time included; durable before it
   // returns.
   Result<std::uint64_t> Attempt(const WorkerRecord& record, const std::string& what);
+
+  // Releases the leases; nothing may follow. On the using thread.
+  void Close();
 
   // Ends a Next that waits; any thread.
   void Stop();

@@ -1,0 +1,149 @@
+#include <poll.h>
+#include <unistd.h>
+
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <chrono>
+#include <cstdio>
+#include <thread>
+
+#include "base/log.h"
+#include "consumers/analysis/analysis_host.h"
+#include "consumers/analysis/analyzer_plugin.h"
+#include "consumers/faces/faces_analyzer.h"
+#include "server/commands.h"
+#include "server/exit_codes.h"
+#include "server/stop_signals.h"
+
+namespace millrace::server {
+namespace {
+
+constexpr auto kWatch = std::chrono::milliseconds(500);
+
+Result<std::unique_ptr<FrameAnalyzer>> MakeAnalyzer(const AnalyzeOptions& options) {
+  if (options.analyzer.find('/') != std::string::npos) return LoadAnalyzer(options.analyzer);
+  if (options.analyzer != "faces") {
+    return Error{ErrorCode::kInvalidArgument,
+                 "'" + options.analyzer + "' is no analyzer: it is faces, or the path of a library"};
+  }
+  FaceSettings settings;
+  settings.model = options.model.value_or("");
+  settings.smallest_face = options.smallest_face;
+  return FacesAnalyzer::Open(settings);
+}
+
+Result<AnalysisOptions> MakeOptions(const std::string& endpoint, const AnalyzeOptions& options,
+                                    const FrameAnalyzer& analyzer) {
+  AnalysisOptions made;
+  MILLRACE_ASSIGN_OR_RETURN(made.endpoint, wire::Endpoint::Parse(endpoint));
+  MILLRACE_ASSIGN_OR_RETURN(made.selection, ParseFrameSelection(options.frames));
+  made.application = options.application.value_or("millrace-" + analyzer.name());
+  made.output = options.output.value_or("millrace-" + analyzer.name());
+  made.owner = options.owner.value_or("");
+  made.start = options.start;
+  made.when_behind = options.when_behind == "skip" ? WhenBehind::kSkip : WhenBehind::kCatchUp;
+  made.skip_after = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(options.skip_after_s));
+  made.streams = {options.streams.begin(), options.streams.end()};
+  return made;
+}
+
+std::string ToLine(const AnalysisProgress& progress) {
+  boost::json::object object;
+  object["fragments"] = progress.fragments;
+  object["frames"] = progress.frames;
+  object["skipped"] = progress.skipped;
+  object["set_aside"] = progress.set_aside;
+  object["unreadable"] = progress.unreadable;
+  object["behind_ms"] = progress.behind / std::chrono::milliseconds(1);
+  object["busy_ms"] = progress.busy / std::chrono::milliseconds(1);
+  object["fragment"] = progress.fragment;
+  object["trouble"] = progress.trouble;
+  return boost::json::serialize(object);
+}
+
+void Report(const AnalysisProgress& progress) {
+  std::printf("%s\n", ToLine(progress).c_str());
+  std::fflush(stdout);
+}
+
+// The process ends here and now: nothing is released, so that whoever comes next knows that it did not end
+// well.
+[[noreturn]] void EndNow(const char* why, const std::string& fragment) {
+  Log(LogLevel::kError, "the analyzer ends", {{"why", why}, {"fragment", fragment}});
+  ::_exit(kExitFailed);
+}
+
+// Takes the supervisor's line with the streams. False: the supervisor is gone.
+bool ReadInput(AnalysisHost& host, std::string& partial) {
+  char bytes[4096];
+  ssize_t got = ::read(STDIN_FILENO, bytes, sizeof(bytes));
+  if (got <= 0) return false;
+  partial.append(bytes, static_cast<std::size_t>(got));
+  for (std::size_t end = 0; (end = partial.find('\n')) != std::string::npos; partial.erase(0, end + 1)) {
+    boost::system::error_code ec;
+    auto value = boost::json::parse(partial.substr(0, end), ec);
+    const auto* streams = !ec && value.is_object() ? value.get_object().if_contains("streams") : nullptr;
+    if (streams == nullptr || !streams->is_array()) continue;
+    std::set<std::string> names;
+    for (const auto& name : streams->get_array()) {
+      if (name.is_string()) names.insert(std::string(name.get_string()));
+    }
+    host.SetStreams(std::move(names));
+  }
+  return true;
+}
+
+// Reports, and ends the process when a frame takes too long or nobody supervises any more.
+void Watch(AnalysisHost& host, const AnalyzeOptions& options) {
+  std::string partial;
+  while (true) {
+    if (options.supervised) {
+      pollfd input{STDIN_FILENO, POLLIN, 0};
+      if (::poll(&input, 1, static_cast<int>(kWatch.count())) > 0 && !ReadInput(host, partial)) {
+        EndNow("its supervisor is gone", host.progress().fragment);
+      }
+    } else {
+      std::this_thread::sleep_for(kWatch);
+    }
+    AnalysisProgress progress = host.progress();
+    if (options.supervised) Report(progress);
+    if (progress.busy > std::chrono::duration<double>(options.frame_max_s)) {
+      EndNow("it hung with one frame", progress.fragment);
+    }
+  }
+}
+
+}  // namespace
+
+int RunAnalyze(const ClientOptions& client, const AnalyzeOptions& options) {
+  auto analyzer = MakeAnalyzer(options);
+  if (!analyzer) return Complain(analyzer.error());
+  auto made = MakeOptions(client.endpoint, options, **analyzer);
+  if (!made) return Complain(made.error());
+  if (made->streams.empty() && !options.supervised) {
+    return Complain({ErrorCode::kInvalidArgument, "name the streams: --streams door,yard"});
+  }
+  StopSignals::Block();
+  AnalysisHost* running = nullptr;
+  // So that the supervisor knows with which fragment a process ended.
+  if (options.supervised) made->fragment_begins = [&running] { Report(running->progress()); };
+  auto host = AnalysisHost::Make(**analyzer, std::move(*made));
+  if (!host) return Complain(host.error());
+  running = host->get();
+  std::thread([&host = **host] {
+    StopSignals::Wait();
+    host.Stop();
+  }).detach();
+  std::thread([&host = **host, &options] { Watch(host, options); }).detach();
+  auto ran = (*host)->Run();
+  if (!ran) {
+    // Not as if it had ended well: its leases stay, and what follows the checkpoint is suspect.
+    EndNow(ran.error().message.c_str(), (*host)->progress().fragment);
+  }
+  (*host)->Close();
+  if (options.supervised) Report((*host)->progress());
+  ::_exit(kExitOk);  // the watching threads still use the host
+}
+
+}  // namespace millrace::server

@@ -1,0 +1,228 @@
+#include "server/analyzer_supervisor.h"
+
+#include <signal.h>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <random>
+#include <utility>
+
+#include "base/log.h"
+#include "base/metrics.h"
+
+namespace millrace::server {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr auto kStep = std::chrono::milliseconds(500);
+constexpr auto kFinish = std::chrono::seconds(2);
+constexpr const char* kCounts[] = {"fragments", "frames", "skipped", "set_aside", "unreadable"};
+
+std::uint64_t Count(const boost::json::object& object, const char* name) {
+  const auto* value = object.if_contains(name);
+  return value != nullptr && value->is_int64() && value->get_int64() >= 0
+             ? static_cast<std::uint64_t>(value->get_int64())
+             : 0;
+}
+std::string Text(const boost::json::object& object, const char* name) {
+  const auto* value = object.if_contains(name);
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+
+}  // namespace
+
+AnalyzerSupervisor::AnalyzerSupervisor(SupervisorOptions options, Wanted wanted,
+                                       std::function<void()> unwanted)
+    : options_(std::move(options)),
+      wanted_(std::move(wanted)),
+      unwanted_(std::move(unwanted)),
+      backoff_(options_.backoff, std::random_device()()) {
+  status_.name = options_.name;
+  status_.state = "idle";
+  status_.state_since = SystemClock().Now();
+  thread_ = std::thread([this] { Run(); });
+}
+
+AnalyzerSupervisor::~AnalyzerSupervisor() { Stop(); }
+
+void AnalyzerSupervisor::Stop() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+api::AnalyzerStatus AnalyzerSupervisor::status() const {
+  std::lock_guard lock(mutex_);
+  return status_;
+}
+
+void AnalyzerSupervisor::SetState(const std::string& state) {
+  std::lock_guard lock(mutex_);
+  if (status_.state == state) return;
+  status_.state = state;
+  status_.state_since = SystemClock().Now();
+}
+
+void AnalyzerSupervisor::Run() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    lock.unlock();
+    Step(wanted_());
+    if (child_ != nullptr) {
+      for (const std::string& line : child_->ReadLines(kStep)) TakeStatus(line);
+      lock.lock();
+    } else {
+      lock.lock();
+      changed_.wait_for(lock, kStep, [this] { return stopping_; });
+    }
+  }
+  lock.unlock();
+  StopChild();
+}
+
+void AnalyzerSupervisor::Step(const std::set<std::string>& wanted) {
+  {
+    std::lock_guard lock(mutex_);
+    status_.streams = wanted;
+  }
+  if (wanted.empty()) {
+    bool was_idle = status().state == "idle";
+    StopChild();
+    SetState("idle");
+    if (!was_idle) unwanted_();
+    backoff_.Reset();
+    return;
+  }
+  auto now = steady_clock::now();
+  if (child_ == nullptr && now >= start_at_) StartChild();
+  if (child_ == nullptr) return;
+  if (auto how = child_->Ended()) return Ended(*how);
+  if (told_ != wanted) {
+    boost::json::object line;
+    boost::json::array streams;
+    for (const std::string& stream : wanted) streams.push_back(boost::json::string(stream));
+    line["streams"] = std::move(streams);
+    if (child_->Tell(boost::json::serialize(line))) told_ = wanted;
+  }
+  std::uint64_t memory = child_->ResidentBytes();
+  {
+    std::lock_guard lock(mutex_);
+    status_.memory_bytes = memory;
+  }
+  if (now - heard_ > options_.silence_max) return EndChild("it gave no sign of life");
+  if (busy_ > options_.frame_max) return EndChild("it hung with one frame");
+  if (memory > options_.memory_bytes_max) {
+    return EndChild("it took " + std::to_string(memory >> 20) + " MiB of memory");
+  }
+  if (now - started_ > options_.stable_after) backoff_.Reset();
+}
+
+void AnalyzerSupervisor::StartChild() {
+  auto child = ChildProcess::Start(options_.command);
+  if (!child) {
+    start_at_ = steady_clock::now() + backoff_.Next();
+    std::lock_guard lock(mutex_);
+    status_.last_error = child.error().message;
+    return;
+  }
+  child_ = std::move(*child);
+  told_.clear();
+  started_ = heard_ = steady_clock::now();
+  busy_ = Duration{0};
+  SetState("starting");
+  std::lock_guard lock(mutex_);
+  base_[0] = status_.fragments;
+  base_[1] = status_.frames;
+  base_[2] = status_.skipped;
+  base_[3] = status_.set_aside;
+  base_[4] = status_.unreadable;
+  status_.pid = child_->pid();
+  status_.next_start.reset();
+  ++status_.starts;
+}
+
+void AnalyzerSupervisor::TakeStatus(const std::string& line) {
+  boost::system::error_code ec;
+  auto value = boost::json::parse(line, ec);
+  if (ec || !value.is_object()) return;
+  const auto& object = value.get_object();
+  heard_ = steady_clock::now();
+  busy_ = std::chrono::milliseconds(Count(object, "busy_ms"));
+  SetState("running");
+  std::uint64_t counts[5];
+  for (int i = 0; i < 5; ++i) counts[i] = base_[i] + Count(object, kCounts[i]);
+  std::lock_guard lock(mutex_);
+  for (int i = 0; i < 5; ++i) {
+    std::uint64_t before[] = {status_.fragments, status_.frames, status_.skipped, status_.set_aside,
+                              status_.unreadable};
+    if (counts[i] > before[i]) {
+      GetCounter("millrace_analyzer_" + std::string(kCounts[i]) + "_total",
+                 "What analyzers have done, by outcome", {{"analyzer", options_.name}})
+          .Increment(static_cast<double>(counts[i] - before[i]));
+    }
+  }
+  status_.fragments = counts[0];
+  status_.frames = counts[1];
+  status_.skipped = counts[2];
+  status_.set_aside = counts[3];
+  status_.unreadable = counts[4];
+  status_.behind = std::chrono::milliseconds(Count(object, "behind_ms"));
+  status_.fragment = Text(object, "fragment");
+  status_.trouble = Text(object, "trouble");
+  GetGauge("millrace_analyzer_behind_seconds",
+           "Age of the newest analysed fragment when its results were there", {{"analyzer", options_.name}})
+      .Set(std::chrono::duration<double>(status_.behind).count());
+}
+
+void AnalyzerSupervisor::EndChild(const std::string& why) {
+  child_->Signal(SIGKILL);
+  Ended("killed: " + why);
+}
+
+void AnalyzerSupervisor::Ended(const std::string& how) {
+  for (const std::string& line : child_->ReadLines(Duration{0})) TakeStatus(line);
+  child_.reset();
+  Duration wait = backoff_.Next();
+  start_at_ = steady_clock::now() + wait;
+  std::string fragment;
+  {
+    std::lock_guard lock(mutex_);
+    fragment = std::exchange(status_.fragment, "");
+    status_.last_error = how + (fragment.empty() ? "" : ", with fragment " + fragment);
+    status_.pid.reset();
+    status_.memory_bytes = 0;
+    status_.next_start = SystemClock().Now() + wait;
+    ++status_.ends;
+  }
+  SetState("waiting");
+  GetCounter("millrace_analyzer_ends_total", "Ends of analyzers that nobody asked for",
+             {{"analyzer", options_.name}})
+      .Increment();
+  Log(LogLevel::kWarning, "an analyzer ended",
+      {{"analyzer", options_.name},
+       {"how", how},
+       {"fragment", fragment},
+       {"restart_ms", wait / std::chrono::milliseconds(1)}});
+}
+
+void AnalyzerSupervisor::StopChild() {
+  if (child_ == nullptr) return;
+  child_->Signal(SIGTERM);
+  auto until = steady_clock::now() + kFinish;
+  while (!child_->Ended() && steady_clock::now() < until) {
+    for (const std::string& line : child_->ReadLines(std::chrono::milliseconds(50))) TakeStatus(line);
+  }
+  child_.reset();
+  std::lock_guard lock(mutex_);
+  status_.pid.reset();
+  status_.fragment.clear();
+  status_.memory_bytes = 0;
+}
+
+}  // namespace millrace::server
