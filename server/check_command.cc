@@ -6,6 +6,7 @@
 #include "server/console_output.h"
 #include "server/exit_codes.h"
 #include "storage/checker.h"
+#include "storage/repair.h"
 
 namespace millrace::server {
 namespace {
@@ -16,9 +17,44 @@ boost::json::array Texts(const std::vector<std::string>& texts) {
   return list;
 }
 
+boost::json::object ToJson(const storage::CheckReport& report) {
+  boost::json::object object;
+  object["ok"] = report.ok();
+  object["problems"] = Texts(report.problems);
+  object["problem_count"] = report.problem_count;
+  object["notes"] = Texts(report.notes);
+  object["segments"] = report.segments;
+  object["records"] = report.records;
+  object["data_bytes"] = report.data_bytes;
+  object["gone_records"] = report.gone_records;
+  return object;
+}
+
+void PrintText(const std::string& text) {
+  std::printf("%s%s", text.c_str(), text.ends_with('\n') ? "" : "\n");
+}
+
+int Repair(const std::filesystem::path& path, bool json) {
+  storage::RepairReport report = storage::RepairDataDirectory(path.string());
+  if (json) {
+    boost::json::object object;
+    object["data_dir"] = path.string();
+    object["ok"] = report.ok();
+    object["before"] = ToJson(report.before);
+    object["mended"] = Texts(report.mended);
+    object["lost"] = Texts(report.lost);
+    object["after"] = ToJson(report.after);
+    PrintJson(object);
+  } else {
+    PrintText(report.ToString());
+  }
+  if (report.failed) return Complain(*report.failed);
+  return report.ok() ? kExitOk : kExitFailed;
+}
+
 }  // namespace
 
-int RunCheck(const std::optional<std::filesystem::path>& data_dir, bool json) {
+int RunCheck(const std::optional<std::filesystem::path>& data_dir, bool repair, bool json) {
   std::filesystem::path path;
   if (data_dir) {
     path = *data_dir;
@@ -32,22 +68,14 @@ int RunCheck(const std::optional<std::filesystem::path>& data_dir, bool json) {
     return Complain(
         Error{ErrorCode::kNotFound, path.string() + " is not a directory: name one with --data-dir"});
   }
+  if (repair) return Repair(path, json);
   storage::CheckReport report = storage::CheckDataDirectory(path.string());
   if (json) {
-    boost::json::object object;
+    boost::json::object object = ToJson(report);
     object["data_dir"] = path.string();
-    object["ok"] = report.ok();
-    object["problems"] = Texts(report.problems);
-    object["problem_count"] = report.problem_count;
-    object["notes"] = Texts(report.notes);
-    object["segments"] = report.segments;
-    object["records"] = report.records;
-    object["data_bytes"] = report.data_bytes;
-    object["gone_records"] = report.gone_records;
     PrintJson(object);
   } else {
-    std::string text = report.ToString();
-    std::printf("%s%s", text.c_str(), text.ends_with('\n') ? "" : "\n");
+    PrintText(report.ToString());
   }
   return report.ok() ? kExitOk : kExitFailed;
 }

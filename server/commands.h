@@ -96,6 +96,6 @@ struct FacesListOptions {
 int RunFacesList(const ClientOptions& client, const FacesListOptions& options);
 int RunStorage(const ClientOptions& client);
 
-int RunCheck(const std::optional<std::filesystem::path>& data_dir, bool json);
+int RunCheck(const std::optional<std::filesystem::path>& data_dir, bool repair, bool json);
 
 }  // namespace millrace::server

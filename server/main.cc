@@ -38,6 +38,7 @@ struct CommandLine {
   AnalyzeOptions analyze;
   FacesListOptions faces_list;
   std::optional<std::filesystem::path> check_data_dir;
+  bool check_repair = false;
   std::function<int()> run;
 };
 
@@ -269,12 +270,16 @@ void AddCheck(CLI::App& app, CommandLine& line) {
   auto* check = app.add_subcommand("check", "Verify a data directory: everything is there and undamaged");
   check->add_option("--data-dir", line.check_data_dir, "The directory (default: as `millrace serve`)")
       ->type_name("DIR");
+  check->add_flag("--repair", line.check_repair, "Mend what is damaged, and say what is lost");
   AddJson(check, line);
   check->footer(
-      "\nThe server must not be running on it. Changes nothing. Exit code 0: sound; 1: damage was found.\n"
-      "\nExamples:\n  millrace check\n  millrace check --data-dir /srv/footage --json\n");
-  check->callback(
-      [&line] { line.run = [&line] { return RunCheck(line.check_data_dir, line.client.json); }; });
+      "\nThe server must not be running on it. Without --repair nothing is changed. Exit code 0: sound (with "
+      "--repair: it is now); 1: damage was found. Damaged files are kept in the directory's 'damaged'.\n"
+      "\nExamples:\n  millrace check\n  millrace check --data-dir /srv/footage --json\n"
+      "  millrace check --data-dir /srv/footage --repair\n");
+  check->callback([&line] {
+    line.run = [&line] { return RunCheck(line.check_data_dir, line.check_repair, line.client.json); };
+  });
 }
 
 int Main(int argc, char** argv) {

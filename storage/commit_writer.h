@@ -186,7 +186,7 @@ class CommitWriter {
   std::uint64_t durable_counter_;
   std::uint64_t snapshot_bytes_ = 0;  // size of the control segment right after its snapshot
   std::set<StreamId> touched_streams_;
-  std::uint64_t sealed_bytes_ = 0;  // since the index was last flushed
+  std::uint64_t sealed_bytes_ = 0;                     // since the index was last flushed
   std::map<SegmentId, SegmentMarker> unmarked_seals_;  // the index had no space for them
 
   mutable std::mutex mutex_;

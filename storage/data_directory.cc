@@ -92,13 +92,16 @@ Result<DataDirectory> DataDirectory::Open(FileSystem& files, const std::string& 
   } else {
     std::random_device random;
     directory.store = (std::uint64_t{random()} << 32) | random();
-    MILLRACE_RETURN_IF_ERROR(
-        ReplaceFile(files, path, std::string(kMarkerName), AsBytes(MarkerText(directory.store))));
+    MILLRACE_RETURN_IF_ERROR(directory.WriteMarker(files));
   }
   MILLRACE_RETURN_IF_ERROR(MakeDirectory(files, directory.LogPath()));
   MILLRACE_RETURN_IF_ERROR(MakeDirectory(files, directory.IndexPath()));
   MILLRACE_RETURN_IF_ERROR(files.SyncDirectory(path));
   return directory;
+}
+
+Result<void> DataDirectory::WriteMarker(FileSystem& files) const {
+  return ReplaceFile(files, path, std::string(kMarkerName), AsBytes(MarkerText(store)));
 }
 
 Result<DataDirectory> DataDirectory::OpenForLooking(FileSystem& files, const std::string& path) {

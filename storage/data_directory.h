@@ -29,6 +29,8 @@ struct DataDirectory {
   // Errors: kUnavailable (locked; names the pid), kFailedPrecondition (has files but is no data directory),
   // kUnsupported (newer format), kCorruption (a damaged marker), kIo, kNoSpace.
   static Result<DataDirectory> Open(FileSystem& files, const std::string& path);
+  // The marker file, from `store`.
+  Result<void> WriteMarker(FileSystem& files) const;
   // Locks it, and changes nothing else. kNotFound when there is no data directory.
   static Result<DataDirectory> OpenForLooking(FileSystem& files, const std::string& path);
 };
