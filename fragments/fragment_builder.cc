@@ -182,6 +182,7 @@ class FragmentBuilder::Run {
     pending_.clear();
     pending_bytes_ = 0;
     early_.clear();
+    early_bytes_ = 0;
   }
 
  private:
@@ -209,6 +210,7 @@ class FragmentBuilder::Run {
     usual_step_ms_ = std::max<std::int64_t>(hints_.frame_ms, 1);
     wait_for_key_frame_ = video_track_.has_value();
     audio_lost_ = false;
+    sound_after_hole_.reset();
   }
 
   // ---- video
@@ -257,12 +259,21 @@ class FragmentBuilder::Run {
     return PushDependentFrame(std::move(frame), footage_end_ms);
   }
 
+  // The newest time of any track.
+  std::int64_t NewestMs(std::int64_t video_ms) const {
+    for (const AudioTrack& audio : audio_) video_ms = std::max(video_ms, audio.seen_ms.value_or(video_ms));
+    return video_ms;
+  }
+  bool IsHole(std::int64_t from_ms, std::int64_t to_ms) const {
+    return to_ms - from_ms > std::max(kHoleMinMs, kHoleSteps * usual_step_ms_);
+  }
+
   // Where the footage ended, if there is a hole between the newest picture before and the one at `ms`.
   std::optional<std::int64_t> EndBeforeHole(std::int64_t before_ms, std::int64_t ms, std::int64_t frame_ms) {
     if (ms <= before_ms) return std::nullopt;
-    std::int64_t newest_ms = before_ms;
-    for (const AudioTrack& audio : audio_) newest_ms = std::max(newest_ms, audio.seen_ms.value_or(newest_ms));
-    const bool hole = ms - newest_ms > std::max(kHoleMinMs, kHoleSteps * usual_step_ms_);
+    const std::optional<SoundAfterHole> sound_after = std::exchange(sound_after_hole_, std::nullopt);
+    const std::int64_t newest_ms = sound_after ? sound_after->newest_before_ms : NewestMs(before_ms);
+    const bool hole = IsHole(newest_ms, ms);
     // Learns from holes too, a little: those that are the rule are none.
     usual_step_ms_ += (std::min(ms - before_ms, 8 * usual_step_ms_) - usual_step_ms_ + 7) / 8;
     if (!hole) return std::nullopt;
@@ -385,6 +396,7 @@ class FragmentBuilder::Run {
         audio_[i].grid.emplace(Timestamp::FromMillis(zero_ms), tracks_[i].sample_rate);
       }
     }
+    early_bytes_ = 0;
     for (Held& held : std::exchange(early_, {})) PlaceAudio(held.track, std::move(held.frame));
   }
 
@@ -392,7 +404,9 @@ class FragmentBuilder::Run {
     frame.key_frame = true;
     if (!current_) {
       if (video_track_) {
-        if (early_.size() >= kEarlyFramesMax) {
+        early_bytes_ += frame.data.size();
+        while (early_.size() >= kEarlyFramesMax || (!early_.empty() && early_bytes_ > HeldBytesMax())) {
+          early_bytes_ -= early_.front().frame.data.size();
           early_.pop_front();
           ++counters_.frames_dropped;
         }
@@ -436,7 +450,12 @@ class FragmentBuilder::Run {
     }
     frame.pts = audio.grid->TimeOf(*sample);
     if (AbsMillis(frame.pts - stamped) > Millis(AudioGrid::kJitterMax)) ++counters_.times_corrected;
-    audio.seen_ms = RoundToMillis(frame.pts);
+    const std::int64_t seen_ms = RoundToMillis(frame.pts);
+    if (video_track_ && current_) {
+      const std::int64_t newest_ms = NewestMs(times_->max_ms());
+      if (IsHole(newest_ms, seen_ms)) sound_after_hole_ = {newest_ms, seen_ms};
+    }
+    audio.seen_ms = seen_ms;
     if (video_track_) times_->OthersAt(*audio.seen_ms);
     held_bytes_ += frame.data.size();
     held_.push_back({.track = track,
@@ -456,6 +475,7 @@ class FragmentBuilder::Run {
     if (!current_) return {};
     const bool alone = video_track_ && VideoStands();
     if (alone) {
+      sound_after_hole_.reset();  // what goes on without a picture is footage
       FlushPending();
       if (closing_) KnowClosingEnd(ClosingEnd());
     }
@@ -494,11 +514,16 @@ class FragmentBuilder::Run {
            fragment.frame_count() < kFramesMax && std::abs(held.ms - fragment.opened_ms()) <= kSpanMaxMs;
   }
 
+  std::size_t HeldBytesMax() const { return std::min(kHeldBytesMax, limits_.bytes_max / 4); }
+
   // Whether audio has waited for the picture long enough.
   bool VideoStands() const {
-    return held_.size() > kHeldFramesMax || held_bytes_ > kHeldBytesMax ||
+    return held_.size() > kHeldFramesMax || held_bytes_ > HeldBytesMax() ||
            std::any_of(held_.begin(), held_.end(), [this](const Held& held) {
-             return held.ms > times_->max_ms() + Millis(kAudioLeadMax);
+             // Behind a hole the picture is waited for as it is at the start.
+             const std::int64_t from_ms =
+                 sound_after_hole_ ? std::max(times_->max_ms(), sound_after_hole_->ms) : times_->max_ms();
+             return held.ms > from_ms + Millis(kAudioLeadMax);
            });
   }
 
@@ -670,9 +695,16 @@ class FragmentBuilder::Run {
   std::optional<FragmentEnd> pending_end_;       // why
   std::optional<std::int64_t> pending_hole_ms_;  // where the hole before it began, if there is one
   std::size_t pending_bytes_ = 0;
+  // Sound that came first behind a time without anything.
+  struct SoundAfterHole {
+    std::int64_t newest_before_ms = 0;
+    std::int64_t ms = 0;
+  };
+  std::optional<SoundAfterHole> sound_after_hole_;
   std::deque<Held> held_;  // audio whose fragment is not known yet
   std::size_t held_bytes_ = 0;
   std::deque<Held> early_;  // audio before the first key frame
+  std::size_t early_bytes_ = 0;
 };
 
 FragmentBuilder::FragmentBuilder(FragmentSink& sink, BuilderLimits limits) : sink_(sink), limits_(limits) {}

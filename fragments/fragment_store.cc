@@ -552,6 +552,7 @@ Result<std::shared_ptr<LiveFeed>> LogFragmentStore::Live(const std::string& name
   if (!stream->live) {
     LiveFeed::Options options;
     options.clock = options_.clock;
+    options.bytes_max = options_.live_bytes_max;
     stream->live = std::make_shared<LiveFeed>(options);
   }
   return stream->live;

@@ -80,6 +80,7 @@ class FragmentStore {
   struct Options {
     std::string data_stream = "millrace-fragments";
     std::uint32_t shards = 4;
+    std::size_t live_bytes_max = std::size_t{112} << 20;  // of one stream's live feed
     const Clock* clock = &SystemClock();
     // Appends that the disk refuses for now are held and tried again; what does not fit is lost.
     std::uint64_t held_bytes_max = 256u << 20;

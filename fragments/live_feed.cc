@@ -5,6 +5,8 @@
 #include <deque>
 #include <utility>
 
+#include "base/metrics.h"
+
 namespace millrace {
 namespace {
 
@@ -33,13 +35,17 @@ struct Subscriber {
 struct LiveFeed::State {
   explicit State(Options o) : options(o) {}
 
+  ~State() { held.Decrement(static_cast<double>(bytes)); }
+
   const Options options;
+  prometheus::Gauge& held = GetGauge("millrace_live_feed_bytes", "Frames in the live feeds of all streams");
 
   mutable std::mutex mutex;   // guards all below; held for memory operations only
   std::deque<Entry> entries;  // by number, oldest first
   std::deque<std::pair<FragmentNumber, std::size_t>> gone;  // fragments let go and how many frames they had
   std::size_t bytes = 0;
   std::vector<std::shared_ptr<Subscriber>> subscribers;
+  std::optional<FragmentNumber> newest_persisted;
 
   Entry* Find(const FragmentNumber& number) {
     const auto at = std::find_if(entries.rbegin(), entries.rend(),
@@ -49,16 +55,25 @@ struct LiveFeed::State {
 
   void Drop(std::deque<Entry>::iterator at) {
     bytes -= at->bytes;
+    held.Decrement(static_cast<double>(at->bytes));
     gone.emplace_back(at->fragment.number, at->fragment.frames.size());
     if (gone.size() > kRemembered) gone.pop_front();
     entries.erase(at);
   }
 
-  // The oldest go first; only the front can go, so that what is held is one stretch.
+  // The oldest go first; only the front can go, so that what is held is one stretch. But what failed is
+  // nowhere else, and nothing will come of it: it must not take the room of what waits for the disk.
   void Trim() {
+    if (subscribers.empty() || bytes > options.bytes_max / 2) {
+      for (std::size_t i = entries.size(); i-- > 0;) {
+        if (entries[i].fragment.state == LiveState::kFailed)
+          Drop(entries.begin() + static_cast<std::ptrdiff_t>(i));
+      }
+    }
     const auto now = options.clock->SteadyNow();
+    const Duration kept = subscribers.empty() ? Duration{0} : options.keep_after_persisted;
     while (!entries.empty() && entries.front().settled_state() &&
-           (bytes > options.bytes_max || now - entries.front().settled >= options.keep_after_persisted)) {
+           (bytes > options.bytes_max || now - entries.front().settled >= kept)) {
       Drop(entries.begin());
     }
     while (bytes > options.bytes_max && !entries.empty() && !entries.front().open()) Drop(entries.begin());
@@ -87,6 +102,7 @@ struct LiveFeed::State {
       if (entry == nullptr || entry->settled_state()) return;
       entry->fragment.state = to;
       entry->settled = options.clock->SteadyNow();
+      if (to == LiveState::kPersisted) newest_persisted = std::max(number, newest_persisted.value_or(number));
     });
   }
 
@@ -127,6 +143,7 @@ void LiveFeed::Add(const FragmentNumber& number, const Frame& frame) {
     entry->fragment.frames.push_back(frame);
     entry->bytes += frame.data.size() + kFrameOverheadBytes;
     state_->bytes += frame.data.size() + kFrameOverheadBytes;
+    state_->held.Increment(static_cast<double>(frame.data.size() + kFrameOverheadBytes));
   });
 }
 
@@ -162,10 +179,7 @@ std::optional<LiveFragment> LiveFeed::Find(const FragmentNumber& number) const {
 
 std::optional<FragmentNumber> LiveFeed::NewestPersisted() const {
   const std::lock_guard lock(state_->mutex);
-  for (auto entry = state_->entries.rbegin(); entry != state_->entries.rend(); ++entry) {
-    if (entry->fragment.state == LiveState::kPersisted) return entry->fragment.number;
-  }
-  return std::nullopt;
+  return state_->newest_persisted;
 }
 
 LiveRead LiveFeed::Read(std::optional<LivePosition> position, std::size_t frames_max) const {

@@ -1,12 +1,13 @@
 // The newest fragments of one video stream, frame by frame, before and while they become durable.
 //
 // A fragment is open (growing), then closed (whole, being appended), then persisted; it stays here until its
-// append is acknowledged and 10 s more, so that a reader hands over to the log without a seam: readers name
-// fragments by number in all three states. Two are open at once for a moment, while the earlier one waits for
-// the audio of its last pictures; readers get them one after the other. Bounded in bytes: the oldest
-// acknowledged (or failed) fragments go first, then, when appends hang, the oldest closed ones; a reader that
-// fell behind is moved forward to the newest key frame, and told so. A failed append leaves the feed like an
-// acknowledged one, marked failed.
+// append is acknowledged and, while anybody is subscribed, 10 s more, so that a reader hands over to the log
+// without a seam: readers name fragments by number in all three states, and one that is no longer here is in
+// the log. Without a reader that costs no memory: a reader subscribes first, and then looks into the log. Two
+// are open at once for a moment, while the earlier one waits for the audio of its last pictures; readers get
+// them one after the other. Bounded in bytes: the oldest failed or acknowledged fragments go first, then,
+// when appends hang, the oldest closed ones; a reader that fell behind is moved forward to the newest key
+// frame, and told so. A failed append leaves the feed like an acknowledged one, marked failed.
 //
 // Threads: one writer (the stream's recorder) and any number of readers, from any threads; nobody blocks
 // anybody for longer than a short lock.
@@ -62,7 +63,7 @@ class LiveFeed {
  public:
   struct Options {
     std::size_t bytes_max = 64 * 1024 * 1024;
-    Duration keep_after_persisted = std::chrono::seconds(10);
+    Duration keep_after_persisted = std::chrono::seconds(10);  // while there is a subscriber
     const Clock* clock = &SystemClock();
   };
   explicit LiveFeed(Options options);
@@ -79,7 +80,7 @@ class LiveFeed {
   // -- readers
   std::vector<LiveFragment> Fragments() const;  // oldest first
   std::optional<LiveFragment> Find(const FragmentNumber& number) const;
-  // The newest fragment here that is durable and can be found in the store.
+  // The newest fragment that is durable and can be found in the store, of those that were ever here.
   std::optional<FragmentNumber> NewestPersisted() const;
   // Frames after `position`; none given: from the newest key frame on.
   LiveRead Read(std::optional<LivePosition> position, std::size_t frames_max) const;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "fragments/fragment_builder.h"
 
 namespace millrace {
@@ -24,9 +25,10 @@ class StreamRecorder::Impl final : public FragmentSink, public std::enable_share
         stream_(std::move(stream)),
         clock_(*options.clock),
         refused_(options.refused),
+        waiting_bytes_max_(options.memory_bytes_max / 2),
         builder_(*this, {.duration_min = options.fragment_duration_min,
                          .duration_max = options.fragment_duration_max,
-                         .bytes_max = options.fragment_bytes_max}) {
+                         .bytes_max = std::min(options.fragment_bytes_max, options.memory_bytes_max / 8)}) {
     // A stream that does not exist shows at the first fragment, as an error of Push.
     if (auto live = store_.Live(stream_.name)) live_ = std::move(live).value();
   }
@@ -91,20 +93,33 @@ class StreamRecorder::Impl final : public FragmentSink, public std::enable_share
     const FragmentNumber number = fragment.facts.number;
     const CoverageInterval when{.start = fragment.facts.start, .end = fragment.facts.end_time()};
     if (live_) live_->Close(fragment.facts, std::move(frames));
+    std::size_t bytes = fragment.mkv.size();
+    bool full = false;
     {
       const std::lock_guard lock(appends_mutex_);
       ++appends_;
+      full = waiting_bytes_ + bytes > waiting_bytes_max_;
+      if (full) bytes = 0;
+      waiting_bytes_ += bytes;
     }
-    auto done = [self = shared_from_this(), number, when](Result<FragmentNumber> appended) {
-      self->Appended(number, when, appended);
+    metrics_.waiting.Increment(static_cast<double>(bytes));
+    auto done = [self = shared_from_this(), number, when, bytes](Result<FragmentNumber> appended) {
+      self->Appended(number, when, bytes, appended);
     };
+    if (full) {
+      return done(Error{ErrorCode::kResourceExhausted,
+                        "the disk is too slow: " + std::to_string(waiting_bytes_max_ >> 20) +
+                            " MiB of this stream wait for it, and more are not kept in memory"});
+    }
     store_.Append(stream_, std::move(fragment), std::move(done));
   }
 
  private:
   // On a storage thread, or within Append: takes no lock of the builder's.
-  void Appended(const FragmentNumber& number, const CoverageInterval& when,
+  void Appended(const FragmentNumber& number, const CoverageInterval& when, std::size_t bytes,
                 const Result<FragmentNumber>& appended) {
+    metrics_.waiting.Decrement(static_cast<double>(bytes));
+    if (!appended) metrics_.refused.Increment();
     if (live_) {
       if (appended) {
         live_->SetPersisted(number);
@@ -128,6 +143,7 @@ class StreamRecorder::Impl final : public FragmentSink, public std::enable_share
         failed = failed_;
       }
       --appends_;
+      waiting_bytes_ -= bytes;
       settled_.notify_all();
     }
     if (log) {
@@ -139,10 +155,20 @@ class StreamRecorder::Impl final : public FragmentSink, public std::enable_share
     }
   }
 
+  // Of all streams together.
+  struct Metrics {
+    prometheus::Gauge& waiting =
+        GetGauge("millrace_recording_waiting_bytes", "Closed fragments that wait for the disk");
+    prometheus::Counter& refused =
+        GetCounter("millrace_recording_refused_fragments_total", "Fragments that were not stored");
+  };
+
   FragmentStore& store_;
+  Metrics metrics_;
   const VideoStream stream_;
   const Clock& clock_;
   const decltype(RecorderOptions::refused) refused_;
+  const std::size_t waiting_bytes_max_;
   std::shared_ptr<LiveFeed> live_;
 
   mutable std::mutex builder_mutex_;  // taken before appends_mutex_
@@ -150,7 +176,8 @@ class StreamRecorder::Impl final : public FragmentSink, public std::enable_share
 
   mutable std::mutex appends_mutex_;
   std::condition_variable settled_;
-  std::size_t appends_ = 0;  // under way
+  std::size_t appends_ = 0;        // under way
+  std::size_t waiting_bytes_ = 0;  // of their fragments
   std::uint64_t persisted_ = 0;
   std::uint64_t failed_ = 0;
   std::optional<std::chrono::steady_clock::time_point> logged_;

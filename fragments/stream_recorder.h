@@ -26,6 +26,10 @@ struct RecorderOptions {
   Duration fragment_duration_min = std::chrono::seconds(1);   // a key frame this long after the start cuts
   Duration fragment_duration_max = std::chrono::seconds(10);  // cut without a key frame
   std::size_t fragment_bytes_max = 50 * 1000 * 1000;
+  // What the stream may hold in memory: a fragment is cut before it takes an eighth of it (two are open at
+  // once for a moment, and one is copied into its document); when what waits for the disk takes half of it,
+  // fragments are refused. The rest is the live feed's and the source's.
+  std::size_t memory_bytes_max = std::size_t{128} << 20;
   const Clock* clock = &SystemClock();
   // Hears of a fragment, [start, end), that the store did not take. On a storage thread, also after the
   // recorder is gone: it must not block.

@@ -39,7 +39,8 @@ struct FleetOptions {
   Duration first_frame_timeout = std::chrono::seconds(20);
   Duration silence_timeout = std::chrono::seconds(10);  // no frame for so long: the connection counts as lost
   Duration clock_difference_max =
-      std::chrono::seconds(10);  // a camera's clock further off than this is not used
+      std::chrono::seconds(10);                          // a camera's clock further off than this is not used
+  std::size_t source_bytes_max = std::size_t{16} << 20;  // RtspSourceOptions::bytes_max
   std::size_t dials_max = 64;
   double dials_per_second = 25;
   std::size_t workers = 4;

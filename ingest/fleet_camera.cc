@@ -229,6 +229,7 @@ Result<void> FleetCamera::Connect(const StoredCamera& as, const FrameSinkFactory
   options.tls_verify = as.settings.tls_verify;
   options.network_timeout = std::min(options.network_timeout, options_.first_frame_timeout);
   options.clock_difference_max = options_.clock_difference_max;
+  options.bytes_max = options_.source_bytes_max;
   options.clock = options_.clock;
   source_ = make_source(options, *this);
   return source_->Start();

@@ -48,7 +48,7 @@ std::string Detail(const gchar* debug) {
 class GstRtspSource final : public RtspSource {
  public:
   GstRtspSource(RtspSourceOptions options, RtspSourceEvents& events)
-      : options_(std::move(options)), events_(events), runs_(events) {}
+      : options_(std::move(options)), events_(events), runs_(events, options_.bytes_max) {}
   ~GstRtspSource() override { Stop(); }
 
   Result<void> Start() override;
@@ -258,7 +258,7 @@ void GstRtspSource::AddTrack(GstPad* pad) {
       if (!ended_) runs_.OnFrame(index, sample.info, sample.rtp, Now(), std::move(sample.frame));
     };
     events.on_error = [this](Error error) { End(std::move(error)); };
-    track = &tracks_.emplace_back(*plan, std::move(events));
+    track = &tracks_.emplace_back(*plan, options_.bytes_max, std::move(events));
   }
   if (auto attached = track->Attach(pipeline_.get(), pad); !attached) End(std::move(attached).error());
 }

@@ -82,7 +82,8 @@ Result<TrackInfo> TrackInfoFromCaps(const GstCaps* caps) {
   return info;
 }
 
-GstTrack::GstTrack(const GstTrackPlan& plan, Events events) : plan_(plan), events_(std::move(events)) {}
+GstTrack::GstTrack(const GstTrackPlan& plan, std::size_t frame_bytes_max, Events events)
+    : plan_(plan), frame_bytes_max_(frame_bytes_max), events_(std::move(events)) {}
 
 Result<void> GstTrack::Attach(GstElement* pipeline, GstPad* source_pad) {
   GstElement* elements[3] = {gst_element_factory_make(plan_.depayloader, nullptr),
@@ -123,16 +124,30 @@ Result<void> GstTrack::Attach(GstElement* pipeline, GstPad* source_pad) {
 GstPadProbeReturn GstTrack::OnRtp(GstPad*, GstPadProbeInfo* info, gpointer self) {
   auto* track = static_cast<GstTrack*>(self);
   if ((GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_BUFFER) != 0) {
-    track->SeeRtp(GST_PAD_PROBE_INFO_BUFFER(info));
-  } else if (GstBufferList* list = GST_PAD_PROBE_INFO_BUFFER_LIST(info)) {
-    for (guint i = 0; i < gst_buffer_list_length(list); ++i) track->SeeRtp(gst_buffer_list_get(list, i));
+    return track->SeeRtp(GST_PAD_PROBE_INFO_BUFFER(info)) ? GST_PAD_PROBE_OK : GST_PAD_PROBE_DROP;
   }
-  return GST_PAD_PROBE_OK;
+  bool wanted = true;
+  if (GstBufferList* list = GST_PAD_PROBE_INFO_BUFFER_LIST(info)) {
+    for (guint i = 0; i < gst_buffer_list_length(list); ++i)
+      wanted = track->SeeRtp(gst_buffer_list_get(list, i)) && wanted;
+  }
+  return wanted ? GST_PAD_PROBE_OK : GST_PAD_PROBE_DROP;
 }
 
-void GstTrack::SeeRtp(GstBuffer* packet) {
+bool GstTrack::SeeRtp(GstBuffer* packet) {
   std::array<std::uint8_t, 12> header;  // RFC 3550 section 5.1
-  if (gst_buffer_extract(packet, 0, header.data(), header.size()) != header.size()) return;
+  if (gst_buffer_extract(packet, 0, header.data(), header.size()) != header.size()) return false;
+  // Packets that never make a frame would be gathered for ever.
+  const bool fit = unframed_bytes_ <= frame_bytes_max_;
+  unframed_bytes_ += gst_buffer_get_size(packet);
+  if (unframed_bytes_ > frame_bytes_max_) {
+    if (fit) {
+      events_.on_error(Error{
+          ErrorCode::kCorruption,
+          "the camera sent " + std::to_string(frame_bytes_max_ >> 10) + " KiB without completing a frame"});
+    }
+    return false;
+  }
   const auto rtp = ReadBigEndian<std::uint32_t>(ByteSpan(header).subspan(4, 4));
   const auto ssrc = ReadBigEndian<std::uint32_t>(ByteSpan(header).subspan(8, 4));
   const auto sequence = ReadBigEndian<std::uint16_t>(ByteSpan(header).subspan(2, 2));
@@ -145,10 +160,11 @@ void GstTrack::SeeRtp(GstBuffer* packet) {
   }
   sequence_ = sequence;
   const GstClockTime pts = GST_BUFFER_PTS(packet);
-  if (has_stamp_ && stamps_[newest_].rtp == rtp && stamps_[newest_].pts == pts) return;
+  if (has_stamp_ && stamps_[newest_].rtp == rtp && stamps_[newest_].pts == pts) return true;
   newest_ = (newest_ + 1) % stamps_.size();
   stamps_[newest_] = {pts, rtp};
   has_stamp_ = true;
+  return true;
 }
 
 // The stamp of the packet with this time, or of the last one before it: a packet may hold several frames of
@@ -171,6 +187,7 @@ GstFlowReturn GstTrack::OnSample(GstAppSink* sink, gpointer self) {
 }
 
 GstFlowReturn GstTrack::TakeSample(GstSample* sample) {
+  if (unframed_bytes_ <= frame_bytes_max_) unframed_bytes_ = 0;
   GstCaps* caps = gst_sample_get_caps(sample);
   GstBuffer* buffer = gst_sample_get_buffer(sample);
   if (caps == nullptr || buffer == nullptr) return GST_FLOW_OK;

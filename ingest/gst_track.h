@@ -51,7 +51,8 @@ class GstTrack {
 
   // Adds the elements to `pipeline` and links them behind `source_pad`. The track outlives the pipeline's
   // running. Errors: kInternal: an element is missing or refuses.
-  GstTrack(const GstTrackPlan& plan, Events events);
+  // `frame_bytes_max`: packets that come without making a frame are let go above it, and it is an error.
+  GstTrack(const GstTrackPlan& plan, std::size_t frame_bytes_max, Events events);
   GstTrack(const GstTrack&) = delete;
   GstTrack& operator=(const GstTrack&) = delete;
   Result<void> Attach(GstElement* pipeline, GstPad* source_pad);
@@ -59,12 +60,14 @@ class GstTrack {
  private:
   static GstPadProbeReturn OnRtp(GstPad* pad, GstPadProbeInfo* info, gpointer self);
   static GstFlowReturn OnSample(GstAppSink* sink, gpointer self);
-  void SeeRtp(GstBuffer* packet);
+  // False: it is to be let go.
+  bool SeeRtp(GstBuffer* packet);
   std::uint32_t RtpOf(GstClockTime pts) const;
   GstFlowReturn TakeSample(GstSample* sample);
   GstFlowReturn KeepForNext(ByteSpan bytes);
 
   const GstTrackPlan plan_;
+  const std::size_t frame_bytes_max_;
   const Events events_;
   // Streaming thread only.
   struct Stamp {
@@ -74,7 +77,8 @@ class GstTrack {
   std::array<Stamp, 64> stamps_{};  // the newest ones, a ring
   std::size_t newest_ = 0;
   bool has_stamp_ = false;
-  std::uint16_t sequence_ = 0;  // of the newest packet
+  std::size_t unframed_bytes_ = 0;  // of packets since the last frame
+  std::uint16_t sequence_ = 0;      // of the newest packet
   std::uint32_t ssrc_ = 0;
   GstCapsPtr caps_;  // of info_
   std::optional<TrackInfo> info_;

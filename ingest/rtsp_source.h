@@ -26,6 +26,9 @@ struct RtspSourceOptions {
   bool tls_verify = true;
   Duration network_timeout = std::chrono::seconds(10);       // connecting, and each answer
   Duration clock_difference_max = std::chrono::seconds(10);  // sender reports further off are not used
+  // A frame that takes more, and frames that wait for the connection's other tracks and take more, are a
+  // fault of the camera. Beside it there is what comes in within the time that lost packets are waited for.
+  std::size_t bytes_max = std::size_t{16} << 20;
   const Clock* clock = &SystemClock();
 };
 

@@ -75,7 +75,7 @@ void RunBuilder::OnFrame(std::size_t index, const TrackInfo& info, std::uint32_t
     waiting_bytes_ += frame.data.size();
     waiting_.push_back(std::move(frame));
     const bool waited_enough =
-        now.wall - waiting_.front().arrival >= kWaitMax || waiting_bytes_ > kWaitBytesMax;
+        now.wall - waiting_.front().arrival >= kWaitMax || waiting_bytes_ > wait_bytes_max_;
     if (AllKnown() || waited_enough) StartRun();
     return;
   }

@@ -4,8 +4,8 @@
 // A camera has one clock: where its tracks' sender reports disagree about it none is believed, or sound and
 // picture would not fit together.
 //
-// While tracks are not all known frames wait here, for two seconds or 16 MB at most; a track that shows up
-// later joins at the next key frame.
+// While tracks are not all known frames wait here, for two seconds or so many bytes at most; a track that
+// shows up later joins at the next key frame.
 //
 // Threads: any, one call at a time (the source's lock). Calls the events from within its own calls.
 #pragma once
@@ -23,7 +23,9 @@ namespace millrace {
 
 class RunBuilder {
  public:
-  explicit RunBuilder(RtspSourceEvents& events) : events_(events) {}
+  // `wait_bytes_max`: of the frames that wait until all tracks are known.
+  explicit RunBuilder(RtspSourceEvents& events, std::size_t wait_bytes_max = std::size_t{16} << 20)
+      : events_(events), wait_bytes_max_(wait_bytes_max) {}
 
   // Another track of the connection, before its first frame. Returns its index.
   std::size_t AddTrack(TrackKind kind, std::uint32_t rtp_rate, Duration clock_difference_max);
@@ -53,9 +55,9 @@ class RunBuilder {
   const Track& ReferenceTrack() const;  // whose clock speaks for all
   bool AreApart(const Track& track) const;
   static constexpr Duration kWaitMax = std::chrono::seconds(2);
-  static constexpr std::size_t kWaitBytesMax = std::size_t{16} << 20;
 
   RtspSourceEvents& events_;
+  const std::size_t wait_bytes_max_;
   std::vector<Track> tracks_;
   bool complete_ = false;
   bool running_ = false;

@@ -178,11 +178,12 @@ Result<Config> ReadConfig(const YAML::Node& root, const std::string& name) {
 
   Section cameras(top.Child("cameras"), name, "cameras",
                   {"fragment_duration_min_s", "fragment_duration_max_s", "dials_max", "silence_timeout_s",
-                   "retry_min_s", "retry_max_s"});
+                   "retry_min_s", "retry_max_s", "memory_mib"});
   cameras.Seconds("fragment_duration_min_s", config.fragment_duration_min, 0.5, 60);
   cameras.Seconds("fragment_duration_max_s", config.fragment_duration_max, 1, 60);
   cameras.Number("dials_max", config.cameras_dials_max, 1, 10'000);
   cameras.Seconds("silence_timeout_s", config.cameras_silence_timeout, 2, 300);
+  cameras.Number("memory_mib", config.camera_memory_bytes, 8, 4096, 1 << 20);
   cameras.Seconds("retry_min_s", config.cameras_retry_min, 0.01, 60);
   cameras.Seconds("retry_max_s", config.cameras_retry_max, 0.01, 3600);
   if (config.cameras_retry_max < config.cameras_retry_min) {

@@ -60,6 +60,7 @@ struct Config {
   Duration fragment_duration_max = std::chrono::seconds(10);
   std::size_t cameras_dials_max = 64;
   Duration cameras_silence_timeout = std::chrono::seconds(10);
+  std::size_t camera_memory_bytes = 128u << 20;
   Duration cameras_retry_min = std::chrono::seconds(1);
   Duration cameras_retry_max = std::chrono::seconds(60);
 

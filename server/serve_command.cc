@@ -113,6 +113,7 @@ class Service {
     MILLRACE_ASSIGN_OR_RETURN(log_, OpenLog(config));
     FragmentStore::Options store_options;
     store_options.shards = config.storage_shards;
+    store_options.live_bytes_max = config.camera_memory_bytes / 8 * 7;
     store_options.held_bytes_max = config.storage_hold_bytes_max;
     MILLRACE_ASSIGN_OR_RETURN(store_, FragmentStore::Open(*log_, store_options));
     MILLRACE_ASSIGN_OR_RETURN(ledger_, CoverageLedger::Open(*log_, *store_, {}));
@@ -122,6 +123,7 @@ class Service {
     RecorderOptions recording;
     recording.fragment_duration_min = config.fragment_duration_min;
     recording.fragment_duration_max = config.fragment_duration_max;
+    recording.memory_bytes_max = config.camera_memory_bytes;
     recording.refused = [add = ledger_->Adder()](const VideoStream& stream, Timestamp start, Timestamp end,
                                                  const Error& error) {
       add(stream.name,
@@ -130,6 +132,7 @@ class Service {
     FleetOptions fleet_options;
     fleet_options.gaps = ledger_.get();
     fleet_options.dials_max = config.cameras_dials_max;
+    fleet_options.source_bytes_max = config.camera_memory_bytes / 8;
     fleet_options.silence_timeout = config.cameras_silence_timeout;
     fleet_options.backoff = {.base = config.cameras_retry_min, .max = config.cameras_retry_max};
     MILLRACE_ASSIGN_OR_RETURN(

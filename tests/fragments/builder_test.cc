@@ -103,6 +103,21 @@ TEST_F(BuilderTest, AHoleInTimeEndsTheFragmentWithItsLastFrame) {
   EXPECT_EQ(builder_->counters().frames_dropped, 0U);
 }
 
+TEST_F(BuilderTest, AHoleIsSeenWhereSoundComesFirstBehindIt) {
+  Start({BaselineTrack(), AudioTrack()});
+  for (int i = 0; i < 25; ++i) Push(VideoFrame(i * 40, i == 0));
+  for (int n = 0; n < 47; ++n) Push(AudioPacket(n));  // 1 s
+  for (int n = 235; n < 282; ++n)
+    Push(AudioPacket(n));  // from 5.013 s on, a second of it ahead of the picture
+  for (int i = 125; i < 150; ++i) Push(VideoFrame(i * 40, false));
+  builder_->EndRun();
+  EXPECT_EQ(CheckRuns(sink_), "");
+  EXPECT_THAT(Starts(), ElementsAre(0, 5000));
+  EXPECT_LE(Durations()[0], 1050);
+  EXPECT_THAT(FrameCounts(2), ElementsAre(47, 47));
+  EXPECT_EQ(builder_->counters().frames_dropped, 0U);
+}
+
 TEST_F(BuilderTest, PicturesThatAreAlwaysFarApartAreNoHoles) {
   Start({BaselineTrack()});
   for (int i = 0; i < 60; ++i) Push(VideoFrame(i * 4000, i % 5 == 0));

@@ -36,7 +36,29 @@ class LiveFeedTest : public testing::Test {
   std::unique_ptr<LiveFeed> feed_;
 };
 
+TEST_F(LiveFeedTest, WhatIsStoredCostsNothingWhereNobodyReads) {
+  for (std::uint64_t n = 1; n <= 3; ++n) {
+    Open(n);
+    Add(n, 3);
+    Close(n);
+  }
+  feed_->SetPersisted(Number(1));
+  EXPECT_EQ(feed_->Fragments().size(), 2u);
+  EXPECT_FALSE(feed_->Find(Number(1)));
+  EXPECT_EQ(feed_->NewestPersisted(), Number(1));
+  auto reader = feed_->Subscribe([] {});
+  feed_->SetPersisted(Number(2));
+  EXPECT_EQ(feed_->Fragments().size(), 2u);  // the reader may be on its way from the log
+  reader.reset();
+  feed_->DropExpired();
+  EXPECT_EQ(feed_->Fragments().size(), 1u);
+  feed_->SetPersisted(Number(3));
+  EXPECT_EQ(feed_->bytes(), 0u);
+  EXPECT_EQ(feed_->NewestPersisted(), Number(3));
+}
+
 TEST_F(LiveFeedTest, AFragmentGoesThroughItsStates) {
+  const auto watching = feed_->Subscribe([] {});
   EXPECT_FALSE(feed_->live());
   Open(1);
   Add(1, 3);
@@ -61,6 +83,7 @@ TEST_F(LiveFeedTest, AFragmentGoesThroughItsStates) {
 }
 
 TEST_F(LiveFeedTest, WhatIsNotThereOrOverIsIgnored) {
+  const auto watching = feed_->Subscribe([] {});
   Add(7, 1);
   Close(7);
   feed_->SetFailed(Number(7));
@@ -99,6 +122,7 @@ TEST_F(LiveFeedTest, ReadersGetEveryFrameOnce) {
 
 TEST_F(LiveFeedTest, ASlowReaderIsMovedForwardAndTold) {
   Make(10'000);
+  const auto watching = feed_->Subscribe([] {});
   Open(1);
   Add(1, 2);
   const LiveRead read = feed_->Read(std::nullopt, 1);
@@ -169,6 +193,7 @@ TEST_F(LiveFeedTest, SubscribersHearEveryChangeUntilTheyLetGo) {
 // Goal: readers on several threads see whole frames in order while the writer writes, and nothing races.
 TEST_F(LiveFeedTest, ReadersAndTheWriterRunAtOnce) {
   Make(200'000);
+  const auto watching = feed_->Subscribe([] {});
   std::atomic<bool> done = false;
   std::vector<std::thread> readers;
   std::atomic<std::size_t> read_frames = 0;

@@ -52,6 +52,7 @@ class RecorderTest : public testing::Test {
 };
 
 TEST_F(RecorderTest, StoresFragmentsAndShowsThemLive) {
+  const auto reader = feed_->Subscribe([] {});
   log_.HoldPuts();
   ASSERT_TRUE(recorder_->StartRun({BaselineTrack()}, ClockSource::kCamera));
   PushSeconds(0, 3);
@@ -88,6 +89,7 @@ TEST_F(RecorderTest, StoresFragmentsAndShowsThemLive) {
 }
 
 TEST_F(RecorderTest, AFailedAppendIsCountedAndMarkedAndRecordingGoesOn) {
+  const auto reader = feed_->Subscribe([] {});
   ASSERT_TRUE(recorder_->StartRun({BaselineTrack()}, ClockSource::kArrival));
   log_.FailPuts(Error{ErrorCode::kNoSpace, "made to fail"});
   PushSeconds(0, 3);
@@ -127,7 +129,72 @@ TEST_F(RecorderTest, AStreamThatIsDeletedMeanwhileGivesErrors) {
   EXPECT_EQ(log_.RecordCount(), 0u);
 }
 
+// Goal: a disk that stalls costs a stream no more memory than it may take, the stream says what it lost, and
+// its neighbour, which sends what cameras send, loses nothing.
+TEST_F(RecorderTest, AStreamThatSendsTooMuchIsCutDownAlone) {
+  constexpr std::size_t kMemory = 8 << 20;
+  FragmentStore::Options store_options;
+  store_options.clock = &clock_;
+  store_options.live_bytes_max = kMemory / 8 * 7;
+  recorder_.reset();  // it uses the other one
+  store_ = *FragmentStore::Open(log_, store_options);
+  std::vector<CoverageInterval> refused;
+  std::vector<std::string> refused_streams;
+  RecorderOptions options;
+  options.clock = &clock_;
+  options.memory_bytes_max = kMemory;
+  options.refused = [&](const VideoStream& stream, Timestamp start, Timestamp end, const Error& error) {
+    EXPECT_EQ(error.code, ErrorCode::kResourceExhausted);
+    refused.push_back({start, end});
+    refused_streams.push_back(stream.name);
+  };
+  StreamRecorder flood(*store_, *store_->CreateStream("flood", kCameraRetentionDefault), options);
+  StreamRecorder calm(*store_, *store_->CreateStream("calm", kCameraRetentionDefault), options);
+  ASSERT_TRUE(flood.StartRun({BaselineTrack()}, ClockSource::kArrival));
+  ASSERT_TRUE(calm.StartRun({BaselineTrack()}, ClockSource::kArrival));
+  log_.HoldPuts();
+  for (int i = 0; i < 30 * 25; ++i) {  // 30 s, at 20 Mbit/s and at half a one
+    ASSERT_TRUE(flood.Push(VideoFrame(i * 40, i % 50 == 0, 100'000)));
+    ASSERT_TRUE(calm.Push(VideoFrame(i * 40, i % 50 == 0, 2'500)));
+  }
+  // What waits, and what is open.
+  EXPECT_LE((*store_->Live("flood"))->bytes(), kMemory * 7 / 8);
+  EXPECT_GT(refused.size(), 10u);
+  log_.ReleasePuts();
+  for (int i = 30 * 25; i < 32 * 25; ++i) {
+    ASSERT_TRUE(flood.Push(VideoFrame(i * 40, i % 50 == 0, 100'000)));
+    ASSERT_TRUE(calm.Push(VideoFrame(i * 40, i % 50 == 0, 2'500)));
+  }
+  flood.EndRun();
+  calm.EndRun();
+  EXPECT_TRUE(flood.Flush(kLong));
+  EXPECT_TRUE(calm.Flush(kLong));
+
+  for (const std::string& stream : refused_streams) EXPECT_EQ(stream, "flood");
+  const auto everything = [&](const std::string& name) {
+    return *store_->Coverage(name, Timestamp{0}, Timestamp{INT64_MAX}, 10);
+  };
+  ASSERT_EQ(everything("calm").size(), 1u);
+  EXPECT_EQ(everything("calm")[0].end - everything("calm")[0].start, std::chrono::seconds(32));
+  std::uint64_t waited = 0;
+  const std::vector<FragmentFacts> stored = *store_->List("flood", {});
+  for (const FragmentFacts& facts : stored) {
+    EXPECT_LE(facts.bytes, kMemory / 8);
+    if (facts.start < Timestamp::FromMillis(test::kStartMs + 30'000)) waited += facts.bytes;
+  }
+  EXPECT_LE(waited, kMemory / 2 + kMemory / 8);
+  EXPECT_GT(waited, kMemory / 4);
+  // What was stored and what was refused is all that there was.
+  EXPECT_EQ(everything("flood").back().end, Timestamp::FromMillis(test::kStartMs + 32'000));
+  Duration missing{0};
+  for (const CoverageInterval& each : refused) missing += each.end - each.start;
+  const std::vector<CoverageInterval> recorded = everything("flood");
+  for (const CoverageInterval& each : recorded) missing += each.end - each.start;
+  EXPECT_EQ(missing, std::chrono::seconds(32));
+}
+
 TEST_F(RecorderTest, DestroyingItStoresWhatIsOpenAndOutlivesAppends) {
+  const auto reader = feed_->Subscribe([] {});
   ASSERT_TRUE(recorder_->StartRun({BaselineTrack()}, ClockSource::kArrival));
   log_.HoldPuts();
   PushSeconds(0, 2);

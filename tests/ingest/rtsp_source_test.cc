@@ -23,6 +23,28 @@ RtspSourceOptions OptionsFor(const std::string& url) {
 
 std::size_t VideoFrames(const Received& r) { return r.runs.empty() ? 0 : r.runs[0].Of(1).size(); }
 
+TEST(RtspSourceTest, PacketsThatMakeNoFrameAreBounded) {
+  SimProcess sim({});
+  CollectingEvents events;
+  RtspSourceOptions options = OptionsFor(sim.Url(1));
+  options.bytes_max = 2'000;  // less than a key frame takes
+  const auto source = MakeGstRtspSource(options, events);
+  ASSERT_TRUE(source->Start());
+  ASSERT_TRUE(events.inbox.Wait([](const Received& r) { return r.ended.has_value(); }));
+  source->Stop();
+  EXPECT_EQ(events.inbox.Get().ended->code, ErrorCode::kCorruption);
+  EXPECT_EQ(VideoFrames(events.inbox.Get()), 0U);
+}
+
+TEST(RtspSourceTest, LostPacketsAreToldOf) {
+  SimProcess sim({"--fault", "loss=20"});
+  CollectingEvents events;
+  const auto source = MakeGstRtspSource(OptionsFor(sim.Url(1)), events);
+  ASSERT_TRUE(source->Start());
+  EXPECT_TRUE(events.inbox.Wait([](const Received& r) { return r.lost >= 10; }));
+  source->Stop();
+}
+
 class TransportTest : public testing::TestWithParam<CameraTransport> {};
 
 TEST_P(TransportTest, EveryFrameComesOnceWithTheCamerasTimes) {

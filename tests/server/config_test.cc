@@ -72,6 +72,7 @@ INSTANTIATE_TEST_SUITE_P(
                   "x.yaml:", "must not be less"},
         BadConfig{"crossed_retries", "cameras:\n  retry_min_s: 9\n  retry_max_s: 3\n",
                   "x.yaml:", "retry_min_s"},
+        BadConfig{"no_memory", "cameras:\n  memory_mib: 0\n", "x.yaml:2: ", "from 8"},
         BadConfig{"empty_text", "data_dir: ''\n", "x.yaml:1: ", "'data_dir' must be text"}),
     [](const auto& test) { return std::string(test.param.name); });
 

@@ -1,0 +1,106 @@
+"""Goal: a reader of HLS that is slow, or reads nothing at all, costs the others nothing: the cameras are recorded without a
+hole, another reader is served at once, and the server's memory stays within what its caches may take.
+
+Method: the real server and two cameras; many connections ask for all segments again and again, one after the other on the
+same connection. Half of them never read an answer, the others read one byte a second. Meanwhile a good reader plays.
+"""
+import contextlib
+import pathlib
+import re
+import socket
+import sys
+import threading
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "system"))
+from harness import CameraSim, Server, check, main, seconds_of, wait_for  # noqa: E402
+
+READERS = 40
+SECONDS = 12
+ANSWER_SECONDS_MAX = 5  # of the good reader; the machine may be busy
+# The segments that are kept are limited to this, and a connection holds one answer.
+CACHE_MIB = 4
+MEMORY_MIB_MAX = 64
+
+
+class BadReader:
+    """Asks for much and takes little."""
+
+    def __init__(self, endpoint, paths, takes):
+        host, port = endpoint.removeprefix("http://").split(":")
+        self.takes = takes
+        self.taken = 0
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.socket.connect((host, int(port)))
+        self.socket.setblocking(False)
+        requests = "".join(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n" for path in paths * 20)
+        with contextlib.suppress(OSError):
+            self.socket.send(requests.encode())
+
+    def take(self):
+        if self.takes:
+            with contextlib.suppress(OSError):
+                self.taken += len(self.socket.recv(1))
+
+
+def segments(server, stream):
+    text = server.get_bytes(f"/hls/{stream}/media.m3u8").decode()
+    return re.findall(r"^\d+\.m4s$", text, re.MULTILINE)
+
+
+def test(directory):
+    with contextlib.ExitStack() as stack:
+        sim = CameraSim(directory, "--cameras", "2", "--width", "640", "--height", "360", "--gop", "25", "--bitrate", "2000")
+        stack.callback(sim.kill)
+        (directory / "millrace.yaml").write_text(f"hls:\n  cache_mib: {CACHE_MIB}\nhttp:\n  worker_threads: 2\n")
+        server = Server(directory, "--config", directory / "millrace.yaml")
+        stack.callback(server.kill)
+        for number, name in enumerate(("watched", "beside"), 1):
+            server.put_camera(name, sim.url(number))
+        wait_for("segments", lambda: all(len(server.fragments(name)) >= 6 for name in ("watched", "beside")))
+        before = server.resources()
+        paths = [f"/hls/watched/{name}" for name in segments(server, "watched")]
+        bad = [BadReader(server.endpoint, paths, takes=i % 2 == 0) for i in range(READERS)]
+        over = threading.Event()
+
+        def dribble():
+            while not over.wait(1):
+                for each in bad:
+                    each.take()
+
+        dribbling = threading.Thread(target=dribble)
+        dribbling.start()
+        stack.callback(dribbling.join)
+        stack.callback(over.set)
+
+        worst, served = 0, set()
+        until = time.monotonic() + SECONDS
+        while time.monotonic() < until:
+            for name in ("watched", "beside"):
+                for segment in segments(server, name)[-2:]:
+                    began = time.monotonic()
+                    check(len(server.get_bytes(f"/hls/{name}/{segment}")) > 1000, "an empty segment")
+                    worst = max(worst, time.monotonic() - began)
+                    served.add(segment)
+            time.sleep(0.2)
+        after = server.resources()
+        print(f"{len(served)} segments, the slowest in {worst * 1000:.0f} ms; {before} -> {after}; "
+              f"{sum(each.taken for each in bad)} bytes taken by {READERS} bad readers")
+        check(any(each.taken for each in bad), "no bad reader was answered")
+        check(worst <= ANSWER_SECONDS_MAX, f"the good reader waited {worst:.1f} s for a segment")
+        check(len(served) >= SECONDS, f"the good reader got {len(served)} segments in {SECONDS} s")
+        check(after.memory_mib <= before.memory_mib + MEMORY_MIB_MAX, f"memory grew: {before} to {after}")
+        check(after.threads <= before.threads + 4, f"threads grew: {before} to {after}")
+        for name in ("watched", "beside"):
+            check(server.camera(name)["attempts"] == 1, f"{name} was lost")
+            recorded = server.fragments(name)
+            for one, following in zip(recorded, recorded[1:]):
+                check(one["end"] == following["start"], f"a hole in the recording of {name}: {one} {following}")
+            check(time.time() - seconds_of(recorded[-1]["end"]) < 10, f"{name} is recorded late")
+        for each in bad:
+            each.socket.close()
+        check(server.terminate() == 0, "the server did not end with 0 after SIGTERM")
+
+
+main(test)
