@@ -33,7 +33,7 @@ constexpr Row kFaults[] = {
     // connection and RTSP
     {"mute", 0, 0, 0, Make<Mute>},
     {"half-open", 5, 0, 1e6, Make<HalfOpen>},
-    {"reset", 60, 0.1, 1e6, Make<ResetAfter>},
+    {"reset", 60, 0.01, 1e6, Make<ResetAfter>},
     {"flap", 30, 0.1, 1e6, Make<Flap>},
     {"user-agent", 0, 0, 0, Make<WantsUserAgent>},
     {"password", 0, 0, 0, nullptr, MakeOfText<Password>},

@@ -3,6 +3,7 @@
 Every wait has a deadline and a condition; a test that fails keeps its directory and prints where it is. Binaries and the
 directory for artifacts come from the environment: MILLRACE_BIN, CAMERA_SIM_BIN, MILLRACE_TEST_ARTIFACTS.
 """
+import collections
 import contextlib
 import http.client
 import json
@@ -18,6 +19,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from typing import NamedTuple
 
 MILLRACE = os.environ["MILLRACE_BIN"]
 CAMERA_SIM = os.environ["CAMERA_SIM_BIN"]
@@ -98,6 +100,13 @@ class CameraSim(Process):
         return f"{self.prefix}{number}"
 
 
+class Resources(NamedTuple):
+    """What a process holds: memory of its own (resident, not of files), threads, descriptors."""
+    memory_mib: int
+    threads: int
+    descriptors: int
+
+
 class Server(Process):
     def __init__(self, directory, *options):
         super().__init__([MILLRACE, "serve", "--data-dir", directory / "data", "--listen", "127.0.0.1:0", *options],
@@ -132,6 +141,17 @@ class Server(Process):
             token = page.get("next")
             if not token:
                 return found
+
+    def resources(self):
+        lines = pathlib.Path(f"/proc/{self.child.pid}/status").read_text().splitlines()
+        status = dict(line.split(":", 1) for line in lines)
+        return Resources(int(status["RssAnon"].split()[0]) // 1024, int(status["Threads"]),
+                         len(os.listdir(f"/proc/{self.child.pid}/fd")))
+
+    def thread_names(self):
+        """How many threads of which name there are."""
+        tasks = pathlib.Path(f"/proc/{self.child.pid}/task")
+        return collections.Counter((task / "comm").read_text().strip().rstrip("0123456789") for task in tasks.iterdir())
 
     def cli(self, *words, seconds=120):
         return subprocess.run([MILLRACE, "--endpoint", self.endpoint, *words], capture_output=True, text=True,
