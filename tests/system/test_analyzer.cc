@@ -1,0 +1,61 @@
+// An analyzer that misbehaves when it is told to: by the words in the file that MILLRACE_TEST_ANALYZER names.
+//
+//   crash-next   from now on the process aborts at the fragment that came first after this was said
+//   hang-once    one frame never ends
+//   leak         64 MiB a frame are never given back
+//   fail         every frame is refused, which ends no process
+#include <boost/json/object.hpp>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "consumers/analysis/analyzer_plugin.h"
+
+namespace millrace {
+namespace {
+
+std::string Read(const std::string& path) {
+  std::ifstream file(path);
+  std::string word;
+  file >> word;
+  return word;
+}
+
+class TestAnalyzer final : public FrameAnalyzer {
+ public:
+  std::string name() const override { return "test"; }
+  std::string version() const override { return "1"; }
+  PictureForm picture_form() const override { return {PictureFormat::kGray, 90}; }
+
+  Result<boost::json::object> Analyze(const AnalysisFrame& frame) override {
+    const char* path = std::getenv("MILLRACE_TEST_ANALYZER");
+    const std::string told = path != nullptr ? Read(path) : "";
+    const std::string marker = std::string(path != nullptr ? path : "") + ".done";
+    if (told == "crash-next") {
+      if (Read(marker).empty()) std::ofstream(marker) << frame.fragment_number << std::endl;
+      if (Read(marker) == frame.fragment_number) std::abort();
+    }
+    if (told == "hang-once" && Read(marker).empty()) {
+      std::ofstream(marker) << frame.fragment_number << std::endl;
+      while (true) std::this_thread::sleep_for(std::chrono::seconds(1));
+    }
+    if (told == "leak") leaked_.emplace_back(std::size_t{64} << 20, static_cast<char>(leaked_.size() + 1));
+    if (told == "fail") return Error{ErrorCode::kUnsupported, "told to fail"};
+    boost::json::object found;
+    found["TestResponse"] = boost::json::object{{"Rows", frame.image.rows}, {"KeyFrame", frame.key_frame}};
+    return found;
+  }
+
+ private:
+  std::vector<std::string> leaked_;
+};
+
+}  // namespace
+
+MILLRACE_ANALYZER(TestAnalyzer);
+
+}  // namespace millrace
