@@ -27,7 +27,8 @@ import { spanOf } from './timeline/view.js';
 const kTickMs = 250;
 const kCoverageMs = 6 * kSecond; // how often what is seen is asked for again
 const kCoverageSoonMs = 500; // after the view has moved to what is not known
-const kFacesMs = 2 * kSecond; // how often faces are asked for around the picture and in the timeline
+const kFacesMs = kSecond; // how often faces around the picture are asked for
+const kFacesSeenMs = 4 * kSecond; // and those in the timeline
 const kFacesSpanMax = 6 * kHour; // a longer timeline shows those that are known
 const kLiveEdgeMs = 4 * kSecond; // closer to now than this is live: its fragment may still be open
 const kSpans: readonly (readonly [string, number])[] = [
@@ -59,7 +60,8 @@ export class App {
   private coverageAt = -Infinity; // performance.now() of the last question; -Infinity: ask at once
   private near: FaceWindow | null = null; // faces around the picture
   private seen: FaceWindow | null = null; // faces in the timeline
-  private facesAt = -Infinity; // performance.now() of the last question
+  private facesAt = -Infinity; // performance.now() of the last question, for each of them
+  private facesSeenAt = -Infinity;
   private pictureAt: number | null = null; // media time of the picture on the screen, seconds
   private going = 0; // numbers the jumps: a slow answer must not overtake a later wish
   private continuedAt: number | null = null; // where the last window ended
@@ -245,6 +247,7 @@ export class App {
     this.near = stream === null ? null : new FaceWindow(stream);
     this.seen = stream === null ? null : new FaceWindow(stream);
     this.facesAt = -Infinity;
+    this.facesSeenAt = -Infinity;
     this.pictureAt = null;
   }
 
@@ -468,7 +471,10 @@ export class App {
     const { view } = this.timeline;
     try {
       await near.refresh({ start: at - 15 * kSecond, end: at + kMinute }, now);
-      if (spanOf(view) <= kFacesSpanMax && seen === this.seen) await seen.refresh(view, now);
+      const due = seen.lacks(view, now) || performance.now() - this.facesSeenAt > kFacesSeenMs;
+      if (!due || spanOf(view) > kFacesSpanMax || seen !== this.seen) return;
+      this.facesSeenAt = performance.now();
+      await seen.refresh(view, now);
     } catch {
       // As with coverage: what was known stays.
     }

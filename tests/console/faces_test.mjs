@@ -5,9 +5,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { FakeServer, kFaceSeconds } from './fake_server.mjs';
 import { Browser, kConsoleDir, screenshot, until, untilMoving } from './harness.mjs';
-import { Pixels } from './png.mjs';
+import { alike, boxSeen, kFaceColor, Pixels, sidesSeen } from './png.mjs';
 
-const kYellow = [255, 210, 74];
 const kLoopMs = 20_000;
 
 describe('faces', () => {
@@ -18,7 +17,6 @@ describe('faces', () => {
   const boxes = () => page.locator('.face:not([hidden])');
   const goTo = (ms) => page.evaluate((t) => { location.hash = `#/stream/front-door?t=${new Date(t).toISOString()}`; }, ms);
   const loopBefore = (ms) => Math.floor(ms / kLoopMs) * kLoopMs;
-  const near = (color, wanted) => color.every((value, i) => Math.abs(value - wanted[i]) < 40);
 
   /** Where the picture's face is on the screen, by the footage's 16:9 and the element's own place. */
   async function expected() {
@@ -33,33 +31,12 @@ describe('faces', () => {
       bottom: top + (face.Top + face.Height) * height };
   }
 
-  /** How much of the rectangle's sides, `inset` CSS pixels within it, is of the boxes' colour. */
-  function sidesSeen(pixels, at, inset) {
-    let seen = 0;
-    let all = 0;
-    const look = (x, y) => {
-      all += 1;
-      if (near(pixels.at(Math.round(x), Math.round(y)), kYellow)) seen += 1;
-    };
-    for (let x = at.left + 6; x < at.right - 6; x += 3) {
-      look(x, at.top + inset);
-      look(x, at.bottom - 1 - inset);
-    }
-    for (let y = at.top + 6; y < at.bottom - 6; y += 3) {
-      look(at.left + inset, y);
-      look(at.right - 1 - inset, y);
-    }
-    return seen / all;
-  }
-
   async function assertBoxInPlace() {
     await boxes().first().waitFor();
     const at = await expected();
-    // The sides are two pixels wide; where the rectangle lies between two pixels, either may show it.
     const seen = await until('a box in its place in the screenshot', async () => {
       const pixels = new Pixels(await page.screenshot());
-      const sides = Math.max(sidesSeen(pixels, at, 0.5), sidesSeen(pixels, at, 1));
-      return sides > 0.9 && { sides, beside: sidesSeen(pixels, at, 8) };
+      return boxSeen(pixels, at) > 0.9 && { beside: sidesSeen(pixels, at, 8) };
     });
     assert.ok(seen.beside < 0.3, `there is more in the box's colour than its sides: ${seen.beside}`);
   }
@@ -118,12 +95,12 @@ describe('faces', () => {
     const pixels = await until('marks in the timeline', async () => {
       const seen = new Pixels(await page.screenshot());
       let marked = 0;
-      for (let x = Math.round(bar.x) + 2; x < bar.x + bar.width * 0.9; x += 1) marked += near(seen.at(x, foot), kYellow) ? 1 : 0;
+      for (let x = Math.round(bar.x) + 2; x < bar.x + bar.width * 0.9; x += 1) marked += alike(seen.at(x, foot), kFaceColor) ? 1 : 0;
       return marked > bar.width * 0.4 && { seen, marked };
     });
     assert.ok(pixels.marked < bar.width * 0.85, 'a quarter of the time is without a face');
     const x = [...Array(Math.floor(bar.width * 0.5)).keys()].map((i) => Math.round(bar.x + bar.width * 0.3) + i)
-      .find((i) => [-3, 0, 3].every((d) => near(pixels.seen.at(i + d, foot), kYellow)));
+      .find((i) => [-3, 0, 3].every((d) => alike(pixels.seen.at(i + d, foot), kFaceColor)));
     await page.mouse.move(x, bar.y + 40);
     await until('words', async () => /· a face$/.test(await page.locator('.tip').textContent()));
     await page.mouse.move(bar.x, bar.y - 200);

@@ -54,18 +54,28 @@ export class Pixels {
   }
 }
 
-/** The smallest rectangle of [left, right) x [top, bottom) that holds all pixels within `slack` of `color`; null: none. */
-export function boundsOf(pixels, color, area, slack = 24) {
-  const found = { left: Infinity, top: Infinity, right: -Infinity, bottom: -Infinity, count: 0 };
-  for (let y = Math.max(0, Math.floor(area.top)); y < Math.min(pixels.height, area.bottom); y += 1) {
-    for (let x = Math.max(0, Math.floor(area.left)); x < Math.min(pixels.width, area.right); x += 1) {
-      if (pixels.at(x, y).some((value, i) => Math.abs(value - color[i]) > slack)) continue;
-      found.left = Math.min(found.left, x);
-      found.top = Math.min(found.top, y);
-      found.right = Math.max(found.right, x + 1);
-      found.bottom = Math.max(found.bottom, y + 1);
-      found.count += 1;
-    }
+export const kFaceColor = [255, 210, 74]; // styles.css: --face
+
+export const alike = (color, wanted, slack = 40) => color.every((value, i) => Math.abs(value - wanted[i]) < slack);
+
+/** Which part of the rectangle's sides, `inset` pixels within it, is of this colour. `at`: left, top, right, bottom. */
+export function sidesSeen(pixels, at, inset, wanted = kFaceColor) {
+  let seen = 0;
+  let all = 0;
+  const look = (x, y) => {
+    all += 1;
+    if (alike(pixels.at(Math.round(x), Math.round(y)), wanted)) seen += 1;
+  };
+  for (let x = at.left + 6; x < at.right - 6; x += 3) {
+    look(x, at.top + inset);
+    look(x, at.bottom - 1 - inset);
   }
-  return found.count > 0 ? found : null;
+  for (let y = at.top + 6; y < at.bottom - 6; y += 3) {
+    look(at.left + inset, y);
+    look(at.right - 1 - inset, y);
+  }
+  return seen / all;
 }
+
+/** How much of a box's sides shows: they are two pixels wide, and may lie between two. */
+export const boxSeen = (pixels, at) => Math.max(...[0, 0.5, 1].map((inset) => sidesSeen(pixels, at, inset)));
