@@ -297,6 +297,7 @@ class Http1Connection final : public Connection, public std::enable_shared_from_
     options.http_1_1 = !parsed || parser_->get().version() >= 11;
     options.keep_alive = !refusal && !draining_ && parser_->keep_alive();
     options.write_timeout = limits_.write_timeout;
+    options.stopping = &draining_;
     Http1ResponseWriter writer(*transport_, options);
     if (refusal) {
       co_await RespondError(writer, std::move(refusal->error), refusal->status);

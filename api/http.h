@@ -97,6 +97,10 @@ class ResponseWriter {
   // missing.
   virtual net::awaitable<Result<void>> Finish() = 0;
 
+  // Whether an answer that has no end of its own should end now: the peer has closed the connection, or the
+  // server stops. Found out without waiting.
+  virtual bool ShouldEnd() = 0;
+
   virtual bool head_written() const = 0;
   virtual int status() const = 0;                // 0 before the head
   virtual std::uint64_t body_bytes() const = 0;  // written so far

@@ -109,6 +109,10 @@ net::awaitable<Result<void>> Http1ResponseWriter::Finish() {
   co_return written;
 }
 
+bool Http1ResponseWriter::ShouldEnd() {
+  return (options_.stopping != nullptr && *options_.stopping) || transport_.PeerClosed();
+}
+
 net::awaitable<Result<void>> Http1ResponseWriter::WriteContinue() {
   if (status_ != 0) co_return Result<void>();
   static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";

@@ -19,6 +19,8 @@ class Http1ResponseWriter final : public ResponseWriter {
     bool http_1_1 = true;       // the peer knows chunks
     bool keep_alive = true;     // the peer wants it
     Duration write_timeout{0};  // how long the peer may take nothing
+    const bool* stopping =
+        nullptr;  // becomes true when the connection takes no more requests; outlives the writer
   };
   // `transport` outlives the writer.
   Http1ResponseWriter(Transport& transport, Options options);
@@ -27,6 +29,7 @@ class Http1ResponseWriter final : public ResponseWriter {
   net::awaitable<Result<void>> WriteHead(ResponseHead head, std::optional<std::uint64_t> length) override;
   net::awaitable<Result<void>> Write(SharedBytes piece) override;
   net::awaitable<Result<void>> Finish() override;
+  bool ShouldEnd() override;
   bool head_written() const override { return status_ != 0; }
   int status() const override { return status_; }
   std::uint64_t body_bytes() const override { return body_bytes_; }

@@ -18,7 +18,8 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr std::size_t kPage = 32;  // fragments that are looked up at a time
 constexpr std::size_t kFragmentListMax = 1000;
-constexpr auto kPollEvery = std::chrono::seconds(1);  // for fragments that no live feed tells of
+constexpr auto kPollEvery = std::chrono::seconds(1);         // for fragments that no live feed tells of
+constexpr auto kLookEvery = std::chrono::milliseconds(250);  // whether the reader is still there
 constexpr auto kKeepAliveEvery = std::chrono::seconds(10);
 // A reader that got nothing at all cannot be told from one that is gone.
 constexpr auto kFirstChunkWait = std::chrono::minutes(10);
@@ -193,6 +194,7 @@ class MediaSession {
 
   net::awaitable<bool> SendAll(const Page& page) {
     for (const FragmentFacts& facts : page.fragments) {
+      if (writer_.ShouldEnd()) co_return false;
       MediaPlace place;
       place.behind_now = std::max(page.newest - facts.server_start, Duration{0});
       place.continuation_token = facts.number.ToString();
@@ -222,7 +224,8 @@ class MediaSession {
   net::awaitable<bool> WaitForMore(AsyncEvent& changed) {
     const auto poll = SteadyClock::now() + kPollEvery;
     while (SteadyClock::now() < poll) {
-      (void)co_await changed.Wait(poll);
+      (void)co_await changed.Wait(std::min(poll, SteadyClock::now() + kLookEvery));
+      if (writer_.ShouldEnd()) co_return false;
       const auto newest = feed_->NewestPersisted();
       if (newest && (!cursor_.from || *newest > *cursor_.from)) break;
     }

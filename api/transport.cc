@@ -1,5 +1,7 @@
 #include "api/transport.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <array>
 #include <boost/asio/as_tuple.hpp>
@@ -126,6 +128,13 @@ class TcpTransport final : public Transport {
   void ShutdownWrite() override {
     boost::system::error_code ignored;
     socket_.shutdown(tcp::socket::shutdown_send, ignored);
+  }
+
+  bool PeerClosed() override {
+    if (!socket_.is_open()) return true;
+    char byte = 0;
+    const ssize_t size = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return size == 0 || (size < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
   }
 
   void Close() override {

@@ -33,6 +33,8 @@ class Transport {
   virtual void CancelRead() = 0;
   // Tells the peer that nothing more comes; reading goes on.
   virtual void ShutdownWrite() = 0;
+  // Whether the peer has closed its side, or the connection is broken: found out without waiting.
+  virtual bool PeerClosed() = 0;
   // Ends everything at once; with unread input the peer sees a reset.
   virtual void Close() = 0;
 };
