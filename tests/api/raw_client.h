@@ -62,14 +62,8 @@ class RawClient {
 
   // The next answer (status 100 too, without a body). `head_request`: no body follows.
   RawAnswer Receive(bool head_request = false) {
-    RawAnswer answer;
-    std::size_t end;
-    while ((end = buffer_.find("\r\n\r\n")) == std::string::npos) {
-      if (!Fill()) return answer;
-    }
-    answer.head = buffer_.substr(0, end + 2);
-    buffer_.erase(0, end + 4);
-    answer.status = std::atoi(answer.head.c_str() + 9);
+    RawAnswer answer = ReceiveHead();
+    if (answer.status == 0) return answer;
     if (head_request || answer.status == 100 || answer.status == 204 || answer.status == 304) return answer;
     std::string length = answer.Header("Content-Length");
     if (!length.empty()) {
@@ -79,13 +73,42 @@ class RawClient {
       answer.body = buffer_.substr(0, size);
       buffer_.erase(0, size);
     } else if (answer.Header("Transfer-Encoding") == "chunked") {
-      ReceiveChunks(answer.body);
+      for (std::string chunk = ReceiveChunk(); !chunk.empty(); chunk = ReceiveChunk()) answer.body += chunk;
     } else {
       while (Fill()) {
       }
       answer.body = std::exchange(buffer_, "");
     }
     return answer;
+  }
+
+  // The head of an answer whose body comes piece by piece.
+  RawAnswer ReceiveHead() {
+    RawAnswer answer;
+    std::size_t end;
+    while ((end = buffer_.find("\r\n\r\n")) == std::string::npos) {
+      if (!Fill()) return answer;
+    }
+    answer.head = buffer_.substr(0, end + 2);
+    buffer_.erase(0, end + 4);
+    answer.status = std::atoi(answer.head.c_str() + 9);
+    return answer;
+  }
+  // The next chunk of its body; "": it is over, or broke off (see chunks_complete).
+  std::string ReceiveChunk() {
+    chunks_complete_ = false;
+    std::size_t line;
+    while ((line = buffer_.find("\r\n")) == std::string::npos) {
+      if (!Fill()) return "";
+    }
+    const std::size_t size = std::strtoull(buffer_.c_str(), nullptr, 16);
+    while (buffer_.size() < line + 2 + size + 2) {
+      if (!Fill()) return "";
+    }
+    std::string chunk = buffer_.substr(line + 2, size);
+    buffer_.erase(0, line + 2 + size + 2);
+    chunks_complete_ = size == 0;
+    return chunk;
   }
 
   // Whether the peer closes, with nothing more to say, before the time limit.
@@ -104,25 +127,6 @@ class RawClient {
     }
     buffer_.append(piece, static_cast<std::size_t>(n));
     return true;
-  }
-
-  void ReceiveChunks(std::string& body) {
-    chunks_complete_ = false;
-    for (;;) {
-      std::size_t line;
-      while ((line = buffer_.find("\r\n")) == std::string::npos) {
-        if (!Fill()) return;
-      }
-      std::size_t size = std::strtoull(buffer_.c_str(), nullptr, 16);
-      buffer_.erase(0, line + 2);
-      while (buffer_.size() < size + 2) {
-        if (!Fill()) return;
-      }
-      body.append(buffer_, 0, size);
-      buffer_.erase(0, size + 2);
-      if (size == 0) break;
-    }
-    chunks_complete_ = true;
   }
 
   int fd_;
