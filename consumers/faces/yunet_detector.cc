@@ -29,21 +29,37 @@ Error WrongModel(const std::string& path, const std::string& because) {
           because + ")"};
 }
 
+// FaceDetectorYN reads so many numbers from the outputs, whatever there are: a model with fewer would be read
+// beyond its end.
 Result<void> CheckOutputs(const std::string& path, const std::vector<unsigned char>& model) {
-  std::vector<cv::String> outputs;
+  const std::vector<cv::String> wanted = {"loc", "conf", "iou"};
+  constexpr std::size_t kColumns[] = {14, 2, 1};
+  constexpr int kSide = 64;
+  constexpr std::size_t kAnchors = 8 * 8 * 3 + 4 * 4 * 2 + 2 * 2 * 2 + 3;  // of a picture of that size
   try {
-    outputs = cv::dnn::readNetFromONNX(model).getUnconnectedOutLayersNames();
-  } catch (const std::exception&) {
-    return WrongModel(path, "this one cannot be read as ONNX");
-  }
-  for (const char* wanted : {"loc", "conf", "iou"}) {
-    if (std::find(outputs.begin(), outputs.end(), wanted) != outputs.end()) continue;
-    std::string names;
-    for (const cv::String& output : outputs) {
-      if (names.size() > 200) break;
-      names += (names.empty() ? "" : ", ") + output;
+    cv::dnn::Net network = cv::dnn::readNetFromONNX(model);
+    const std::vector<cv::String> outputs = network.getUnconnectedOutLayersNames();
+    for (const cv::String& name : wanted) {
+      if (std::find(outputs.begin(), outputs.end(), name) != outputs.end()) continue;
+      std::string names;
+      for (const cv::String& output : outputs) {
+        if (names.size() > 200) break;
+        names += (names.empty() ? "" : ", ") + output;
+      }
+      return WrongModel(path, "whose outputs are loc, conf and iou; this one's are " + names);
     }
-    return WrongModel(path, "whose outputs are loc, conf and iou; this one's are " + names);
+    network.setInput(cv::dnn::blobFromImage(cv::Mat::zeros(kSide, kSide, CV_8UC3)));
+    std::vector<cv::Mat> results;
+    network.forward(results, wanted);
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      if (results.size() == wanted.size() && results[i].type() == CV_32F &&
+          results[i].total() == kAnchors * kColumns[i]) {
+        continue;
+      }
+      return WrongModel(path, "whose outputs have another size than this one's");
+    }
+  } catch (const std::exception&) {
+    return WrongModel(path, "this one cannot be run as ONNX");
   }
   return {};
 }
