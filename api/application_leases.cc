@@ -219,6 +219,11 @@ Result<std::vector<ShardLease>> ApplicationLeases::Begin(const std::string& appl
         MILLRACE_ASSIGN_OR_RETURN(auto position, log_.Seek(stream, shard.id, start));
         row.checkpoint = position.after;
       }
+      // A counter that was given for the stream's forerunner is never valid again.
+      if (again) {
+        MILLRACE_ASSIGN_OR_RETURN(Row old, ReadRow(application, stream, shard.id));
+        row.counter = old.counter + 1;
+      }
       batch.metadata.push_back({RowKey(application, stream, shard.id), row.Encode(), std::nullopt});
     }
     if (again) {

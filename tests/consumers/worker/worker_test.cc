@@ -1,0 +1,301 @@
+// Goal: however many workers come, go and are cut off, and whatever happens to the shards meanwhile, each
+// record has its result once, and those of one key in order. Method: workers against a real server in this
+// process, over HTTP.
+#include "consumers/worker/worker.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <filesystem>
+#include <map>
+
+#include "api/application_service.h"
+#include "api/data_stream_catalog.h"
+#include "api/dispatcher.h"
+#include "api/origin_policy.h"
+#include "api/server.h"
+#include "api/services.h"
+#include "api/token_key.h"
+#include "storage/embedded_log.h"
+
+namespace millrace {
+namespace {
+
+template <typename T>
+T Get(Result<T> result) {
+  if (!result) {
+    ADD_FAILURE() << result.error().ToString();
+    std::abort();
+  }
+  return std::move(*result);
+}
+
+class WorkerTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = ::testing::TempDir() + "millrace-worker-XXXXXX";
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    directory_ = pattern;
+    Open();
+    Get(log_->CreateStream("in", 2, std::chrono::hours(24)));
+    Get(log_->CreateStream("out", 1, std::chrono::hours(24)));
+  }
+  void TearDown() override {
+    Close();
+    std::filesystem::remove_all(directory_);
+  }
+  void Open() {
+    storage::EmbeddedLogOptions options;
+    options.path = (directory_ / "data").string();
+    options.reserve_bytes = 0;
+    log_ = Get(storage::EmbeddedLog::Open(options));
+    catalog_ = Get(api::DataStreamCatalog::Open(*log_, "millrace-fragments"));
+    sealer_ = std::make_unique<wire::TokenSealer>(Get(api::OpenTokenSealer(*log_)));
+    leases_ = std::make_unique<api::ApplicationLeases>(*log_, SystemClock());
+    pool_ = std::make_unique<api::WorkerPool>(4, 64);
+    applications_ = std::make_unique<api::ApplicationServices>(
+        api::ApplicationServices{*leases_, *log_, *pool_, budget_, {}});
+    router_ = std::make_unique<api::Router>();
+    api::AddDataStreamRoutes(*router_, {*catalog_, *sealer_, *pool_, budget_, SystemClock()});
+    api::AddApplicationRoutes(*router_, *applications_);
+    dispatcher_ = std::make_unique<api::Dispatcher>(*router_, api::CheckCaller);
+    api::ServerOptions server;
+    server.port = port_;
+    server.threads = 1;
+    server_ = Get(api::Server::Start(*dispatcher_, server));
+    port_ = server_->port();
+  }
+  void Close() {
+    server_.reset();
+    dispatcher_.reset();
+    pool_.reset();
+    log_.reset();
+  }
+  WorkerOptions Options(const std::string& owner) {
+    WorkerOptions options;
+    options.endpoint = {"127.0.0.1", port_};
+    options.application = "app";
+    options.stream = "in";
+    options.owner = owner;
+    options.start = "TRIM_HORIZON";
+    options.lease_length = std::chrono::seconds(1);
+    options.poll_interval = std::chrono::milliseconds(20);
+    options.read_ahead_records = 3;
+    return options;
+  }
+  void Put(int from, int to) {
+    for (int i = from; i < to; ++i) {
+      storage::PutRecord record;
+      record.partition_key = "key-" + std::to_string(i % 7);
+      std::string text = std::to_string(i);
+      record.data = SharedBytes(Bytes(text.begin(), text.end()));
+      Get(storage::PutAndWait(*log_, "in", std::move(record)));
+    }
+  }
+  static WorkerResult ResultOf(const WorkerRecord& record) {
+    WorkerResult result;
+    result.stream = "out";
+    result.partition_key = record.partition_key;
+    result.data = std::string(AsText(record.data));
+    return result;
+  }
+  // Works until there are so many results.
+  void WorkUntil(Worker& worker, std::size_t results) {
+    auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (Results().size() < results && std::chrono::steady_clock::now() < deadline) {
+      auto record = worker.Next(std::chrono::milliseconds(50));
+      if (record) (void)worker.Commit(*record, {ResultOf(*record)});
+    }
+  }
+  // The numbers in the order of their results.
+  std::vector<int> Results() {
+    std::vector<int> numbers;
+    std::optional<storage::ShardPosition> next = Get(log_->Seek("out", storage::ShardId{0}, {}));
+    while (next) {
+      auto batch = Get(log_->Read("out", *next, {}));
+      for (const auto& record : batch.records) {
+        numbers.push_back(std::stoi(std::string(AsText(record.data.span()))));
+      }
+      if (batch.records.empty()) break;
+      next = batch.next;
+    }
+    return numbers;
+  }
+  void ExpectEachOnceInOrder(int count) {
+    std::vector<int> numbers = Results();
+    EXPECT_EQ(numbers.size(), static_cast<std::size_t>(count));
+    std::map<int, int> last;  // of each key
+    for (int number : numbers) {
+      auto [before, first] = last.try_emplace(number % 7, number);
+      if (!first) {
+        EXPECT_LT(before->second, number) << "out of order, or twice";
+        before->second = number;
+      }
+    }
+  }
+
+  std::filesystem::path directory_;
+  std::uint16_t port_ = 0;
+  api::ByteBudget budget_{64 << 20};
+  std::unique_ptr<storage::EmbeddedLog> log_;
+  std::unique_ptr<api::DataStreamCatalog> catalog_;
+  std::unique_ptr<wire::TokenSealer> sealer_;
+  std::unique_ptr<api::ApplicationLeases> leases_;
+  std::unique_ptr<api::WorkerPool> pool_;
+  std::unique_ptr<api::ApplicationServices> applications_;
+  std::unique_ptr<api::Router> router_;
+  std::unique_ptr<api::Dispatcher> dispatcher_;
+  std::unique_ptr<api::Server> server_;
+};
+
+TEST_F(WorkerTest, FollowsReshardingParentsFirst) {
+  Put(0, 40);
+  Get(log_->SplitShard("in", storage::ShardId{0}, storage::HashKey{std::uint64_t{1} << 62, 0}));
+  Put(40, 80);
+  auto worker = Get(Worker::Start(Options("a")));
+  WorkUntil(*worker, 50);
+  Get(log_->MergeShards("in", storage::ShardId{2}, storage::ShardId{3}));
+  Put(80, 120);
+  WorkUntil(*worker, 120);
+  ExpectEachOnceInOrder(120);
+}
+
+TEST_F(WorkerTest, TwoWorkersShareAndOneTakesOver) {
+  Put(0, 60);
+  std::atomic<bool> stop{false};
+  auto first = Get(Worker::Start(Options("a")));
+  std::thread other([&] {
+    auto second = Get(Worker::Start(Options("b")));
+    while (!stop) {
+      auto record = second->Next(std::chrono::milliseconds(20));
+      if (record) (void)second->Commit(*record, {ResultOf(*record)});
+    }
+    // Goes with a record in its hands: it was not committed, and comes again.
+    auto held = second->Next(std::chrono::milliseconds(200));
+  });
+  WorkUntil(*first, 60);
+  Put(60, 120);
+  WorkUntil(*first, 100);
+  stop = true;
+  other.join();
+  WorkUntil(*first, 120);
+  Put(120, 140);
+  WorkUntil(*first, 140);
+  ExpectEachOnceInOrder(140);
+}
+
+TEST_F(WorkerTest, LateWorkerCommitsNothing) {
+  Put(0, 4);
+  auto late = Get(Worker::Start(Options("late")));
+  std::optional<WorkerRecord> record;
+  for (int i = 0; i < 200 && !record; ++i) record = late->Next(std::chrono::milliseconds(50));
+  ASSERT_TRUE(record);
+  // Everything is taken from it while it works.
+  for (const api::ShardLease& lease : Get(leases_->List("app"))) {
+    if (lease.owner == "late") {
+      Get(leases_->Take("app", "in", lease.shard, "thief", std::chrono::seconds(1), lease.counter));
+    }
+  }
+  auto committed = late->Commit(*record, {ResultOf(*record)});
+  ASSERT_FALSE(committed);
+  EXPECT_EQ(committed.error().code, ErrorCode::kFailedPrecondition);
+  EXPECT_TRUE(Results().empty());
+  WorkUntil(*late, 4);  // the thief does nothing, and its leases run out
+  ExpectEachOnceInOrder(4);
+}
+
+TEST_F(WorkerTest, WaitsForAServerThatRestarts) {
+  Put(0, 30);
+  auto worker = Get(Worker::Start(Options("a")));
+  WorkUntil(*worker, 10);
+  Close();
+  auto ahead = worker->Next(std::chrono::milliseconds(300));  // what it has read ahead, or nothing
+  if (ahead) worker->GiveUp(*ahead);
+  Open();
+  WorkUntil(*worker, 30);
+  Put(30, 40);
+  WorkUntil(*worker, 40);
+  ExpectEachOnceInOrder(40);
+}
+
+TEST_F(WorkerTest, PassesOverWhatIsNotWantedAndDoesNotComeBackToIt) {
+  Put(0, 50);
+  WorkerOptions options = Options("a");
+  std::atomic<int> asked{0};
+  options.wanted = [&](const WorkerRecord& record) {
+    ++asked;
+    return record.partition_key == "key-3";
+  };
+  {
+    auto worker = Get(Worker::Start(options));
+    WorkUntil(*worker, 7);
+    EXPECT_EQ(Results(), (std::vector<int>{3, 10, 17, 24, 31, 38, 45}));
+    // What lies behind is passed over durably after a while.
+    auto passed = [&] {
+      bool all = true;
+      for (const api::ShardLease& lease : Get(leases_->List("app"))) {
+        auto next =
+            Get(log_->Read("in", {lease.shard, lease.checkpoint.value_or(storage::SequenceNumber())}, {}));
+        all = all && next.records.empty();
+      }
+      return all;
+    };
+    for (int i = 0; i < 200 && !passed(); ++i) (void)worker->Next(std::chrono::milliseconds(50));
+    EXPECT_TRUE(passed());
+  }
+  const int before = asked;
+  auto again = Get(Worker::Start(options));
+  Put(50, 53);  // 52 is key-3
+  WorkUntil(*again, 8);
+  EXPECT_LE(asked, before + 3);  // about the new ones alone
+}
+
+TEST_F(WorkerTest, WhatComesAfterAnOwnerThatWasLostIsSuspect) {
+  Put(0, 14);
+  auto worker = Get(Worker::Start(Options("a")));
+  auto next = [&](Worker& of) {
+    std::optional<WorkerRecord> record;
+    for (int i = 0; i < 200 && !record; ++i) record = of.Next(std::chrono::milliseconds(50));
+    EXPECT_TRUE(record);
+    return *record;
+  };
+  WorkerRecord record = next(*worker);
+  EXPECT_FALSE(record.suspect);
+  worker->GiveUp(record);  // as if it had ended: the lease is taken anew without having been released
+  std::optional<WorkerRecord> suspect;
+  while (!suspect) {
+    WorkerRecord each = next(*worker);
+    if (each.sequence_number == record.sequence_number) {
+      suspect = each;
+    } else {
+      ASSERT_TRUE(worker->Commit(each, {}));
+    }
+  }
+  ASSERT_TRUE(suspect);
+  EXPECT_TRUE(suspect->suspect);
+  EXPECT_EQ(Get(worker->Attempt(*suspect, "x")), 1u);
+  EXPECT_EQ(Get(worker->Attempt(*suspect, "x")), 2u);
+  ASSERT_TRUE(worker->Commit(*suspect, {}));
+}
+
+TEST_F(WorkerTest, StreamMadeAgainIsReadFromItsBeginning) {
+  Put(0, 10);
+  auto worker = Get(Worker::Start(Options("a")));
+  WorkUntil(*worker, 10);
+  ASSERT_TRUE(log_->DeleteStream("in"));
+  Get(log_->CreateStream("in", 3, std::chrono::hours(24)));
+  Put(10, 25);
+  WorkUntil(*worker, 25);
+  ExpectEachOnceInOrder(25);
+}
+
+TEST(Worker, NeedsNames) {
+  EXPECT_FALSE(Worker::Start({}));
+  WorkerOptions options;
+  options.application = "app";
+  options.lease_length = std::chrono::milliseconds(10);
+  EXPECT_FALSE(Worker::Start(options));
+}
+
+}  // namespace
+}  // namespace millrace
