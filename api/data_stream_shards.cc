@@ -94,13 +94,12 @@ AwsResult<Listing> ReadListing(const DataStreamServices& services, AwsInput& inp
   }
   if (auto bad = input.Finish()) return *bad;
   if (token) {
-    if (name) return InvalidArgument("NextToken and StreamName cannot be provided together.");
-    if (start || created) {
-      return InvalidArgument(
-          "NextToken cannot be provided together with ExclusiveStartShardId or StreamCreationTimestamp.");
-    }
     Timestamp of;
     MILLRACE_ASSIGN_OR_RETURN(Listing listing, Open(services, *token, of));
+    // Paginators send what they began with beside the token: that is fine, while it names the same stream.
+    if (name && *name != listing.stream) {
+      return InvalidArgument("NextToken and StreamName cannot be provided together.");
+    }
     created = of;
     return listing;
   }

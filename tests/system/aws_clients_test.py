@@ -1,0 +1,147 @@
+"""Unmodified AWS clients against the real server and a camera.
+
+Goal: the AWS CLI and boto3, new ones and Debian's old ones, make, write, read and delete data streams, and read video
+streams, each answer being what their service models say; ffprobe reads every frame of what comes. Method: the new ones in
+a virtual environment from PyPI, kept in MILLRACE_AWS_CLIENTS; where that cannot be had, Debian's alone; the test says
+which it used.
+"""
+import fcntl
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+from harness import CameraSim, Server, check, main, run, wait_for
+
+HERE = pathlib.Path(__file__).parent
+WANTED = ["boto3>=1.43,<2", "awscli>=1.45,<2"]
+ENVIRONMENT = {**os.environ, "AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_DEFAULT_REGION": "us-east-1",
+               "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null", "AWS_PAGER": "",
+               "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "PYTHONWARNINGS": "ignore"}
+
+
+def new_clients():
+    """The Python and the CLI of the virtual environment, made where it is not there; None: it cannot be had."""
+    place = pathlib.Path(os.environ["MILLRACE_AWS_CLIENTS"])
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with open(f"{place}.lock", "w") as lock:  # several builds' tests share it
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = place / "done"
+        if not done.exists():
+            shutil.rmtree(place, ignore_errors=True)
+            try:
+                subprocess.run([sys.executable, "-m", "venv", place], check=True, capture_output=True, timeout=120)
+                subprocess.run([place / "bin/pip", "install", "--quiet", "--disable-pip-version-check", *WANTED],
+                               check=True, capture_output=True, timeout=300)
+            except (OSError, subprocess.SubprocessError) as error:
+                print(f"no clients from PyPI: {error}")
+                return None
+            done.touch()
+    return "new", [place / "bin/python"], [place / "bin/python", place / "bin/aws"]
+
+
+def old_clients():
+    if not pathlib.Path("/usr/bin/aws").exists():
+        return None
+    return "debian", ["/usr/bin/python3"], ["/usr/bin/aws"]
+
+
+def packets(path):
+    """How many packets of video and of audio ffprobe finds."""
+    done = run("ffprobe", "-v", "error", "-count_packets", "-show_entries", "stream=codec_type,nb_read_packets", "-of",
+               "json", path)
+    return {one["codec_type"]: int(one["nb_read_packets"]) for one in json.loads(done.stdout)["streams"]}
+
+
+def expect_packets(path, numbers, frames):
+    wanted = {kind: sum(of[number] for number in numbers) for kind, of in frames.items()}
+    found = packets(path)
+    check(found == wanted, f"{path.name}: ffprobe finds {found}, the descriptors say {wanted}")
+
+
+def try_boto3(directory, label, python, endpoint):
+    done = subprocess.run([*map(str, python), HERE / "aws_checks.py", endpoint, label, "door", directory],
+                          capture_output=True, text=True, timeout=180, env=ENVIRONMENT)
+    check(done.returncode == 0, f"boto3 ({label}):\n{done.stdout[-1000:]}{done.stderr[-3000:]}")
+    found = json.loads(done.stdout)
+    print(f"{label}: boto3 {found['boto3']}; checked against its models: {found['checked']}")
+    expect_packets(directory / f"{label}-list.mkv", found["listed"][:3], found["frames"])
+    expect_packets(directory / f"{label}-live.mkv", found["numbers"], found["frames"])
+    return found
+
+
+def try_cli(directory, label, command, endpoint, found):
+    environment = {**ENVIRONMENT, "AWS_ENDPOINT_URL": endpoint}
+
+    def aws(*words):
+        full = [*map(str, command), "--endpoint-url", endpoint, "--output", "json", *map(str, words)]
+        done = subprocess.run(full, capture_output=True, text=True, timeout=60, env=environment)
+        check(done.returncode == 0, f"aws {' '.join(map(str, words))} ({label}):\n{done.stdout}{done.stderr[-2000:]}")
+        return json.loads(done.stdout) if done.stdout.strip() else None
+
+    version = subprocess.run([*map(str, command), "--version"], capture_output=True, text=True, timeout=60)
+    print(f"{label}: {version.stdout.split()[0]}")
+    name = f"{label}-cli"
+    aws("kinesis", "create-stream", "--stream-name", name, "--shard-count", "1")
+    (directory / "record").write_bytes(b"hello")
+    put = aws("kinesis", "put-record", "--stream-name", name, "--partition-key", "k", "--data",
+              f"fileb://{directory / 'record'}")
+    iterator = aws("kinesis", "get-shard-iterator", "--stream-name", name, "--shard-id", put["ShardId"],
+                   "--shard-iterator-type", "TRIM_HORIZON")["ShardIterator"]
+    records = aws("kinesis", "get-records", "--shard-iterator", iterator)["Records"]
+    check([one["Data"] for one in records] == ["aGVsbG8="], records)
+    aws("kinesis", "describe-stream", "--stream-name", name)
+    aws("kinesis", "delete-stream", "--stream-name", name)
+
+    check(aws("kinesisvideo", "get-data-endpoint", "--stream-name", "door", "--api-name", "LIST_FRAGMENTS")
+          == {"DataEndpoint": endpoint}, "the endpoint")
+    selector = {"FragmentSelectorType": "SERVER_TIMESTAMP",
+                "TimestampRange": {"StartTimestamp": 0, "EndTimestamp": 4_000_000_000}}
+    listed = aws("kinesis-video-archived-media", "list-fragments", "--stream-name", "door", "--fragment-selector",
+                 json.dumps(selector))["Fragments"]
+    numbers = [one["FragmentNumber"] for one in listed]
+    check(set(found["listed"]) <= set(numbers), "the CLI lists what boto3 did")
+    media = directory / f"{label}-cli.mkv"
+    aws("kinesis-video-archived-media", "get-media-for-fragment-list", "--fragments", *found["listed"][:2],
+        "--stream-name", "door", media)
+    expect_packets(media, found["listed"][:2], found["frames"])
+
+    # An answer without an end: taken until two chunks are there.
+    live = directory / f"{label}-cli-live.mkv"
+    words = ["kinesis-video-media", "get-media", "--stream-name", "door", "--start-selector",
+             "StartSelectorType=EARLIEST", live]
+    child = subprocess.Popen([*map(str, command), "--endpoint-url", endpoint, *map(str, words)], env=environment,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for("two chunks by the CLI", lambda: live.exists() and live.read_bytes().count(b"CONTINUATION_TOKEN") >= 2, 60)
+    finally:
+        child.kill()
+        child.wait()
+    check(packets(live).get("video", 0) > 0, "ffprobe reads what the CLI had so far")
+
+
+def test(directory):
+    clients = [one for one in (new_clients(), old_clients()) if one]
+    check(clients, "no AWS client is to be had: neither from PyPI nor Debian's (scripts/deps --test installs them)")
+    camera = CameraSim(directory)
+    server = Server(directory)
+    try:
+        server.put_camera("door", camera.url(1))
+        server.wait_recording("door")
+        wait_for("three fragments", lambda: len(server.fragments("door")) >= 3)
+        for label, python, command in clients:
+            started = time.monotonic()
+            found = try_boto3(directory, label, python, server.endpoint)
+            try_cli(directory, label, command, server.endpoint, found)
+            print(f"{label}: {time.monotonic() - started:.0f} s")
+        check(server.terminate() == 0, "the server did not stop cleanly")
+    finally:
+        server.kill()
+        camera.kill()
+
+
+if __name__ == "__main__":
+    main(test)
