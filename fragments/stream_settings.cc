@@ -72,7 +72,8 @@ Result<void> ParseFragmentPartitionKey(const std::string& key, std::string& name
   const char* digits = slash == std::string::npos ? end : key.data() + slash + 1;
   const auto [stop, ec] = std::from_chars(digits, end, ms);
   constexpr std::int64_t kMsMax = std::numeric_limits<std::int64_t>::max() / 1'000'000;
-  if (ec != std::errc() || stop != end || ms > kMsMax || ms < -kMsMax || !CheckStreamName(key.substr(0, slash))) {
+  if (ec != std::errc() || stop != end || ms > kMsMax || ms < -kMsMax ||
+      !CheckStreamName(key.substr(0, slash))) {
     return Error{ErrorCode::kCorruption, "'" + Excerpt(key) + "' is not the partition key of a video stream"};
   }
   name = key.substr(0, slash);
