@@ -15,6 +15,7 @@ def main():
     recording = Recording(directory, name)
     try:
         SCENARIOS[name].judge(recording)
+        recording.check_explained()
     except AssertionError:
         for sample in recording.samples[:: max(1, len(recording.samples) // 12)]:
             print({key: sample[key] for key in ("at", "state", "last_error", "attempts", "frames", "clock", "clock_jumps",

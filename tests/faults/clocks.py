@@ -90,7 +90,8 @@ def backward_stamps(recording):
 
 
 def by_arrival(recording):
-    untouched_in_one_run(recording, step=(0.02, 0.08))
+    # A stall of the machine moves each track's mapping by arrival; a packet of sound may then have no place any more.
+    untouched_in_one_run(recording, missing=2, step=(0.02, 0.08))
     clocks = {sample["clock"] for sample in recording.samples if sample["clock"]}
     check(clocks == {"arrival"}, f"the clocks in use were {clocks}")
 

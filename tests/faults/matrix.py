@@ -138,7 +138,18 @@ class Recording:
     def errors(self):
         return {sample["last_error"] for sample in self.samples if sample["last_error"]}
 
+    def gaps(self, at_least=0.6):
+        """(start, end, cause) of what the ledger says is missing while the camera was recorded."""
+        found = [(max(seconds_of(span["start"]), self.first_frame or self.started), min(seconds_of(span["end"]), self.stopped),
+                  span["cause"]) for span in self.coverage if span["state"] == "gap"]
+        return [gap for gap in found if gap[1] - gap[0] >= at_least]
+
     # ---- what holds for recordings
+
+    def check_explained(self):
+        """Whatever is missing is missing for a reason."""
+        unknown = [gap for gap in self.gaps() if gap[2] == "unknown"]
+        check(not unknown, f"holes without a cause: {unknown} in {self.coverage}")
 
     def check_state(self, *states):
         check(self.last["state"] in states, f"it is {self.last['state']} ({self.last['last_error']}), expected {states}")

@@ -53,6 +53,8 @@ def starts_without_key_frame(recording):
     frames = recording.check_stretch(recording.runs[0], "long", first=625)
     recording.check_length(recording.runs[0], frames)
     check(recording.fragments[0]["independent"], "the first fragment is not independent")
+    causes = {gap[2] for gap in recording.gaps(at_least=3)}
+    check(causes == {"undecodable"}, f"the ledger says {causes}: {recording.coverage}")
 
 
 @scenario("long-gop", "clip=long")
@@ -127,3 +129,14 @@ def sound_is_removed(recording):
     for each in recording.runs:
         recording.check_length(each, recording.check_stretch(each, first=0))
     check(recording.runs[0].has_audio and not recording.runs[1].has_audio, "audio is in the wrong run")
+
+
+@scenario("packets-are-lost", "loss=3", transport="udp")
+def packets_are_lost(recording):
+    """Over UDP, and they do not come again: the camera is kept, and what is damaged says so."""
+    check("waiting" not in recording.states(), f"it was {recording.states()}: {recording.errors()}")
+    recording.check_state("recording")
+    recording.check_times()
+    recording.check_reaches_end()
+    damaged = [fragment for fragment in recording.fragments if fragment["damaged"]]
+    check(len(damaged) >= 5, f"{len(damaged)} of {len(recording.fragments)} fragments are marked as damaged")

@@ -8,6 +8,8 @@ ODD_PASSWORD = "a%b:c/d?e#f&g=h+%25'é@x"
 def healthy(recording):
     recording.check_untouched(step=(0.039, 0.041))
     recording.check_independent()
+    check(not recording.gaps(), f"the ledger has gaps: {recording.gaps()}")
+    check(not any(fragment["damaged"] for fragment in recording.fragments), "fragments are said to be damaged")
     check(recording.last["clock"] == "camera", "the camera's clock is right and not used")
     check(recording.last["times_corrected"] == 0 and recording.last["clock_jumps"] == 0, "times were corrected")
     check(not recording.errors(), f"errors: {recording.errors()}")
@@ -92,3 +94,19 @@ def flaps(recording):
         recording.check_length(each, frames)
     for before, after in zip(recording.runs, recording.runs[1:]):
         check(before.end <= after.start + 0.1, "runs overlap")
+
+
+@scenario("stalls", commands=[(8, "fault {n} silent"), (14, "clear {n}")])
+def stalls(recording):
+    """For six seconds it sends nothing, and goes on: no connection is given up for that, and the hole is known."""
+    check(recording.states() in (["connecting", "recording"], ["recording"]), f"it was {recording.states()}: {recording.errors()}")
+    check(recording.last["attempts"] == 1, f"{recording.last['attempts']} attempts")
+    recording.check_runs(1)
+    recording.check_reaches_end()
+    gaps = recording.gaps()
+    check(len(gaps) == 1 and gaps[0][2] == "silent", f"the ledger says {gaps}")
+    check(4 <= gaps[0][1] - gaps[0][0] <= 8, f"a hole of {gaps[0][1] - gaps[0][0]:.2f} s")
+    holes = [(before, after) for before, after in zip(recording.fragments, recording.fragments[1:])
+             if before["end"] != after["start"]]
+    check(len(holes) == 1, f"holes: {holes}")
+    check(not any(fragment["damaged"] for fragment in recording.fragments), "nothing was lost")
