@@ -3,6 +3,7 @@
 #include <boost/json/array.hpp>
 #include <cmath>
 #include <cstdio>
+#include <opencv2/core.hpp>
 #include <string_view>
 #include <utility>
 
@@ -58,6 +59,7 @@ boost::json::object FaceSearchResponse(const std::vector<Face>& faces) {
 }
 
 Result<std::unique_ptr<FrameAnalyzer>> FacesAnalyzer::Open(const FaceSettings& settings) {
+  cv::setNumThreads(1);
   MILLRACE_ASSIGN_OR_RETURN(std::unique_ptr<FaceDetector> detector, MakeFaceDetector(settings));
   return std::unique_ptr<FrameAnalyzer>(
       std::make_unique<FacesAnalyzer>(std::move(detector), settings.smallest_face));

@@ -16,7 +16,8 @@ namespace millrace {
 
 class FacesAnalyzer final : public FrameAnalyzer {
  public:
-  // Errors: as MakeFaceDetector.
+  // Switches OpenCV's own threads off for the whole process (cv::setNumThreads): a reduced picture is too
+  // small to share out, and the other cores have cameras to record. Errors: as MakeFaceDetector.
   static Result<std::unique_ptr<FrameAnalyzer>> Open(const FaceSettings& settings);
 
   explicit FacesAnalyzer(std::unique_ptr<FaceDetector> detector, double smallest_face);
