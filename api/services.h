@@ -90,8 +90,13 @@ void AddVideoStreamRoutes(Router& router, VideoStreamServices services);
 // GET /hls/{stream}/{resource}.
 void AddHlsRoutes(Router& router, HlsService& hls, WorkerPool& pool);
 
-// GET /v1/storage. `status`: any thread, waits for nothing.
-void AddStorageRoutes(Router& router, std::function<storage::StorageStatus()> status);
+// GET /v1/storage, /v1/backup.
+struct StorageServices {
+  std::function<storage::StorageStatus()> status;  // any thread; waits for nothing
+  std::function<Result<Bytes>()> backup;           // of the metadata; any thread
+  WorkerPool& pool;
+};
+void AddStorageRoutes(Router& router, StorageServices services);
 
 // GET /healthz, /readyz, /metrics. `ready` says why the server cannot record and serve; any thread, may
 // block.

@@ -40,15 +40,31 @@ std::string Describe(const storage::StorageStatus& status) {
 
 }  // namespace
 
-void AddStorageRoutes(Router& router, std::function<storage::StorageStatus()> status) {
+void AddStorageRoutes(Router& router, StorageServices services) {
   router.Add("GET", "/v1/storage",
-             [status = std::move(status)](Request& request, ResponseWriter& writer) -> net::awaitable<void> {
+             [status = services.status](Request& request, ResponseWriter& writer) -> net::awaitable<void> {
                if (auto known = request.target.CheckQuery({}); !known) {
                  co_await RespondError(writer, std::move(known).error());
                  co_return;
                }
                std::string text = Describe(status());
                co_await RespondJson(writer, 200, std::move(text));
+             });
+  router.Add("GET", "/v1/backup",
+             [services](Request& request, ResponseWriter& writer) -> net::awaitable<void> {
+               auto work = [&]() -> Result<Bytes> {
+                 MILLRACE_RETURN_IF_ERROR(request.target.CheckQuery({}));
+                 return services.backup();
+               };
+               Result<Bytes> backup = co_await services.pool.Run(work);
+               if (!backup) {
+                 co_await RespondError(writer, std::move(backup).error());
+                 co_return;
+               }
+               ResponseHead head;
+               head.headers.Add("Content-Type", "application/octet-stream");
+               SharedBytes body(std::move(*backup));
+               (void)co_await writer.Respond(std::move(head), std::move(body));
              });
 }
 

@@ -1,5 +1,5 @@
-// The subcommands of `millrace`. Each gives the exit code (server/exit_codes.h); all but serve and check talk
-// to a running server over HTTP.
+// The subcommands of `millrace`. Each gives the exit code (server/exit_codes.h); all but serve, check and
+// restore talk to a running server over HTTP.
 #pragma once
 
 #include <filesystem>
@@ -95,6 +95,8 @@ struct FacesListOptions {
 };
 int RunFacesList(const ClientOptions& client, const FacesListOptions& options);
 int RunStorage(const ClientOptions& client);
+int RunBackup(const ClientOptions& client, const std::filesystem::path& output);
+int RunRestore(const std::filesystem::path& backup, const std::filesystem::path& data_dir, bool json);
 
 int RunCheck(const std::optional<std::filesystem::path>& data_dir, bool repair, bool json);
 

@@ -39,6 +39,8 @@ struct CommandLine {
   FacesListOptions faces_list;
   std::optional<std::filesystem::path> check_data_dir;
   bool check_repair = false;
+  std::filesystem::path backup_file;
+  std::filesystem::path restore_data_dir;
   std::function<int()> run;
 };
 
@@ -266,6 +268,29 @@ void AddStorage(CLI::App& app, CommandLine& line) {
   storage->callback([&line] { line.run = [&line] { return RunStorage(line.client); }; });
 }
 
+void AddBackup(CLI::App& app, CommandLine& line) {
+  auto* backup = app.add_subcommand("backup", "Write a running server's metadata to a file");
+  backup->add_option("-o,--output", line.backup_file, "The file; replaced where it is there")
+      ->required()
+      ->type_name("FILE");
+  AddJson(backup, line);
+  backup->footer(
+      "\nCameras, streams, retention, checkpoints and leases, of one moment; no footage. Keep the data "
+      "directory's secrets.key with it, but apart: without it the cameras' passwords have to be set again.\n"
+      "\nExample:\n  millrace backup -o millrace-metadata.backup\n");
+  backup->callback([&line] { line.run = [&line] { return RunBackup(line.client, line.backup_file); }; });
+  auto* restore = app.add_subcommand("restore", "Make a new data directory from a backup");
+  restore->add_option("FILE", line.backup_file, "What `millrace backup` wrote")->required();
+  restore->add_option("--data-dir", line.restore_data_dir, "The new directory: not there yet, or empty")
+      ->required()
+      ->type_name("DIR");
+  AddJson(restore, line);
+  restore->footer("\nExample:\n  millrace restore millrace-metadata.backup --data-dir /srv/footage\n");
+  restore->callback([&line] {
+    line.run = [&line] { return RunRestore(line.backup_file, line.restore_data_dir, line.client.json); };
+  });
+}
+
 void AddCheck(CLI::App& app, CommandLine& line) {
   auto* check = app.add_subcommand("check", "Verify a data directory: everything is there and undamaged");
   check->add_option("--data-dir", line.check_data_dir, "The directory (default: as `millrace serve`)")
@@ -301,6 +326,7 @@ int Main(int argc, char** argv) {
   AddAnalyze(app, line);
   AddFaces(app, line);
   AddStorage(app, line);
+  AddBackup(app, line);
   AddCheck(app, line);
   auto* version = app.add_subcommand("version", "Print the version");
   AddJson(version, line);

@@ -190,7 +190,8 @@ class Service {
     api::AddApplicationRoutes(router_, *applications_);
     api::AddAnalyzerRoutes(router_, *pool_, [this] { return analyzers_.statuses(); });
     api::AddHlsRoutes(router_, *hls_, *pool_);
-    api::AddStorageRoutes(router_, [this] { return log_->Status(); });
+    api::AddStorageRoutes(router_,
+                          {[this] { return log_->Status(); }, [this] { return log_->Backup(); }, *pool_});
     api::AddHealthRoutes(router_, *pool_, [this] { return Ready(); });
     api::AddConsoleRoutes(router_, *pool_, ConsoleDirectory(config));
   }

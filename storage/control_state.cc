@@ -387,6 +387,10 @@ ControlRow CommittedBatchesRow(std::uint64_t counter) {
   return {RowKey(kBatches, {}), std::move(value)};
 }
 
+bool SpeaksOfRecords(const ControlRow& row) {
+  return !row.key.empty() && (row.key[0] == kSegment || row.key[0] == kEviction);
+}
+
 std::optional<StreamId> StreamOfRow(const ControlRow& row) {
   if (row.key.size() < 5 || (row.key[0] != kStream && row.key[0] != kShard && row.key[0] != kPartition)) {
     return std::nullopt;

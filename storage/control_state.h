@@ -143,6 +143,8 @@ ControlRow MetadataSetRow(const std::string& key, const MetadataRow& row);
 ControlRow MetadataRemovedRow(const std::string& key);
 ControlRow CommittedBatchesRow(std::uint64_t counter);
 
+// Of where records lie, or which of them are gone whatever their stream.
+bool SpeaksOfRecords(const ControlRow& row);
 // The stream that a row of a stream, shard or partition speaks of.
 std::optional<StreamId> StreamOfRow(const ControlRow& row);
 

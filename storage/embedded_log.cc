@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "storage/backup.h"
 #include "storage/reopener.h"
 
 namespace millrace::storage {
@@ -412,6 +413,18 @@ Result<void> EmbeddedLog::DeleteMetadata(const std::string& key) {
 Result<CommitReceipt> EmbeddedLog::Commit(CommitBatch batch) {
   MILLRACE_ASSIGN_OR_RETURN(auto parts, reopener_->Use());
   return parts->writer->Commit(std::move(batch));
+}
+
+Result<Bytes> EmbeddedLog::Backup() {
+  MILLRACE_ASSIGN_OR_RETURN(auto parts, reopener_->Use());
+  Bytes backup;
+  // On the writer's thread, so that no record gets a number meanwhile.
+  auto plan = [&](const CommitWriter::PlanContext& context) -> Result<ControlChange> {
+    backup = EncodeBackup(context.state, parts->engine.directory.store, context.now, context.last_counter);
+    return ControlChange{};
+  };
+  MILLRACE_RETURN_IF_ERROR(parts->writer->Change(plan));
+  return backup;
 }
 
 StorageStatus EmbeddedLog::Status() { return reopener_->Status(); }

@@ -94,6 +94,9 @@ class EmbeddedLog final : public RecordLog {
   Result<CommitReceipt> Commit(CommitBatch batch) override;
   StorageStatus Status() override;
 
+  // The metadata of this moment, as storage/backup.h says.
+  Result<Bytes> Backup();
+
   // Looks for what has expired now rather than at the next interval, and gives its space back before
   // returning.
   Result<void> Sweep();

@@ -202,6 +202,48 @@ TEST_F(CommandLineTest, DamagedDataIsNotServed) {
   EXPECT_THAT(outcome.err, MatchesRegex("millrace: [^\n]*damaged[^\n]*millrace check[^\n]*\n"));
   EXPECT_THAT(Run({"check"}).out, HasSubstr("damaged"));
   EXPECT_EQ(Run({"check", "--data-dir", "/nowhere"}).code, 3);
+
+  Outcome repaired = Run({"check", "--repair"});
+  EXPECT_EQ(repaired.code, 0) << repaired.out << repaired.err;
+  EXPECT_THAT(repaired.out, HasSubstr("lost: "));
+  EXPECT_THAT(repaired.out, HasSubstr("no damage found"));
+  EXPECT_THAT(Run({"check", "--repair", "--json"}).out, HasSubstr(R"("mended":[])"));
+  Serve();
+  EXPECT_THAT(Run({"camera", "list"}).out, HasSubstr("a0"));
+  EXPECT_EQ(StopServer(), 0);
+}
+
+TEST_F(CommandLineTest, ABackupIsRestoredIntoANewDirectory) {
+  Serve();
+  EXPECT_EQ(Run({"camera", "add", "door", "rtsp://127.0.0.1:9/s", "--disabled"}).code, 0);
+  const std::string file = (directory_ / "metadata.backup").string();
+  Outcome made = Run({"backup", "-o", file});
+  EXPECT_EQ(made.code, 0) << made.err;
+  EXPECT_NE(Run({"backup", "-o", (directory_ / "none/x").string()}).code, 0);
+  const std::string fresh = (directory_ / "fresh").string();
+  EXPECT_NE(Run({"restore", file, "--data-dir", (directory_ / "data").string()}).code, 0);  // in use
+  EXPECT_NE(Run({"restore", Write("x", "no backup").string(), "--data-dir", fresh}).code, 0);
+  EXPECT_FALSE(std::filesystem::exists(fresh));
+  Outcome restored = Run({"restore", file, "--data-dir", fresh, "--json"});
+  EXPECT_EQ(restored.code, 0) << restored.err;
+  EXPECT_THAT(restored.out, HasSubstr(R"("entries":)"));
+  EXPECT_NE(Run({"restore", file, "--data-dir", fresh}).code, 0);  // there now
+  EXPECT_EQ(StopServer(), 0);
+  Serve({"--data-dir", fresh});
+  EXPECT_THAT(Run({"camera", "list"}).out, HasSubstr("door"));
+  EXPECT_EQ(StopServer(), 0);
+}
+
+TEST_F(CommandLineTest, StorageSaysHowTheDiskIs) {
+  auto config =
+      Write("small.yaml", "storage:\n  used_max_mib: 300\n  free_min_mib: 0\n  free_min_percent: 0\n");
+  Serve({"--config", config.string()});
+  Outcome shown = Run({"storage"});
+  EXPECT_EQ(shown.code, 0) << shown.err;
+  EXPECT_THAT(shown.out, HasSubstr("State:"));
+  EXPECT_THAT(Run({"storage", "--json"}).out, HasSubstr(R"("budget_bytes":)"));
+  EXPECT_EQ(StopServer(), 0);
+  EXPECT_EQ(Run({"storage"}).code, 4);
 }
 
 TEST_F(CommandLineTest, TailAndExportSayWhatIsMissing) {
