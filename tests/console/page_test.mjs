@@ -175,9 +175,11 @@ describe('page', () => {
     });
     await page.getByRole('button', { name: 'Change' }).click();
     await page.getByLabel('Remove user and password').check();
+    await page.getByLabel('Look for faces').check();
     await page.getByRole('button', { name: 'Save' }).click();
     await page.getByRole('dialog').waitFor({ state: 'detached' });
     assert.equal(server.bodies.at(-1).username, '');
+    assert.deepEqual(server.bodies.at(-1).analyzers, ['faces']);
     assert.ok(!('password' in server.bodies.at(-1)));
   });
 

@@ -65,6 +65,7 @@ export function cameraDialog(camera: api.Camera | null, existing: readonly strin
   transport.value = camera?.transport ?? 'tcp';
   const retention = h('input', { type: 'number', min: '0', step: '1', value: String(camera?.retention_hours ?? 168) });
   const enabled = h('input', { type: 'checkbox', checked: camera?.enabled ?? true, id: 'camera-enabled' });
+  const faces = h('input', { type: 'checkbox', checked: camera?.analyzers.includes('faces') ?? false, id: 'camera-faces' });
   const forget = h('input', { type: 'checkbox', id: 'camera-forget' });
 
   const settings = (): api.CameraSettings => {
@@ -74,7 +75,10 @@ export function cameraDialog(camera: api.Camera | null, existing: readonly strin
       enabled: enabled.checked,
     };
     // A put replaces all settings: what this form does not show goes back as it came.
-    if (camera) Object.assign(result, { stream: camera.stream, analyzers: camera.analyzers, labels: camera.labels });
+    if (camera) Object.assign(result, { stream: camera.stream, labels: camera.labels });
+    const others = camera?.analyzers.filter((analyzer) => analyzer !== 'faces') ?? [];
+    const analyzers = faces.checked ? [...others, 'faces'] : others;
+    if (camera || analyzers.length > 0) result.analyzers = analyzers;
     if (retention.value !== '') result.retention_hours = Number(retention.value);
     if (forget.checked) {
       result.username = '';
@@ -96,6 +100,7 @@ export function cameraDialog(camera: api.Camera | null, existing: readonly strin
         ? h('label', { className: 'check', htmlFor: forget.id }, forget, 'Remove user and password') : null,
       h('div', { className: 'field-pair' }, field('Transport', transport), field('Keep footage, hours', retention)),
       h('label', { className: 'check', htmlFor: enabled.id }, enabled, 'Record'),
+      h('label', { className: 'check', htmlFor: faces.id }, faces, 'Look for faces'),
     ],
     action: camera ? 'Save' : 'Add camera',
     run: async () => {
