@@ -1,0 +1,308 @@
+// Goal: each fragment of the streams that are asked for has its results once: fragments larger than any
+// answer of GetRecords, in shards that are split meanwhile, of a stream that is deleted and made again; what
+// cannot be read or analysed has a record that says so. Method: the host against a real server in this
+// process, over HTTP, with real H.264.
+#include "consumers/analysis/analysis_host.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/json/parse.hpp>
+#include <filesystem>
+#include <functional>
+#include <future>
+#include <map>
+#include <thread>
+
+#include "api/application_service.h"
+#include "api/data_stream_catalog.h"
+#include "api/dispatcher.h"
+#include "api/origin_policy.h"
+#include "api/server.h"
+#include "api/services.h"
+#include "api/token_key.h"
+#include "fragments/mkv_writer.h"
+#include "storage/embedded_log.h"
+#include "tests/fragments/real_media.h"
+
+namespace millrace {
+namespace {
+
+constexpr const char* kFragmentLog = "millrace-fragments";
+
+template <typename T>
+T Get(Result<T> result) {
+  if (!result) {
+    ADD_FAILURE() << result.error().ToString();
+    std::abort();
+  }
+  return std::move(*result);
+}
+
+class FakeAnalyzer final : public FrameAnalyzer {
+ public:
+  std::string name() const override { return "fake"; }
+  std::string version() const override { return "1"; }
+  Result<boost::json::object> Analyze(const AnalysisFrame& frame) override {
+    EXPECT_FALSE(frame.image.empty());
+    EXPECT_EQ(frame.image.type(), CV_8UC3);
+    if (answer) return answer(frame);
+    return boost::json::object{{"Found", 1}};
+  }
+  std::function<Result<boost::json::object>(const AnalysisFrame&)> answer;
+};
+
+class AnalysisHostTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = ::testing::TempDir() + "millrace-analysis-XXXXXX";
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    directory_ = pattern;
+    const std::string clip = (directory_ / "clip.mp4").string();
+    test::MakeMp4(clip, 1, "keyint=25:bframes=0", false);
+    media_ = test::ReadMp4(clip, Timestamp{0});
+    storage::EmbeddedLogOptions options;
+    options.path = (directory_ / "data").string();
+    options.reserve_bytes = 0;
+    log_ = Get(storage::EmbeddedLog::Open(options));
+    FragmentStore::Options store_options;
+    store_options.shards = 2;
+    store_ = Get(FragmentStore::Open(*log_, store_options));
+    Get(log_->CreateStream("millrace-fake", 1, std::chrono::hours(24)));
+    catalog_ = Get(api::DataStreamCatalog::Open(*log_, kFragmentLog));
+    sealer_ = std::make_unique<wire::TokenSealer>(Get(api::OpenTokenSealer(*log_)));
+    leases_ = std::make_unique<api::ApplicationLeases>(*log_, SystemClock());
+    applications_ = std::make_unique<api::ApplicationServices>(
+        api::ApplicationServices{*leases_, *log_, pool_, budget_, {kFragmentLog}});
+    api::AddDataStreamRoutes(router_, {*catalog_, *sealer_, pool_, budget_, SystemClock()});
+    api::AddVideoStreamRoutes(router_,
+                              {*store_, *sealer_, pool_, budget_, media_budget_, readers_, SystemClock()});
+    api::AddApplicationRoutes(router_, *applications_);
+    api::ServerOptions server;
+    server.port = 0;
+    server.threads = 2;
+    server_ = Get(api::Server::Start(dispatcher_, server));
+  }
+  void TearDown() override {
+    server_.reset();
+    store_.reset();
+    log_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+
+  // A second of footage; `junk`: bytes of sound beside it.
+  std::string Append(const std::string& stream, std::size_t junk = 0, bool broken = false) {
+    VideoStream video = Get(store_->GetStream(stream));
+    Fragment fragment;
+    FragmentFacts& facts = fragment.facts;
+    facts.number = Get(store_->OpenFragment(video));
+    facts.start = Timestamp::FromMillis(1'763'690'000'000 + 1000 * ++appended_);
+    facts.duration = std::chrono::seconds(1);
+    facts.server_start = facts.start;
+    facts.run = 1;
+    facts.run_start = facts.start;
+    facts.tracks = media_.tracks;
+    std::vector<Frame> frames = media_.frames;
+    for (Frame& frame : frames) {
+      frame.pts = facts.start + Duration{frame.pts.ns};
+      if (broken) frame.data = SharedBytes(Bytes(200, 0xA5));
+    }
+    if (junk > 0) {
+      TrackInfo sound;
+      sound.number = 9;
+      sound.codec = Codec::kAac;
+      sound.codec_private = {0x11, 0x90};
+      sound.sample_rate = 48'000;
+      sound.channels = 2;
+      facts.tracks.push_back(sound);
+      Frame frame;
+      frame.track = 9;
+      frame.pts = facts.start;
+      frame.key_frame = true;
+      frame.data = SharedBytes(Bytes(junk, 0x5A));
+      frames.push_back(std::move(frame));
+    }
+    for (const TrackInfo& track : facts.tracks)
+      facts.track_facts.push_back({.track = track.number, .frames = 1});
+    facts.tracks_id = TracksId(facts.tracks);
+    fragment.mkv = Get(WriteMkv(facts.tracks, facts.start, facts.duration, frames)).bytes;
+    facts.bytes = fragment.mkv.size();
+    std::string number = facts.number.ToString();
+    std::promise<Result<FragmentNumber>> done;
+    store_->Append(video, std::move(fragment), [&](auto result) { done.set_value(std::move(result)); });
+    Get(done.get_future().get());
+    return stream + "/" + number;
+  }
+
+  std::unique_ptr<AnalysisHost> MakeHost(const std::set<std::string>& streams,
+                                         const std::function<void(AnalysisOptions&)>& change = {}) {
+    AnalysisOptions options;
+    options.endpoint = {"127.0.0.1", server_->port()};
+    options.application = "fake";
+    options.output = "millrace-fake";
+    options.streams = streams;
+    options.start = "TRIM_HORIZON";
+    options.lease_length = std::chrono::seconds(1);
+    if (change) change(options);
+    return Get(AnalysisHost::Make(analyzer_, std::move(options)));
+  }
+  // Runs until there are so many results.
+  void RunUntil(AnalysisHost& host, std::size_t results) {
+    std::thread running([&] { EXPECT_TRUE(host.Run()); });
+    auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (Results().size() < results && std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    host.Stop();
+    running.join();
+    host.Close();
+  }
+  // "stream/number status" of every record.
+  std::multiset<std::string> Results() {
+    std::multiset<std::string> results;
+    std::optional<storage::ShardPosition> next = Get(log_->Seek("millrace-fake", storage::ShardId{0}, {}));
+    while (next) {
+      auto batch = Get(log_->Read("millrace-fake", *next, {}));
+      for (const auto& record : batch.records) {
+        auto json = boost::json::parse(std::string(AsText(record.data.span())));
+        results.insert(
+            record.info.partition_key + "/" +
+            std::string(json.at("InputInformation").at("KinesisVideo").at("FragmentNumber").as_string()) +
+            " " + std::string(json.at("StreamProcessorInformation").at("Status").as_string()));
+      }
+      if (batch.records.empty()) break;
+      next = batch.next;
+    }
+    return results;
+  }
+
+  std::filesystem::path directory_;
+  test::Media media_;
+  std::int64_t appended_ = 0;
+  FakeAnalyzer analyzer_;
+  std::unique_ptr<storage::EmbeddedLog> log_;
+  std::unique_ptr<FragmentStore> store_;
+  std::unique_ptr<api::DataStreamCatalog> catalog_;
+  std::unique_ptr<wire::TokenSealer> sealer_;
+  std::unique_ptr<api::ApplicationLeases> leases_;
+  api::WorkerPool pool_{4, 64};
+  api::ByteBudget budget_{64 << 20};
+  api::ByteBudget media_budget_{64 << 20};
+  api::ByteBudget readers_{16};
+  std::unique_ptr<api::ApplicationServices> applications_;
+  api::Router router_;
+  api::Dispatcher dispatcher_{router_, api::CheckCaller};
+  std::unique_ptr<api::Server> server_;
+};
+
+TEST_F(AnalysisHostTest, EachFragmentOnceLargeReshardedAndMadeAgain) {
+  for (const char* name : {"door", "yard", "other"}) Get(store_->CreateStream(name, std::chrono::hours(24)));
+  std::multiset<std::string> expected;
+  auto append = [&](const std::string& stream, std::size_t junk = 0) {
+    expected.insert(Append(stream, junk) + " RUNNING");
+  };
+  append("yard");
+  Append("door");  // deleted below, before anybody has read it
+  append("yard", 14 << 20);
+  Append("other");
+  ASSERT_TRUE(store_->DeleteStream("door"));
+  Get(store_->CreateStream("door", std::chrono::hours(24)));
+  append("door");
+  for (std::uint32_t shard = 0; shard < 2; ++shard) {
+    auto range = Get(log_->DescribeStream(kFragmentLog)).shards[shard].hash_keys;
+    Get(log_->SplitShard(kFragmentLog, storage::ShardId{shard},
+                         {range.starting.high / 2 + range.ending.high / 2, 0}));
+  }
+  append("door", 12 << 20);
+  append("yard");
+  auto host = MakeHost({"door", "yard"});
+  RunUntil(*host, expected.size());
+  EXPECT_EQ(Results(), expected);
+  EXPECT_EQ(host->progress().fragments, expected.size() + 0u);
+
+  // It goes on where it was, and analysing all of it again adds nothing.
+  append("door");
+  auto next = MakeHost({"door", "yard"});
+  RunUntil(*next, expected.size());
+  EXPECT_EQ(Results(), expected);
+  auto again = MakeHost({"door", "yard"}, [](AnalysisOptions& options) { options.application = "again"; });
+  std::thread running([&] { EXPECT_TRUE(again->Run()); });
+  auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (again->progress().fragments < expected.size() && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  again->Stop();
+  running.join();
+  EXPECT_EQ(again->progress().fragments, expected.size());
+  EXPECT_EQ(Results(), expected);
+}
+
+TEST_F(AnalysisHostTest, FramesComeWithTheirTimes) {
+  Get(store_->CreateStream("door", std::chrono::hours(24)));
+  Append("door");
+  std::vector<Duration> offsets;
+  analyzer_.answer = [&](const AnalysisFrame& frame) -> Result<boost::json::object> {
+    EXPECT_EQ(frame.stream, "door");
+    EXPECT_EQ(frame.producer_time, Timestamp::FromMillis(1'763'690'001'000) + frame.offset);
+    EXPECT_EQ(frame.key_frame, frame.offset == Duration{0});
+    offsets.push_back(frame.offset);
+    return boost::json::object{};
+  };
+  auto host = MakeHost({"door"}, [](AnalysisOptions& options) {
+    options.selection = {FrameSelection::Kind::kEveryNth, 5};
+  });
+  RunUntil(*host, 5);
+  std::vector<Duration> expected;
+  for (int i = 0; i < 5; ++i) expected.push_back(std::chrono::milliseconds(200 * i));
+  EXPECT_EQ(offsets, expected);
+}
+
+TEST_F(AnalysisHostTest, WhatCannotBeReadOrAnalysedIsRecordedAndPassedOver) {
+  Get(store_->CreateStream("door", std::chrono::hours(24)));
+  std::multiset<std::string> expected;
+  expected.insert(Append("door", 0, true) + " UNREADABLE");
+  expected.insert(Append("door") + " FAILED");
+  expected.insert(Append("door") + " TRUNCATED");
+  expected.insert(Append("door") + " RUNNING");
+  int call = 0;
+  analyzer_.answer = [&](const AnalysisFrame&) -> Result<boost::json::object> {
+    ++call;
+    if (call == 1) return Error{ErrorCode::kInvalidArgument, "not this one"};
+    boost::json::object found;
+    if (call == 2) found["Much"] = std::string(600 * 1024, 'x');
+    return found;
+  };
+  auto host = MakeHost({"door"});
+  RunUntil(*host, 4);
+  EXPECT_EQ(Results(), expected);
+  EXPECT_EQ(host->progress().unreadable, 1u);
+}
+
+TEST_F(AnalysisHostTest, AnAnalyzerThatGivesUpEndsTheRun) {
+  Get(store_->CreateStream("door", std::chrono::hours(24)));
+  Append("door");
+  analyzer_.answer = [](const AnalysisFrame&) -> Result<boost::json::object> {
+    throw std::runtime_error("no");
+  };
+  auto host = MakeHost({"door"});
+  auto ran = host->Run();
+  ASSERT_FALSE(ran);
+  EXPECT_EQ(ran.error().code, ErrorCode::kInternal);
+  EXPECT_TRUE(Results().empty());
+}
+
+TEST_F(AnalysisHostTest, BehindItSkipsToTheNewestAndSaysSo) {
+  Get(store_->CreateStream("door", std::chrono::hours(24)));
+  std::multiset<std::string> expected;
+  for (int i = 0; i < 3; ++i) expected.insert(Append("door") + " SKIPPED");
+  std::this_thread::sleep_for(std::chrono::milliseconds(60));  // older than skip_after
+  auto host = MakeHost({"door"}, [](AnalysisOptions& options) {
+    options.when_behind = WhenBehind::kSkip;
+    options.skip_after = std::chrono::milliseconds(50);
+  });
+  RunUntil(*host, 3);
+  EXPECT_EQ(Results(), expected);
+  EXPECT_EQ(host->progress().skipped, 3u);
+}
+
+}  // namespace
+}  // namespace millrace
