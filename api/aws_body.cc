@@ -17,6 +17,14 @@ AwsError NoRoom() {
   return {"ProvisionedThroughputExceededException", "Rate exceeded: too many large requests at a time."};
 }
 
+// A body that broke off is no fault of the server.
+AwsError BodyError(Error error) {
+  if (error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kCancelled) {
+    return {"RequestAbortedException", std::move(error.message)};
+  }
+  return error;
+}
+
 }  // namespace
 
 net::awaitable<AwsResult<GatheredBody>> GatherAwsBody(Request& request, ByteBudget& budget,
@@ -30,7 +38,7 @@ net::awaitable<AwsResult<GatheredBody>> GatherAwsBody(Request& request, ByteBudg
   std::size_t room = kBodyUncountedMax;  // up to here the text may grow with the shares that were taken
   for (;;) {
     Result<Bytes> piece = co_await request.body->Read(until);
-    if (!piece) co_return std::move(piece).error();
+    if (!piece) co_return BodyError(std::move(piece).error());
     if (piece->empty()) co_return std::move(body);
     const std::size_t size = body.text.size() + piece->size();
     if (size > bytes_max) co_return too_large;

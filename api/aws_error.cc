@@ -23,8 +23,10 @@ AwsError Fault(AwsError error) {
 
 AwsError ToAws(AwsError error, AwsService service) {
   const bool video = service == AwsService::kVideoStreams;
-  // The video service knows no exception of its own for members that break their constraints.
+  // The video service has other names for members that break their constraints, and for too much at a time.
   if (video && error.type == "ValidationException") error.type = "InvalidArgumentException";
+  if (video && error.type == "ProvisionedThroughputExceededException")
+    error.type = "ClientLimitExceededException";
   if (!error.type.empty() || !error.code) return error;
   switch (*error.code) {
     case ErrorCode::kInvalidArgument:

@@ -164,6 +164,7 @@ class MediaSession {
     last_sent_ = SteadyClock::now();
     bool going_on = true;
     while (going_on) {
+      newest_listed_ = feed_->NewestPersisted();
       auto page = co_await services_.pool.Run(list);
       if (!page) {
         going_on = co_await AfterFailure(std::move(page).error());
@@ -226,8 +227,7 @@ class MediaSession {
     while (SteadyClock::now() < poll) {
       (void)co_await changed.Wait(std::min(poll, SteadyClock::now() + kLookEvery));
       if (writer_.ShouldEnd()) co_return false;
-      const auto newest = feed_->NewestPersisted();
-      if (newest && (!cursor_.from || *newest > *cursor_.from)) break;
+      if (feed_->NewestPersisted() != newest_listed_) break;
     }
     const auto silent = SteadyClock::now() - last_sent_;
     if (!sender_.anything_sent()) co_return silent < kFirstChunkWait;
@@ -249,6 +249,7 @@ class MediaSession {
   const std::shared_ptr<LiveFeed> feed_;
   Cursor cursor_;
   MediaSender sender_;
+  std::optional<FragmentNumber> newest_listed_;  // what the feed had before the store was asked
   SteadyClock::time_point last_sent_;
   bool gone_ = false;  // the answer is cut off
 };

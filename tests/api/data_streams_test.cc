@@ -593,6 +593,45 @@ INSTANTIATE_TEST_SUITE_P(
                   "Value null at 'shardFilter.type'"}),
     [](const auto& one) { return one.param.name; });
 
+TEST_F(DataStreamsTest, ABodyThatBreaksOffIsNotTaken) {
+  Create("s");
+  const std::string head =
+      "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-amz-json-1.1\r\n"
+      "X-Amz-Target: Kinesis_20131202.PutRecord\r\n";
+  for (const std::string& rest :
+       {std::string("Content-Length: 4000000\r\n\r\n{\"StreamName\""),
+        "Transfer-Encoding: chunked\r\n\r\n8000\r\n" + std::string(0x8000, ' ') + "\r\n8000\r\n{",
+        std::string("Transfer-Encoding: chunked\r\n\r\nxyz\r\n")}) {
+    RawClient client(server_->port());
+    client.Send(head + rest);
+    client.FinishSending();
+    EXPECT_EQ(client.Receive().status, 400);
+  }
+  WaitForBudget();
+  EXPECT_THAT(Texts(Read(IteratorText(R"("ShardIteratorType":"TRIM_HORIZON")"))), ElementsAre());
+}
+
+TEST_F(DataStreamsTest, ABodyInChunksIsTakenAsOneWithALength) {
+  Create("s");
+  const std::string body =
+      R"({"StreamName":"s","PartitionKey":"k","Data":")" + wire::EncodeBase64(Bytes(300'000, 'z')) + R"("})";
+  std::string chunks;
+  for (std::size_t at = 0; at < body.size(); at += 5000) {
+    const std::string piece = body.substr(at, 5000);
+    char size[16];
+    std::snprintf(size, sizeof(size), "%zx\r\n", piece.size());
+    chunks += size + piece + "\r\n";
+  }
+  RawClient client(server_->port());
+  client.Send(
+      "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-amz-json-1.1\r\n"
+      "X-Amz-Target: Kinesis_20131202.PutRecord\r\nTransfer-Encoding: chunked\r\n\r\n" +
+      chunks + "0\r\n\r\n");
+  EXPECT_EQ(client.Receive().status, 200);
+  EXPECT_EQ(Texts(Read(IteratorText(R"("ShardIteratorType":"TRIM_HORIZON")")))[0].size(), 300'000U);
+  WaitForBudget();
+}
+
 TEST_F(DataStreamsTest, TooManyRecordsAreRefused) {
   Create("s");
   std::string records;

@@ -450,6 +450,13 @@ INSTANTIATE_TEST_SUITE_P(
                    kInvalid}),
     [](const auto& one) { return one.param.name; });
 
+TEST_F(VideoStreamsTest, LargeRequestsShareABudget) {
+  const auto held = budget_.Take(64 * 1024 * 1024);
+  EXPECT_THAT(Rest("/getMedia", std::string(100 * 1024, ' ')).Fault(),
+              StartsWith("ClientLimitExceededException"));
+  EXPECT_EQ(Rest("/getDataEndpoint", R"({"StreamName":"door","APIName":"GET_MEDIA"})").status(), 200);
+}
+
 TEST_F(VideoStreamsTest, TooManyFragmentsAndTooLargeBodiesAreRefused) {
   std::string list = "\"1\"";
   for (int i = 0; i < 1000; ++i) list += ",\"1\"";
