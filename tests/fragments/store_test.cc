@@ -163,6 +163,35 @@ TEST_P(StoreTest, FragmentsAreFoundByNumberAndByBothTimes) {
   EXPECT_EQ(usage->last, At(20'000));
 }
 
+TEST_P(StoreTest, ARecordSaysWhatFragmentItIs) {
+  const auto stream = store_->CreateStream("door.2", std::chrono::hours(24));
+  ASSERT_TRUE(stream);
+  const auto number = Append(*stream, At(40), kSecond, 7);
+  ASSERT_TRUE(number);
+  storage::AttributeQuery query;
+  query.attribute = 1;
+  const auto records =
+      log().Find("millrace-fragments", FragmentPartitionKey("door.2", stream->created), query);
+  ASSERT_TRUE(records);
+  ASSERT_EQ(records->size(), 1u);
+  const auto logged = DescribeRecord(records->front());
+  ASSERT_TRUE(logged) << logged.error().ToString();
+  EXPECT_EQ(logged->stream, "door.2");
+  EXPECT_EQ(logged->stream_created, stream->created);
+  EXPECT_EQ(logged->facts.number, *number);
+  EXPECT_EQ(logged->facts.start, At(40));
+
+  storage::RecordInfo other = records->front();
+  for (const char* key :
+       {"", "door", "/5", "door/", "door/x", "door/5x", "door/99999999999999999999", "a b/5", "door/ 5"}) {
+    other.partition_key = key;
+    EXPECT_EQ(DescribeRecord(other).error().code, ErrorCode::kCorruption) << key;
+  }
+  other = records->front();
+  other.attributes.clear();
+  EXPECT_EQ(DescribeRecord(other).error().code, ErrorCode::kCorruption);
+}
+
 TEST_P(StoreTest, WhereRunsOverlapTheNewestContainsATime) {
   const VideoStream stream = *store_->CreateStream("door", kCameraRetentionDefault);
   for (int i = 0; i < 30; ++i) ASSERT_TRUE(Append(stream, At(i * 1000), kSecond, 1));
