@@ -19,6 +19,7 @@ constexpr std::int64_t kBackMax = 2 * kSecond;
 constexpr std::int64_t kStillMax = 2 * kSecond;
 // So many wild stamps that agree with each other are the new place.
 constexpr int kWildAgree = 5;
+constexpr std::int64_t kGuessMax = 250 * kMillisecond;
 constexpr std::int64_t kAgreeWithin = 1 * kSecond;
 
 constexpr std::int64_t kBucket = 4 * kSecond;
@@ -90,10 +91,17 @@ Timestamp TrackClock::Map(std::uint32_t rtp, ArrivalTime now) {
     return MapWild(rtp, ticks, now);
   }
   wild_ = 0;
+  guessed_ns_ = 0;
   has_place_ = true;
   last_rtp_ = rtp;
   last_ticks_ = ticks;
   if (media_ns > max_media_ns_) rose_steady_ns_ = steady_ns;
+  if (has_step_) {
+    step_ns_ += (std::max<std::int64_t>(media_ns - max_media_ns_, 0) - step_ns_) / 8;
+  } else if (media_ns > max_media_ns_) {
+    has_step_ = true;
+    step_ns_ = media_ns - max_media_ns_;
+  }
   max_media_ns_ = std::max(max_media_ns_, media_ns);
   SeeArrival(late_ns, steady_ns);
   Follow(TargetOffset(now), steady_ns);
@@ -116,7 +124,12 @@ Timestamp TrackClock::MapWild(std::uint32_t rtp, std::int64_t ticks, ArrivalTime
   wild_media_ns_ = media_ns;
   wild_steady_ns_ = steady_ns;
   ++corrected_;
-  const std::int64_t time_ns = out_ns_ + std::max<std::int64_t>(1, steady_ns - out_steady_ns_);
+  // A step as usual: what comes in a burst behind a stall was not taken in one. Not far from when it came.
+  const std::int64_t passed_ns = std::max<std::int64_t>(1, steady_ns - out_steady_ns_);
+  const std::int64_t off_ns = guessed_ns_ + step_ns_ - passed_ns;
+  const bool guess = step_ns_ > 0 && std::abs(off_ns) < kGuessMax;
+  guessed_ns_ = guess ? off_ns : guessed_ns_;
+  const std::int64_t time_ns = out_ns_ + (guess ? step_ns_ : passed_ns);
   if (wild_ >= kWildAgree) {
     wild_ = 0;
     ++rebased_;

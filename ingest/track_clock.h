@@ -75,7 +75,9 @@ class TrackClock {
   bool has_place_ = false;
   std::uint32_t last_rtp_ = 0;
   std::int64_t last_ticks_ = 0;
-  std::int64_t max_media_ns_ = 0;    // newest stamp that was believed
+  std::int64_t max_media_ns_ = 0;  // newest stamp that was believed
+  bool has_step_ = false;
+  std::int64_t step_ns_ = 0;         // by which a frame raises it, on average
   std::int64_t rose_steady_ns_ = 0;  // when it came
 
   // What is added to media time. All in ns.
@@ -101,6 +103,7 @@ class TrackClock {
   int wild_ = 0;
   std::int64_t wild_media_ns_ = 0;
   std::int64_t wild_steady_ns_ = 0;
+  std::int64_t guessed_ns_ = 0;  // by which their times are ahead of their arrivals
 
   std::uint64_t corrected_ = 0;
   std::uint64_t rebased_ = 0;
