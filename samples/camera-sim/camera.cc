@@ -221,18 +221,27 @@ void Camera::CutOff(Cut how) {
 
 void Camera::SendReports(SteadyTime now) {
   next_report_ = now + std::chrono::duration_cast<SteadyTime::duration>(options_.report_interval);
-  const auto wall = std::chrono::system_clock::now().time_since_epoch();
+  // Both clocks at one moment: a report that is wrong by what the machine did in between is a fault of its
+  // own.
+  SteadyTime taken = std::chrono::steady_clock::now();
+  auto wall = std::chrono::system_clock::now().time_since_epoch();
+  for (int tries = 0; tries < 5; ++tries) {
+    const SteadyTime after = std::chrono::steady_clock::now();
+    if (after - taken < std::chrono::microseconds(500)) break;
+    taken = after;
+    wall = std::chrono::system_clock::now().time_since_epoch();
+  }
   for (std::size_t i = 0; i < clip_->tracks.size(); ++i) {
     const PacketTrack& clip = clip_->tracks[i];
     ReportPlan plan;
     plan.kind = clip.info.kind();
-    plan.time = TimeAt(now);
+    plan.time = TimeAt(taken);
     plan.count = clocks_[i].reports++;
     plan.ntp = Timestamp{std::chrono::duration_cast<nanoseconds>(wall).count()};
     plan.ssrc = clocks_[i].ssrc;
     for (const auto& fault : faults_) fault->OnReport(plan);
     if (plan.drop) continue;
-    const std::int64_t ticks = StampAt(i, now) + NsToTicks(plan.shift_ns, clip.timescale);
+    const std::int64_t ticks = StampAt(i, taken) + NsToTicks(plan.shift_ns, clip.timescale);
     const auto rtp_time = clocks_[i].rtp_base + static_cast<std::uint32_t>(ticks);
     for (const auto& player : players_) {
       RtpOutput& output = player->output();

@@ -16,7 +16,7 @@ def stamps_from_zero(recording):
     recording.check_times()
     recording.check_reaches_end()
     for each in recording.runs:
-        frames = recording.check_stretch(each, first=0, step=(0.039, 0.041))
+        frames = recording.check_stretch(each, first=0, step=(0.0385, 0.0415))
         recording.check_length(each, frames)
     for before, after in zip(recording.runs, recording.runs[1:]):
         check(0 <= after.start - before.end <= 6, f"{after.start - before.end:.2f} s between the runs")

@@ -4,21 +4,21 @@ from matrix import check, frame_digests, scenario, seconds_of
 
 @scenario("marker-on-parameter-sets", "marker-on-sets")
 def marker_on_parameter_sets(recording):
-    recording.check_untouched(step=(0.039, 0.041))
+    recording.check_untouched(step=(0.0385, 0.0415))
     recording.check_independent()
     recording.check_audio(recording.runs[0])
 
 
 @scenario("no-marker", "no-marker")
 def no_marker(recording):
-    recording.check_untouched(step=(0.039, 0.041))
+    recording.check_untouched(step=(0.0385, 0.0415))
     recording.check_independent()
 
 
 @scenario("sps-flap", "sps-flap=5")
 def sps_flap(recording):
     """Parameter sets whose bytes change and whose meaning does not: no split."""
-    recording.check_untouched(step=(0.039, 0.041))
+    recording.check_untouched(step=(0.0385, 0.0415))
     recording.check_independent()
     recording.check_audio(recording.runs[0])
 
@@ -60,7 +60,7 @@ def starts_without_key_frame(recording):
 @scenario("long-gop", "clip=long")
 def long_gop(recording):
     """A key frame every 25 s: fragments are bounded in time, and those that need the one before them say so."""
-    recording.check_untouched("long", step=(0.039, 0.041))
+    recording.check_untouched("long", step=(0.0385, 0.0415))
     start = seconds_of(recording.fragments[0]["start"])
     for fragment in recording.fragments:
         at_key = abs((seconds_of(fragment["start"]) - start) % 25 - 0) < 0.02
@@ -71,7 +71,7 @@ def long_gop(recording):
 @scenario("smart-gop", "clip=smart")
 def smart_gop(recording):
     """Key frames every 2 s, then every half second: fragments of a second at least, all independent."""
-    recording.check_untouched("smart", step=(0.039, 0.041))
+    recording.check_untouched("smart", step=(0.0385, 0.0415))
     recording.check_independent()
     lengths = [seconds_of(f["end"]) - seconds_of(f["start"]) for f in recording.fragments[:-1]]
     check(all(0.99 <= length <= 3 for length in lengths), f"fragments of {lengths} s")
@@ -81,7 +81,7 @@ def smart_gop(recording):
 @scenario("reordered", "clip=reordered")
 def reordered(recording):
     """B-frames, and key frames whose picture order count is not zero."""
-    recording.check_untouched("reordered", step=(0.039, 0.041), tail=3)
+    recording.check_untouched("reordered", step=(0.0385, 0.0415), tail=3)
     recording.check_independent()
     dts = [time for time, _ in frame_digests(recording.directory / recording.runs[0].file, "v", False)]
     check(len(dts) == len(set(dts)), "two packets have one time")
@@ -99,7 +99,7 @@ def sound_comes_late(recording):
 @scenario("sound-vanishes", commands=[(8, "fault {n} no-sound"), (18, "clear {n}")])
 def sound_vanishes(recording):
     """The picture goes on untouched, and the sound is back when it is back."""
-    recording.check_untouched(runs=(1, 2), step=(0.039, 0.041))
+    recording.check_untouched(runs=(1, 2), step=(0.0385, 0.0415))
     packets = sum(recording.check_audio(each, missing=600) for each in recording.runs)
     seconds = packets * 1024 / 48000
     check(recording.stopped - recording.first_frame - seconds <= 10 + 5, f"{seconds:.1f} s of audio")

@@ -6,7 +6,7 @@ ODD_PASSWORD = "a%b:c/d?e#f&g=h+%25'é@x"
 
 @scenario("healthy")
 def healthy(recording):
-    recording.check_untouched(step=(0.039, 0.041))
+    recording.check_untouched(step=(0.0385, 0.0415))
     recording.check_independent()
     check(not recording.gaps(), f"the ledger has gaps: {recording.gaps()}")
     check(not any(fragment["damaged"] for fragment in recording.fragments), "fragments are said to be damaged")
