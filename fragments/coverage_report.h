@@ -43,12 +43,12 @@ struct CoverageSpan {
 };
 
 struct CoverageFacts {
-  std::vector<CoverageInterval> recorded;    // in order, apart from each other
-  std::vector<Gap> gaps;                     // in any order; may overlap
-  Timestamp created;                         // of the stream
-  Timestamp kept_since;                      // what is older has been given up to retention
+  std::vector<CoverageInterval> recorded;     // in order, apart from each other
+  std::vector<Gap> gaps;                      // in any order; may overlap
+  Timestamp created;                          // of the stream
+  Timestamp kept_since;                       // what is older has been given up to retention
   std::optional<Timestamp> evicted_before{};  // what was stored earlier went for the disk budget
-  std::optional<Timestamp> recording_since;  // none: nothing comes in
+  std::optional<Timestamp> recording_since;   // none: nothing comes in
   Timestamp now;
 };
 
