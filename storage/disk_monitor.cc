@@ -190,10 +190,16 @@ void DiskMonitor::NoteFailure(const Error& failure) {
   measured_.last_error_at = options_.clock->Now();
 }
 
-void DiskMonitor::NoteEvicted(std::uint64_t through, std::uint64_t records, std::uint64_t bytes) {
+void DiskMonitor::SetEvictedThrough(std::uint64_t through) {
+  if (through == 0) return;
   const std::lock_guard lock(mutex_);
   facts_.evicted_through = through;
   measured_.evicted_before = Timestamp{static_cast<std::int64_t>(through) + 1};
+}
+
+void DiskMonitor::NoteEvicted(std::uint64_t through, std::uint64_t records, std::uint64_t bytes) {
+  SetEvictedThrough(through);
+  const std::lock_guard lock(mutex_);
   measured_.evicted_records += records;
   measured_.evicted_bytes += bytes;
   measured_.last_eviction = options_.clock->Now();

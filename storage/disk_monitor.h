@@ -58,7 +58,8 @@ class DiskMonitor {
   void NoteDone();
   void NoteWritten(std::uint64_t bytes) { written_ += bytes; }
   void NoteError(const Error& error);
-  void NoteFailure(const Error& failure);  // the log takes no more writes
+  void NoteFailure(const Error& failure);         // the log takes no more writes
+  void SetEvictedThrough(std::uint64_t through);  // what earlier processes evicted; 0: nothing
   void NoteEvicted(std::uint64_t through, std::uint64_t records, std::uint64_t bytes);
   void NoteNothingToEvict(bool nothing) { nothing_to_evict_ = nothing; }
 

@@ -27,6 +27,7 @@ Result<std::unique_ptr<LogParts>> LogParts::OpenOnce(const EmbeddedLogOptions& o
   engine.on_failure = std::move(on_failure);
   MILLRACE_RETURN_IF_ERROR(engine.ballast.Adopt());
   MILLRACE_ASSIGN_OR_RETURN(auto start, Recover(engine));
+  engine.monitor.SetEvictedThrough(engine.state.eviction.through);
   parts->reader = std::make_unique<RecordReader>(engine);
   auto on_stream_changed = [&engine, reader = parts->reader.get()](StreamId stream) {
     engine.waiters->FireStream(

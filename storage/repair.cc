@@ -242,7 +242,9 @@ class Repairer {
     const Timestamp now = clock_.Now();
     auto is_dead = [&](const WalkedEntry& entry) {
       const StreamState* stream = std::as_const(engine.state).FindStream(entry.header.stream);
-      return stream == nullptr ||
+      const bool uncommitted =
+          entry.header.kind == EntryKind::kBatch && entry.header.counter > engine.state.committed_batches;
+      return uncommitted || stream == nullptr ||
              stream->IsDead(entry.partition_key, entry.header.counter, entry.header.arrival, now);
     };
     MILLRACE_ASSIGN_OR_RETURN(auto salvage, SalvageSegment(*file, path, engine.directory.store, id, is_dead));

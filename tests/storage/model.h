@@ -92,6 +92,15 @@ struct Model {
   void Expire(Timestamp now) {
     for (auto& [name, stream] : streams) stream.Expire(now);
   }
+  // What was committed up to the counter had to go for the disk budget.
+  void Evict(std::uint64_t through) {
+    for (auto& [name, stream] : streams) {
+      for (auto& [id, shard] : stream.shards) {
+        std::erase_if(shard.records,
+                      [&](const auto& record) { return record.first.fields().counter <= through; });
+      }
+    }
+  }
   void PutMetadata(const std::string& key, Bytes value) {
     ModelMetadata& entry = metadata[key];
     entry.value = std::move(value);
