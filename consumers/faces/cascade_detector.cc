@@ -98,6 +98,7 @@ std::vector<Face> CascadeDetector::Detect(const cv::Mat& picture) {
 
 std::vector<CascadeDetector::Candidate> CascadeDetector::FindCandidates(const cv::Mat& picture) {
   const std::vector<cv::Rect> hits = Hits(quick_, picture);
+  if (hits.empty()) return {};  // cv::partition looks at the first one
   std::vector<int> labels;
   const int groups = cv::partition(hits, labels, cv::SimilarRects(kSameFace));
   std::vector<Candidate> candidates(static_cast<std::size_t>(groups));
