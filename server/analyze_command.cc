@@ -44,7 +44,9 @@ Result<AnalysisOptions> MakeOptions(const std::string& endpoint, const AnalyzeOp
   made.start = options.start;
   made.when_behind = options.when_behind == "skip" ? WhenBehind::kSkip : WhenBehind::kCatchUp;
   made.skip_after = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(options.skip_after_s));
-  made.streams = {options.streams.begin(), options.streams.end()};
+  for (const std::string& stream : options.streams) {
+    if (!stream.empty()) made.streams.insert(stream);
+  }
   return made;
 }
 
