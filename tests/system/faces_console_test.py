@@ -16,7 +16,8 @@ SECONDS = 20
 def test(directory):
     media = pathlib.Path(os.environ["SAMPLE_MEDIA"])
     with contextlib.ExitStack() as stack:
-        sim = CameraSim(directory, "--cameras", "1", "--fps", FPS, "--gop", FPS, "--duration", SECONDS, "--no-audio",
+        sim = CameraSim(directory, "--cameras", "1", "--width", "640", "--height", "360", "--fps", FPS, "--gop", FPS,
+                        "--duration", SECONDS, "--no-audio",
                         "--background", media / "vtest.avi", "--face", media / "astronaut.png")
         stack.callback(sim.kill)
         server = Server(directory)
