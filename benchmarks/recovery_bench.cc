@@ -148,19 +148,26 @@ struct Recovery {
   double crash_s = 0;
 };
 
-Recovery MeasureRecovery(const std::string& path, std::uint64_t gb) {
+[[noreturn]] void Fill(const std::string& path, std::uint64_t gb) {
   SparseFiles sparse;
   const SharedBytes data{Bytes(kFragmentBytes)};
+  auto log = OpenLog(Options(path, sparse));
+  if (auto made = log->CreateStream("s", 4, std::chrono::hours(24)); !made) Die(made.error().ToString());
+  PutAll(*log, 0, gb * kGB / kFragmentBytes, data);
+  ::_exit(0);
+}
+
+Recovery MeasureRecovery(const std::string& path, std::uint64_t gb) {
+  SparseFiles sparse;
   Recovery recovery;
   recovery.gb = gb;
   recovery.records = gb * kGB / kFragmentBytes;
-  // In a child, so that it can end without closing anything.
+  // In a process of its own, so that it can end without closing anything.
+  const std::string size = std::to_string(gb);
   const pid_t child = ::fork();
   if (child == 0) {
-    auto log = OpenLog(Options(path, sparse));
-    if (auto made = log->CreateStream("s", 4, std::chrono::hours(24)); !made) Die(made.error().ToString());
-    PutAll(*log, 0, recovery.records, data);
-    ::_exit(0);
+    ::execl("/proc/self/exe", "recovery_bench", "--fill", path.c_str(), "--gb", size.c_str(), nullptr);
+    ::_exit(1);
   }
   int status = 0;
   ::waitpid(child, &status, 0);
@@ -207,12 +214,15 @@ double MeasureRewriting(const std::string& path, bool by_budget) {
 int main(int argc, char** argv) {
   InitLogging(LogLevel::kWarning, LogFormat::kText);
   std::string json;
+  std::string fill;  // fills a log of the first size here, and ends as a crash does
   std::string base = std::filesystem::temp_directory_path();
   std::vector<std::uint64_t> sizes = {1, 10, 50};
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string option = argv[i];
     if (option == "--json") {
       json = argv[i + 1];
+    } else if (option == "--fill") {
+      fill = argv[i + 1];
     } else if (option == "--dir") {
       base = argv[i + 1];
     } else if (option == "--gb") {
@@ -227,6 +237,7 @@ int main(int argc, char** argv) {
       Die("unknown option " + option);
     }
   }
+  if (!fill.empty()) Fill(fill, sizes.at(0));
   std::string pattern = base + "/millrace-recovery-XXXXXX";
   if (::mkdtemp(pattern.data()) == nullptr) Die("cannot make a directory in " + base);
   std::string text = "{\"recovery\":[";
