@@ -100,9 +100,18 @@ struct PutAnswer {
   bool created = false;
 };
 
+Error NoSuchAnalyzer(const std::string& analyzer, const std::set<std::string>& known) {
+  std::string message = "analyzers: there is none named '" + analyzer + "'; known:";
+  for (const std::string& name : known) message += " " + name;
+  return Error{ErrorCode::kInvalidArgument, std::move(message)};
+}
+
 Result<PutAnswer> PutCamera(const CameraServices& services, const std::string& name, std::string_view body) {
   MILLRACE_RETURN_IF_ERROR(CheckName(name, "camera name"));
   MILLRACE_ASSIGN_OR_RETURN(CameraPut put, ParseCameraPut(body));
+  for (const std::string& analyzer : put.analyzers) {
+    if (!services.analyzers.contains(analyzer)) return NoSuchAnalyzer(analyzer, services.analyzers);
+  }
   CameraSettings settings;
   settings.name = name;
   settings.url = put.url.url;

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "api/aws_identity.h"
@@ -39,6 +40,7 @@ struct CameraServices {
   CameraFleet& fleet;
   FragmentStore& store;
   WorkerPool& pool;
+  std::set<std::string> analyzers;  // that a camera may ask for
 };
 void AddCameraRoutes(Router& router, CameraServices services);
 

@@ -30,11 +30,17 @@ std::vector<std::string> CommandFor(const AnalyzersConfig& config, const std::st
 
 }  // namespace
 
+std::set<std::string> Analyzers::Names(const AnalyzersConfig& config) {
+  std::set<std::string> names{"faces"};
+  for (const auto& [name, plugin] : config.plugins) names.insert(name);
+  return names;
+}
+
 Result<void> Analyzers::Start(const AnalyzersConfig& config, const std::string& endpoint, CameraFleet& fleet,
                               api::ApplicationLeases& leases, storage::RecordLog& log) {
-  std::map<std::string, std::string> known = config.plugins;
-  known.try_emplace("faces", "");
-  for (const auto& [name, plugin] : known) {
+  for (const std::string& name : Names(config)) {
+    auto configured = config.plugins.find(name);
+    const std::string plugin = configured == config.plugins.end() ? "" : configured->second;
     auto made = log.CreateStream("millrace-" + name, 1, kResultsKept);
     if (!made && made.error().code != ErrorCode::kAlreadyExists) return std::move(made).error();
     SupervisorOptions options;

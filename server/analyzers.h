@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,8 @@ namespace millrace::server {
 
 class Analyzers {
  public:
+  // What a camera may ask for: "faces", and what the configuration names.
+  static std::set<std::string> Names(const AnalyzersConfig& config);
   // Starts the supervisors; `endpoint` is this server. All outlive this. The data streams of their results
   // are made where they are not there. Errors: the log's.
   Result<void> Start(const AnalyzersConfig& config, const std::string& endpoint, CameraFleet& fleet,

@@ -37,12 +37,25 @@ std::string Tracks(const boost::json::object& camera) {
   return text.empty() ? "-" : text;
 }
 
+std::string Analyzers(const boost::json::object& camera) {
+  std::string text;
+  const auto* analyzers = camera.if_contains("analyzers");
+  if (analyzers == nullptr || !analyzers->is_array()) return "none";
+  for (const auto& name : analyzers->get_array()) {
+    if (!name.is_string()) continue;
+    if (!text.empty()) text += ", ";
+    text += std::string_view(name.get_string());
+  }
+  return text.empty() ? "none" : text;
+}
+
 void PrintCamera(const boost::json::object& camera) {
   PrintFields({{"Camera", Member(camera, "name")},
                {"URL", Member(camera, "url")},
                {"Stream", Member(camera, "stream")},
                {"Transport", Member(camera, "transport")},
                {"Credentials", Member(camera, "has_credentials") == "true" ? "set" : "none"},
+               {"Analyzers", Analyzers(camera)},
                {"Retention", HumanHours(NumberMember(camera, "retention_hours"))},
                {"State", Member(camera, "state") + " since " + Member(camera, "state_since")},
                {"Last error", Member(camera, "last_error")},
@@ -79,6 +92,9 @@ int RunCameraAdd(const ClientOptions& client, const CameraAddOptions& options) {
   if (*password && options.username) body["password"] = **password;
   if (options.retention_hours) body["retention_hours"] = *options.retention_hours;
   if (options.disabled) body["enabled"] = false;
+  if (!options.analyzers.empty()) {
+    body["analyzers"] = boost::json::array(options.analyzers.begin(), options.analyzers.end());
+  }
   boost::json::object labels;
   for (const std::string& label : options.labels) {
     auto equals = label.find('=');

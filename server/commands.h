@@ -35,6 +35,7 @@ struct CameraAddOptions {
   bool no_tls_verify = false;
   std::optional<double> retention_hours;
   std::vector<std::string> labels;  // "key=value"
+  std::vector<std::string> analyzers;
   bool disabled = false;
 };
 int RunCameraAdd(const ClientOptions& client, const CameraAddOptions& options);

@@ -179,7 +179,7 @@ class Service {
   void AddRoutes(const Config& config) {
     const Clock& clock = SystemClock();
     auto camera_of = [this](const std::string& stream) { return fleet_->CameraOfStream(stream); };
-    api::AddCameraRoutes(router_, {*fleet_, *store_, *pool_});
+    api::AddCameraRoutes(router_, {*fleet_, *store_, *pool_, Analyzers::Names(config.analyzers)});
     api::AddStreamRoutes(router_, {*store_, *pool_, camera_of, clock, *ledger_});
     api::AddExportRoutes(router_, {*store_, *pool_, *export_pool_, clock});
     api::AddDataStreamRoutes(router_, {*catalog_, *sealer_, *pool_, budget_, clock});

@@ -70,7 +70,7 @@ class ServicesTest : public ::testing::Test {
     hls_ = std::make_unique<HlsService>(*store_, HlsOptions{});
     MakeConsole();
     auto camera_of = [this](const std::string& stream) { return fleet_->CameraOfStream(stream); };
-    AddCameraRoutes(router_, {*fleet_, *store_, pool_});
+    AddCameraRoutes(router_, {*fleet_, *store_, pool_, {"dogs", "faces"}});
     AddStreamRoutes(router_, {*store_, pool_, camera_of, SystemClock(), *ledger_});
     AddExportRoutes(router_, {*store_, pool_, export_pool_, SystemClock()});
     AddHlsRoutes(router_, *hls_, pool_);
@@ -331,6 +331,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadCall{"camera_bad_url", "PUT", "/v1/cameras/a", R"({"url":"ftp://h"})", 400, "rtsp://"},
         BadCall{"camera_query", "PUT", "/v1/cameras/a?x=1", R"({"url":"rtsp://h/s"})", 400, "'x'"},
         BadCall{"camera_large", "PUT", "/v1/cameras/a", std::string(70'000, ' '), 413, "65536"},
+        BadCall{"camera_analyzer", "PUT", "/v1/cameras/a", R"({"url":"rtsp://h/s","analyzers":["cats"]})",
+                400, "known: dogs faces"},
         BadCall{"camera_post", "POST", "/v1/cameras/a", "{}", 405, "PUT"},
         BadCall{"cameras_put", "PUT", "/v1/cameras", "{}", 405, "GET"},
         BadCall{"footage", "DELETE", "/v1/cameras/a?footage=burn", "", 400, "purge"},

@@ -92,7 +92,10 @@ TEST_F(CommandLineTest, CamerasSurviveARestartAndTheirPasswordsStaySealed) {
   EXPECT_EQ(added.code, 0) << added.err;
   EXPECT_EQ(added.out, "Camera door records rtsp://127.0.0.1:9/s into stream door.\n");
   extra_environment_.clear();
-  EXPECT_EQ(Run({"camera", "add", "yard", "rtsp://127.0.0.1:9/t", "--disabled"}).code, 0);
+  EXPECT_EQ(Run({"camera", "add", "yard", "rtsp://127.0.0.1:9/t", "--disabled", "--analyzer", "faces"}).code,
+            0);
+  EXPECT_THAT(Run({"camera", "show", "yard"}).out, ::testing::ContainsRegex("Analyzers: +faces"));
+  EXPECT_EQ(Run({"camera", "add", "gate", "rtsp://127.0.0.1:9/g", "--analyzer", "dogs"}).code, 2);
   EXPECT_EQ(Run({"camera", "remove", "yard", "--purge"}).code, 0);
   EXPECT_EQ(StopServer(), 0) << server_->err();
 
