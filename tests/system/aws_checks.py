@@ -216,6 +216,23 @@ def video_streams():
     return {"listed": listed, "numbers": numbers, "frames": frames}
 
 
+def faces(frames):
+    """A record of the face analyzer, and the fragment that it speaks of."""
+    kinesis, archived = client("kinesis"), client("kinesis-video-archived-media")
+    shard = kinesis.list_shards(StreamName="millrace-faces")["Shards"][0]["ShardId"]
+    where = {"ShardId": shard, "StreamName": "millrace-faces"}
+    records = read_shard(kinesis, {"ShardIteratorType": "TRIM_HORIZON"}, **where)
+    of_stream = [json.loads(one["Data"]) for one in records if one["PartitionKey"] == STREAM]
+    inputs = [one["InputInformation"]["KinesisVideo"] for one in of_stream]
+    check(all("FaceSearchResponse" in one for one in of_stream), of_stream[:3])
+    known = [one["FragmentNumber"] for one in inputs if one["FragmentNumber"] in frames["video"]]
+    check(known, f"no analysed fragment among {len(inputs)} records")
+    body = archived.get_media_for_fragment_list(StreamARN=inputs[0]["StreamArn"], Fragments=known[:1])["Payload"].read()
+    pathlib.Path(OUTPUT, f"{PREFIX}-face.mkv").write_bytes(body)
+    return known[0]
+
+
 data_streams()
 answer = video_streams()
+answer["face"] = faces(answer["frames"])
 print(json.dumps({"boto3": boto3.__version__, "botocore": botocore.__version__, "checked": checked, **answer}))

@@ -1,10 +1,11 @@
 """Unmodified AWS clients against the real server and a camera.
 
 Goal: the AWS CLI and boto3, new ones and Debian's old ones, make, write, read and delete data streams, and read video
-streams, each answer being what their service models say; ffprobe reads every frame of what comes. Method: the new ones in
-a virtual environment from PyPI, kept in MILLRACE_AWS_CLIENTS; where that cannot be had, Debian's alone; the test says
-which it used.
+streams, each answer being what their service models say; ffprobe reads every frame of what comes; a record of the face
+analyzer leads to its fragment. Method: the new ones in a virtual environment from PyPI, kept in MILLRACE_AWS_CLIENTS;
+where that cannot be had, Debian's alone; the test says which it used.
 """
+import base64
 import fcntl
 import json
 import os
@@ -70,6 +71,7 @@ def try_boto3(directory, label, python, endpoint):
     print(f"{label}: boto3 {found['boto3']}; checked against its models: {found['checked']}")
     expect_packets(directory / f"{label}-list.mkv", found["listed"][:3], found["frames"])
     expect_packets(directory / f"{label}-live.mkv", found["numbers"], found["frames"])
+    expect_packets(directory / f"{label}-face.mkv", [found["face"]], found["frames"])
     return found
 
 
@@ -109,6 +111,14 @@ def try_cli(directory, label, command, endpoint, found):
         "--stream-name", "door", media)
     expect_packets(media, found["listed"][:2], found["frames"])
 
+    shard = aws("kinesis", "list-shards", "--stream-name", "millrace-faces")["Shards"][0]["ShardId"]
+    iterator = aws("kinesis", "get-shard-iterator", "--stream-name", "millrace-faces", "--shard-id", shard,
+                   "--shard-iterator-type", "TRIM_HORIZON")["ShardIterator"]
+    record = json.loads(base64.b64decode(aws("kinesis", "get-records", "--shard-iterator", iterator)["Records"][0]["Data"]))
+    number = record["InputInformation"]["KinesisVideo"]["FragmentNumber"]
+    aws("kinesis-video-archived-media", "get-media-for-fragment-list", "--fragments", number, "--stream-name", "door", media)
+    check(packets(media).get("video", 0) > 0, f"ffprobe reads fragment {number} of a face record")
+
     # An answer without an end: taken until two chunks are there.
     live = directory / f"{label}-cli-live.mkv"
     words = ["kinesis-video-media", "get-media", "--stream-name", "door", "--start-selector",
@@ -129,9 +139,10 @@ def test(directory):
     camera = CameraSim(directory)
     server = Server(directory)
     try:
-        server.put_camera("door", camera.url(1))
+        server.put_camera("door", camera.url(1), analyzers=["faces"])
         server.wait_recording("door")
         wait_for("three fragments", lambda: len(server.fragments("door")) >= 3)
+        wait_for("a record of the face analyzer", lambda: server.get("/v1/streams/door/faces?limit=1")["records"], 60)
         for label, python, command in clients:
             started = time.monotonic()
             found = try_boto3(directory, label, python, server.endpoint)
