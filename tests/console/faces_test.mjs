@@ -101,8 +101,12 @@ describe('faces', () => {
     assert.ok(pixels.marked < bar.width * 0.85, 'a quarter of the time is without a face');
     const x = [...Array(Math.floor(bar.width * 0.5)).keys()].map((i) => Math.round(bar.x + bar.width * 0.3) + i)
       .find((i) => [-3, 0, 3].every((d) => alike(pixels.seen.at(i + d, foot), kFaceColor)));
-    await page.mouse.move(x, bar.y + 40);
-    await until('words', async () => /· a face$/.test(await page.locator('.tip').textContent()));
+    // The timeline moves on under the pointer, and what it says changes when the pointer moves.
+    let moves = 0;
+    await until('words', async () => {
+      await page.mouse.move(x + moves++ % 2, bar.y + 40);
+      return /· a face$/.test(await page.locator('.tip').textContent());
+    });
     await page.mouse.move(bar.x, bar.y - 200);
     await screenshot(page, 'faces_live');
   });
