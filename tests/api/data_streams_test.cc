@@ -2,9 +2,8 @@
 // right error. Method: raw requests to a real server; real clients are in tests/system.
 #include <gmock/gmock.h>
 
-#include <thread>
-
 #include "tests/api/aws_server.h"
+#include "tests/wait.h"
 #include "wire/base64.h"
 
 namespace millrace::api::testing {
@@ -47,10 +46,7 @@ class DataStreamsTest : public AwsServerTest {
   }
   // A handler ends some time after its peer has the answer.
   void WaitForBudget() {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (budget_.taken() > 0 && std::chrono::steady_clock::now() < deadline) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    }
+    test::WaitUntil([&] { return budget_.taken() == 0; });
     EXPECT_EQ(budget_.taken(), 0U);
   }
   static std::vector<std::string> Texts(const AwsAnswer& answer) {

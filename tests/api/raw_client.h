@@ -111,6 +111,11 @@ class RawClient {
     return chunk;
   }
 
+  // Whether the peer says something, or closes, within that time.
+  bool Answers(std::chrono::milliseconds within) {
+    pollfd wait{fd_, POLLIN, 0};
+    return !buffer_.empty() || ::poll(&wait, 1, static_cast<int>(within.count())) > 0;
+  }
   // Whether the peer closes, with nothing more to say, before the time limit.
   bool Closed() { return buffer_.empty() && !Fill() && closed_; }
   bool chunks_complete() const { return chunks_complete_; }

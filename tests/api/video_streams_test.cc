@@ -3,10 +3,9 @@
 // as documents; real clients are in tests/system.
 #include <gmock/gmock.h>
 
-#include <thread>
-
 #include "parser/parse_fragment.h"
 #include "tests/api/aws_server.h"
+#include "tests/wait.h"
 
 namespace millrace::api::testing {
 namespace {
@@ -113,11 +112,7 @@ class VideoStreamsTest : public AwsServerTest {
 
   // A handler ends some time after its peer has what it wanted.
   void WaitForReaders(std::uint64_t left) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while ((readers_.taken() > left || media_budget_.taken() > 0) &&
-           std::chrono::steady_clock::now() < deadline) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    }
+    test::WaitUntil([&] { return readers_.taken() <= left && media_budget_.taken() == 0; });
     EXPECT_EQ(readers_.taken(), left);
     EXPECT_EQ(media_budget_.taken(), 0U);
   }
@@ -332,10 +327,7 @@ TEST_F(VideoStreamsTest, ReadersThatDoNotReadAreBounded) {
     readers.push_back(std::make_unique<RawClient>(server_->port()));
     Begin(*readers.back(), R"("StartSelectorType":"EARLIEST")");
   }
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while (media_budget_.taken() < 4 * 8'000'000U && std::chrono::steady_clock::now() < deadline) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
+  test::WaitUntil([&] { return media_budget_.taken() >= 4 * 8'000'000U; });
   EXPECT_GE(media_budget_.taken(), 4 * 8'000'000U);
   EXPECT_LE(media_budget_.taken(), 64 * 1024 * 1024U);
   EXPECT_THAT(

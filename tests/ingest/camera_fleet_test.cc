@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <future>
 #include <thread>
 
 #include "base/metrics.h"
@@ -305,21 +306,20 @@ TEST(CameraFleetTest, SoundWithoutThePictureIsSilence) {
       events_.OnRun({VideoTrack(), AudioTrack()}, ClockSource::kCamera);
       events_.OnFrame(MakeFrame(1, true));
       thread_ = std::thread([this] {
-        while (!stopped_) {
-          events_.OnFrame(MakeFrame(2, true));
-          std::this_thread::sleep_for(std::chrono::milliseconds(5));
-        }
+        do events_.OnFrame(MakeFrame(2, true));
+        while (stopped_.wait_for(std::chrono::milliseconds(5)) == std::future_status::timeout);
       });
       return {};
     }
     void Stop() override {
-      stopped_ = true;
+      stop_.set_value();
       thread_.join();
     }
 
    private:
     RtspSourceEvents& events_;
-    std::atomic<bool> stopped_ = false;
+    std::promise<void> stop_;
+    std::future<void> stopped_ = stop_.get_future();
     std::thread thread_;
   };
   MemoryStore store;

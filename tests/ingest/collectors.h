@@ -10,17 +10,15 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "ingest/camera_store.h"
 #include "ingest/frame_sink.h"
 #include "ingest/rtsp_source.h"
+#include "tests/wait.h"
 
 namespace millrace::test {
-
-inline constexpr std::chrono::seconds kPatience{40};
 
 // What one camera sent.
 struct Received {
@@ -170,15 +168,5 @@ class MemoryStore final : public CameraStore {
   std::mutex mutex_;
   std::map<std::string, StoredCamera> cameras_;
 };
-
-inline bool WaitUntil(const std::function<bool()>& condition,
-                      std::chrono::milliseconds patience = kPatience) {
-  const auto deadline = std::chrono::steady_clock::now() + patience;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  return true;
-}
 
 }  // namespace millrace::test

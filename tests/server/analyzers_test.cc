@@ -5,26 +5,18 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
-#include <thread>
 
 #include "server/analyzer_supervisor.h"
 #include "server/child_process.h"
 #include "server/config.h"
+#include "tests/wait.h"
 
 namespace millrace::server {
 namespace {
 
 std::vector<std::string> Shell(const std::string& script) { return {"/bin/sh", "-c", script}; }
 
-// The first value of `done` that is true, within 20 s.
-template <typename Done>
-bool Within(Done done) {
-  for (int i = 0; i < 1000; ++i) {
-    if (done()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-  return false;
-}
+using test::WaitUntil;
 
 TEST(ChildProcess, IsToldAndListenedTo) {
   auto child = ChildProcess::Start(Shell("while read line; do echo \"got $line\"; done; exit 3"));
@@ -32,7 +24,7 @@ TEST(ChildProcess, IsToldAndListenedTo) {
   EXPECT_TRUE((*child)->Tell("one"));
   EXPECT_TRUE((*child)->Tell("two"));
   std::vector<std::string> lines;
-  EXPECT_TRUE(Within([&] {
+  EXPECT_TRUE(WaitUntil([&] {
     for (std::string& line : (*child)->ReadLines(std::chrono::milliseconds(20))) lines.push_back(line);
     return lines.size() == 2;
   }));
@@ -40,14 +32,14 @@ TEST(ChildProcess, IsToldAndListenedTo) {
   EXPECT_FALSE((*child)->Ended());
   EXPECT_GT((*child)->pid(), 0);
   (*child)->Signal(9);
-  EXPECT_TRUE(Within([&] { return (*child)->Ended().has_value(); }));
+  EXPECT_TRUE(WaitUntil([&] { return (*child)->Ended().has_value(); }));
   EXPECT_EQ((*child)->Ended(), "signal 9 (Killed)");
 }
 
 TEST(ChildProcess, SaysHowItEndedAndWhatCannotStart) {
   auto child = ChildProcess::Start(Shell("exit 7"));
   ASSERT_TRUE(child);
-  EXPECT_TRUE(Within([&] { return (*child)->Ended().has_value(); }));
+  EXPECT_TRUE(WaitUntil([&] { return (*child)->Ended().has_value(); }));
   EXPECT_EQ((*child)->Ended(), "exit code 7");
   EXPECT_FALSE(ChildProcess::Start({"/no/such/program"}));
 }
@@ -57,7 +49,7 @@ TEST(ChildProcess, EndlessLinesTakeNoMemory) {
       ChildProcess::Start(Shell("head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end; cat > /dev/null"));
   ASSERT_TRUE(child);
   bool ended = false;
-  EXPECT_TRUE(Within([&] {
+  EXPECT_TRUE(WaitUntil([&] {
     for (const std::string& line : (*child)->ReadLines(std::chrono::milliseconds(20))) {
       EXPECT_LT(line.size(), 100'000u);
       ended = ended || line == "end";
@@ -85,7 +77,7 @@ class SupervisorTest : public ::testing::Test {
         [this] { ++unwanted_; });
   }
   bool Reaches(const std::function<bool(const api::AnalyzerStatus&)>& state) {
-    return Within([&] { return state(supervisor_->status()); });
+    return WaitUntil([&] { return state(supervisor_->status()); });
   }
 
   std::atomic<bool> wanted_{true};
@@ -101,7 +93,7 @@ TEST_F(SupervisorTest, RunsWhileItIsWantedAndCountsOverRestarts) {
   EXPECT_EQ(supervisor_->status().last_error, "exit code 1, with fragment door/1");
   wanted_ = false;
   EXPECT_TRUE(Reaches([](const auto& status) { return status.state == "idle" && !status.pid; }));
-  EXPECT_TRUE(Within([&] { return unwanted_ == 1; }));
+  EXPECT_TRUE(WaitUntil([&] { return unwanted_ == 1; }));
   std::uint64_t starts = supervisor_->status().starts;
   wanted_ = true;
   EXPECT_TRUE(Reaches([&](const auto& status) { return status.starts > starts; }));

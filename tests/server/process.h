@@ -13,8 +13,9 @@
 #include <fstream>
 #include <sstream>
 #include <string>
-#include <thread>
 #include <vector>
+
+#include "tests/wait.h"
 
 namespace millrace::server::testing {
 
@@ -59,28 +60,22 @@ class Process {
 
   // The exit code; 128 + signal when one ended it; -1 when it did not end in time (and is killed).
   int Wait(std::chrono::seconds at_most = std::chrono::seconds(60)) {
-    auto until = std::chrono::steady_clock::now() + at_most;
     int status = 0;
-    while (::waitpid(pid_, &status, WNOHANG) == 0) {
-      if (std::chrono::steady_clock::now() > until) return -1;
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
+    if (!test::WaitUntil([&] { return ::waitpid(pid_, &status, WNOHANG) != 0; }, at_most)) return -1;
     pid_ = -1;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   }
 
   // Whether `text` appears on standard output before the process ends or the time is over.
   bool WaitForOutput(const std::string& text, std::chrono::seconds at_most = std::chrono::seconds(60)) {
-    auto until = std::chrono::steady_clock::now() + at_most;
-    while (out().find(text) == std::string::npos) {
+    auto said = [&] { return out().find(text) != std::string::npos; };
+    auto ended = [&] {
       siginfo_t info{};
       ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT);
-      if (info.si_pid != 0 || std::chrono::steady_clock::now() > until) {
-        return out().find(text) != std::string::npos;
-      }
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return true;
+      return info.si_pid != 0;
+    };
+    test::WaitUntil([&] { return said() || ended(); }, at_most);
+    return said();
   }
 
   std::string out() const { return ReadAll(out_); }

@@ -10,6 +10,7 @@
 #include "storage/checker.h"
 #include "tests/storage/log_fixture.h"
 #include "tests/storage/simulated_file_system.h"
+#include "tests/wait.h"
 
 namespace millrace::storage {
 namespace {
@@ -44,15 +45,6 @@ class ReopenTest : public testing::Test {
     }
     return serials;
   }
-  // With a deadline.
-  bool Eventually(const std::function<bool()>& condition) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() > deadline) return false;
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-    return true;
-  }
   StorageState State() { return log_->Status().state; }
   void ExpectAllAcknowledgedOnce() {
     auto stored = Stored();
@@ -86,8 +78,8 @@ TEST_F(ReopenTest, AfterAFailedSyncItOpensItselfAgain) {
     EXPECT_THAT(status.last_error, testing::HasSubstr("input/output error"));
     EXPECT_GE(Stored().size(), acknowledged_.size());  // reading goes on
     failing = false;
-    EXPECT_TRUE(Eventually([&] { return Put().has_value(); }));
-    EXPECT_TRUE(Eventually([&] { return State() == StorageState::kOk; }));
+    EXPECT_TRUE(test::WaitUntil([&] { return Put().has_value(); }));
+    EXPECT_TRUE(test::WaitUntil([&] { return State() == StorageState::kOk; }));
     files_.SetFault(nullptr);
   }
   ExpectAllAcknowledgedOnce();
@@ -97,12 +89,12 @@ TEST_F(ReopenTest, AReadOnlyDiskIsAStateAndPasses) {
   EXPECT_OK(Put());
   files_.SetReadOnly(true);
   EXPECT_FALSE(Put().has_value());
-  EXPECT_TRUE(Eventually([&] { return State() == StorageState::kReadOnly; }));
+  EXPECT_TRUE(test::WaitUntil([&] { return State() == StorageState::kReadOnly; }));
   EXPECT_THAT(log_->Status().message, testing::HasSubstr("mount it writable"));
   EXPECT_EQ(Stored().size(), 1u);
   files_.SetReadOnly(false);
-  EXPECT_TRUE(Eventually([&] { return Put().has_value(); }));
-  EXPECT_TRUE(Eventually([&] { return State() == StorageState::kOk; }));
+  EXPECT_TRUE(test::WaitUntil([&] { return Put().has_value(); }));
+  EXPECT_TRUE(test::WaitUntil([&] { return State() == StorageState::kOk; }));
   ExpectAllAcknowledgedOnce();
 }
 
@@ -133,7 +125,7 @@ TEST_F(ReopenTest, ThirtySecondsWithoutAnAnswerLoseNothing) {
     changed.wait(lock, [&] { return reached; });
   }
   clock_.Advance(std::chrono::seconds(2));
-  EXPECT_TRUE(Eventually([&] { return State() == StorageState::kOk; }));
+  EXPECT_TRUE(test::WaitUntil([&] { return State() == StorageState::kOk; }));
   clock_.Advance(std::chrono::seconds(28));
   auto status = log_->Status();  // does not wait for the disk
   EXPECT_EQ(status.state, StorageState::kStalled);
@@ -146,7 +138,7 @@ TEST_F(ReopenTest, ThirtySecondsWithoutAnAnswerLoseNothing) {
   }
   changed.notify_all();
   for (auto& put : puts) EXPECT_OK(put.get());
-  EXPECT_TRUE(Eventually([&] { return State() == StorageState::kOk; }));
+  EXPECT_TRUE(test::WaitUntil([&] { return State() == StorageState::kOk; }));
   files_.SetStall(nullptr);
   ExpectAllAcknowledgedOnce();
 }
@@ -167,7 +159,7 @@ TEST_F(ReopenTest, WhoWaitsForARecordIsWokenOverTheInterruption) {
   EXPECT_FALSE(Put().has_value());
   failing = false;
   EXPECT_EQ(ready.get_future().wait_for(std::chrono::seconds(60)), std::future_status::ready);
-  EXPECT_TRUE(Eventually([&] { return Put().has_value(); }));
+  EXPECT_TRUE(test::WaitUntil([&] { return Put().has_value(); }));
   subscription.reset();
   files_.SetFault(nullptr);
 }
@@ -196,10 +188,10 @@ TEST_F(ReopenTest, CallersOnManyThreadsNeverHang) {
   }
   for (int round = 0; round < 10; ++round) {
     failing = true;
-    EXPECT_TRUE(Eventually([&] { return State() != StorageState::kOk; }));
+    EXPECT_TRUE(test::WaitUntil([&] { return State() != StorageState::kOk; }));
     failing = false;
     const std::uint64_t before = stored;
-    EXPECT_TRUE(Eventually([&] { return stored > before; }));
+    EXPECT_TRUE(test::WaitUntil([&] { return stored > before; }));
   }
   stop = true;
   for (std::thread& thread : threads) thread.join();

@@ -5,12 +5,11 @@
 //   leak         64 MiB a frame are never given back
 //   fail         every frame is refused, which ends no process
 #include <boost/json/object.hpp>
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <future>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "consumers/analysis/analyzer_plugin.h"
@@ -41,7 +40,7 @@ class TestAnalyzer final : public FrameAnalyzer {
     }
     if (told == "hang-once" && Read(marker).empty()) {
       std::ofstream(marker) << frame.fragment_number << std::endl;
-      while (true) std::this_thread::sleep_for(std::chrono::seconds(1));
+      std::promise<void>().get_future().wait();
     }
     if (told == "leak") leaked_.emplace_back(std::size_t{64} << 20, static_cast<char>(leaked_.size() + 1));
     if (told == "fail") return Error{ErrorCode::kUnsupported, "told to fail"};

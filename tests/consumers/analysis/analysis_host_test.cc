@@ -23,6 +23,7 @@
 #include "fragments/mkv_writer.h"
 #include "storage/embedded_log.h"
 #include "tests/fragments/real_media.h"
+#include "tests/wait.h"
 
 namespace millrace {
 namespace {
@@ -148,10 +149,7 @@ class AnalysisHostTest : public ::testing::Test {
   // Runs until there are so many results.
   void RunUntil(AnalysisHost& host, std::size_t results) {
     std::thread running([&] { EXPECT_TRUE(host.Run()); });
-    auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-    while (Results().size() < results && std::chrono::steady_clock::now() < deadline) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
+    test::WaitUntil([&] { return Results().size() >= results; });
     host.Stop();
     running.join();
     host.Close();
@@ -226,10 +224,7 @@ TEST_F(AnalysisHostTest, EachFragmentOnceLargeReshardedAndMadeAgain) {
   EXPECT_EQ(Results(), expected);
   auto again = MakeHost({"door", "yard"}, [](AnalysisOptions& options) { options.application = "again"; });
   std::thread running([&] { EXPECT_TRUE(again->Run()); });
-  auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (again->progress().fragments < expected.size() && std::chrono::steady_clock::now() < deadline) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
+  test::WaitUntil([&] { return again->progress().fragments >= expected.size(); });
   again->Stop();
   running.join();
   EXPECT_EQ(again->progress().fragments, expected.size());
@@ -294,10 +289,9 @@ TEST_F(AnalysisHostTest, BehindItSkipsToTheNewestAndSaysSo) {
   Get(store_->CreateStream("door", std::chrono::hours(24)));
   std::multiset<std::string> expected;
   for (int i = 0; i < 3; ++i) expected.insert(Append("door") + " SKIPPED");
-  std::this_thread::sleep_for(std::chrono::milliseconds(60));  // older than skip_after
   auto host = MakeHost({"door"}, [](AnalysisOptions& options) {
     options.when_behind = WhenBehind::kSkip;
-    options.skip_after = std::chrono::milliseconds(50);
+    options.skip_after = Duration{0};  // whatever is there already is behind
   });
   RunUntil(*host, 3);
   EXPECT_EQ(Results(), expected);
