@@ -17,7 +17,7 @@ import media  # noqa: F401
 import sessions  # noqa: F401
 from matrix import SCENARIOS, SECONDS, VARIANTS
 
-from harness import CameraSim, Server, check
+from harness import CameraSim, Server, check, wait_for
 
 START_SECONDS = 25  # within which a camera that can is recorded; after it the clock runs without
 
@@ -45,7 +45,8 @@ class Watched:
 
 def record(sim, server, watched):
     by_name = {each.scenario.name: each for each in watched}
-    while True:
+
+    def look():
         cameras = server.get("/v1/cameras")["cameras"]
         now = time.time()
         for camera in cameras:
@@ -53,9 +54,9 @@ def record(sim, server, watched):
         for each in watched:
             while each.commands and each.since_first_frame(now) >= each.commands[0][0]:
                 sim.tell(each.commands.pop(0)[1].format(n=each.number))
-        if all(each.since_first_frame(now) >= SECONDS for each in watched):
-            return
-        time.sleep(0.25)
+        return all(each.since_first_frame(now) >= SECONDS for each in watched)
+
+    wait_for("every camera's time to be over", look, START_SECONDS + SECONDS + 60, every=0.25)
 
 
 def stop(sim, server, watched):

@@ -53,13 +53,13 @@ def newest(server, name):
     return server.get(f"/v1/streams/{name}/fragments?last=5")["fragments"]
 
 
-def play(sim, episodes):
+def play(sim, server, episodes):
     """Carries the plan out; notes when each command was given."""
     began = time.time()
     moments = sorted([(each.start, 0, i) for i, each in enumerate(episodes)] +
                      [(each.end, 1, i) for i, each in enumerate(episodes)])
     for at, ends, i in moments:
-        time.sleep(max(0, began + at - time.time()))
+        server.live_for(began + at - time.time())
         each = episodes[i]
         if ends:
             for command in each.commands(each.fault.end):
@@ -136,7 +136,7 @@ def test(directory):
         threads = server.thread_names()
 
         start = time.time()
-        play(sim, episodes)
+        play(sim, server, episodes)
         sim.tell("clear all")
         over = time.time()
 

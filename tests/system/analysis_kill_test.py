@@ -10,7 +10,6 @@ import os
 import random
 import signal
 import subprocess
-import time
 
 from analysis import LIBRARY, analysed, analyzer, begin, check_once, post, start_server
 from harness import MILLRACE, CameraSim, check, main, wait_for
@@ -48,7 +47,7 @@ def test(directory):
         wait_for("two workers to share the shards", lambda: {"server", "second"} <= owners(server))
         for kill in range(KILLS):
             done = len(analysed(server))
-            time.sleep(rng.uniform(0, 0.8))  # somewhere within a fragment's analysis
+            server.live_for(rng.uniform(0, 0.8))  # somewhere within a fragment's analysis
             what = "second" if kill == 0 else rng.choice(["analyzer", "analyzer", "server"])
             if what == "second":
                 second.kill()

@@ -9,12 +9,13 @@ import datetime
 import json
 import pathlib
 import sys
-import time
 
 import boto3
 import botocore
 import botocore.config
 import botocore.exceptions
+
+from harness import check, wait_for
 
 ENDPOINT, PREFIX, STREAM, OUTPUT = sys.argv[1:5]
 EBML = b"\x1a\x45\xdf\xa3"
@@ -22,11 +23,6 @@ TOKEN_TAG = b"AWS_KINESISVIDEO_CONTINUATION_TOKEN"
 ALL_TIME = {"StartTimestamp": 0, "EndTimestamp": 4_000_000_000}
 
 checked = {}
-
-
-def check(condition, message):
-    if not condition:
-        raise AssertionError(message)
 
 
 def check_shape(shape, value, where):
@@ -98,8 +94,9 @@ def data_streams():
     second = kinesis.put_record(StreamName=name, PartitionKey="k", Data=b"second",
                                 SequenceNumberForOrdering=first["SequenceNumber"])
     check(int(second["SequenceNumber"]) > int(first["SequenceNumber"]), "order")
-    before = datetime.datetime.now(datetime.timezone.utc)
-    time.sleep(1.1)  # AT_TIMESTAMP is sent in whole seconds
+    # AT_TIMESTAMP is sent in whole seconds.
+    boundary = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0) + datetime.timedelta(seconds=1)
+    wait_for("the next second", lambda: datetime.datetime.now(datetime.timezone.utc) >= boundary)
     many = [{"PartitionKey": f"key-{i % 7}", "Data": f"{i}".encode()} for i in range(500)]
     put = kinesis.put_records(StreamName=name, Records=many)
     check(put["FailedRecordCount"] == 0 and len(put["Records"]) == 500, put)
@@ -113,7 +110,7 @@ def data_streams():
         seen += read_shard(kinesis, {"ShardIteratorType": "TRIM_HORIZON"}, **where)
         check(not read_shard(kinesis, {"ShardIteratorType": "LATEST"}, **where), "nothing behind LATEST")
         later = read_shard(kinesis, {"ShardIteratorType": "AT_TIMESTAMP",
-                                     "Timestamp": before + datetime.timedelta(seconds=1)}, **where)
+                                     "Timestamp": boundary}, **where)
         check(all(record["PartitionKey"] != "k" for record in later), "AT_TIMESTAMP")
     check(sorted(record["Data"] for record in seen) ==
           sorted([b"first", b"second"] + [record["Data"] for record in many]), "what was put is read, once")

@@ -113,6 +113,11 @@ class Server(Process):
                          directory / "millrace.log")
         self.endpoint = self.wait_line("Console: ", 60).split()[1].rstrip("/")
 
+    def live_for(self, seconds):
+        """Lets it run for that long: a server that ends by itself is a failure at once."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            raise Failure(f"the server ended by itself, with {self.child.wait(max(0, seconds))}")
+
     def get_bytes(self, path, seconds=60):
         with urllib.request.urlopen(self.endpoint + path, timeout=seconds) as answer:
             return answer.read()

@@ -9,7 +9,6 @@ import contextlib
 import hashlib
 import os
 import random
-import time
 
 from harness import MILLRACE, CameraSim, Server, check, main, run, wait_for
 
@@ -39,7 +38,7 @@ def test(directory):
             wait_for(f"new fragments of every camera before kill {kill}",
                      lambda: all(len(server.fragments(name)) > counts[name] for name in CAMERAS), 60, 0.05)
             # Somewhere within the life of a fragment (one second): while one is open, appended, synced or indexed.
-            time.sleep(rng.uniform(0, 1.2))
+            server.live_for(rng.uniform(0, 1.2))
             for name in CAMERAS:
                 for fragment in server.fragments(name):
                     key = (name, fragment["number"])
