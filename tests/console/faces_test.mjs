@@ -113,7 +113,8 @@ describe('faces', () => {
 
   it('are not asked for without end', async () => {
     const before = server.requests.filter((line) => line.includes('/faces')).length;
-    await page.waitForTimeout(4000);
+    const from = (await state(page)).currentTime;
+    await until('4 s of picture', async () => (await state(page)).currentTime >= from + 4);
     const asked = server.requests.filter((line) => line.includes('/faces')).length - before;
     assert.ok(asked <= 8, `${asked} requests in 4 s`);
   });

@@ -88,12 +88,14 @@ export function state(page) {
 
 /** Waits until the picture moves: time and decoded frames both grow from one look to a later one. */
 export async function untilMoving(page, badge) {
+  let first = null;
   return until(`a moving picture, ${badge}`, async () => {
-    const before = await state(page);
-    if (before.badge !== badge || before.wall === null) return null;
-    await new Promise((resolve) => setTimeout(resolve, 400));
-    const after = await state(page);
-    return after.badge === badge && after.currentTime > before.currentTime && after.frames > before.frames ? after : null;
+    const now = await state(page);
+    if (now.badge !== badge || now.wall === null) first = null;
+    // Two tenths of a second: more than a decoder shows of what it had before a jump.
+    else if (first === null || now.currentTime < first.currentTime) first = now;
+    else if (now.currentTime >= first.currentTime + 0.2 && now.frames > first.frames) return now;
+    return null;
   }, 30_000);
 }
 

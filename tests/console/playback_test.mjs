@@ -183,8 +183,9 @@ describe('playback', () => {
 
   it('live that was paused for long goes on from there', async () => {
     await page.keyboard.press('Space');
-    const at = (await state(page)).wall;
-    await new Promise((resolve) => setTimeout(resolve, 5500)); // longer than what still counts as live
+    const { wall: at, behind } = await state(page);
+    await until('a pause that no longer counts as live',
+      async () => parseFloat((await state(page)).behind) > parseFloat(behind) + 5.2);
     await page.keyboard.press('Space');
     await untilPast(at - 1000, 6000);
     await page.click('.live-button');
