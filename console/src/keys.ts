@@ -12,9 +12,10 @@ export function keyName(event: KeyboardEvent): string {
 export function listen(actions: KeyActions): void {
   document.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
-    const target = event.target instanceof Element ? event.target : null;
+    const element = event.target instanceof Element ? event.target : null;
     // A dialog that was just closed keeps the focus for a moment: what is pressed then is meant for the page.
-    if (target?.closest('input, select, textarea, dialog[open], [contenteditable]')) return;
+    const target = element?.closest('dialog:not([open])') ? null : element;
+    if (target?.closest('input, select, textarea, dialog, [contenteditable]')) return;
     const name = keyName(event);
     // A focused button or link is pressed by these keys; that is what they mean there.
     if ((name === 'Space' || name === 'Enter') && target?.closest('button, a')) return;

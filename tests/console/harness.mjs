@@ -16,6 +16,8 @@ export const kModulesDir = process.env.MILLRACE_CONSOLE_MODULES ?? path.join(her
 const kArguments = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync'];
 
+let watched = null; // the page that a wait in vain tells about
+
 export class Browser {
   static async launch() {
     const { chromium } = require('playwright-core');
@@ -35,6 +37,7 @@ export class Browser {
     const page = this.context.pages()[0] ?? await this.context.newPage();
     page.setDefaultTimeout(20_000);
     this.problems = [];
+    watched = page;
     page.on('pageerror', (error) => this.problems.push(String(error?.stack ?? error)));
     page.on('console', (message) => {
       // Chromium's own note of a failed request is no fault of the page; a refusal by the security policy is.
@@ -54,14 +57,26 @@ export class Browser {
   }
 }
 
-/** Asks `probe` until it answers something true, and returns that. `what` is said when it never does. */
+/** What the page was like when a wait was in vain: one line. */
+async function account() {
+  if (!watched || watched.isClosed()) return 'no page';
+  const focus = () => watched.evaluate(() => ({
+    focus: document.activeElement?.outerHTML.slice(0, 120), dialogs: [...document.querySelectorAll('dialog')].map((d) => d.textContent.slice(0, 40)),
+    visible: document.visibilityState,
+  }));
+  return Promise.all([state(watched), focus()]).then((parts) => JSON.stringify(Object.assign({}, ...parts)), String);
+}
+
+/** Asks `probe` until it answers something true, and returns that. `what` is said when it never does, and how the page is. */
 export async function until(what, probe, timeoutMs = 20_000) {
   const deadline = Date.now() + timeoutMs;
   let last;
   for (;;) {
     last = await probe();
     if (last) return last;
-    if (Date.now() > deadline) throw new Error(`waited ${timeoutMs / 1000} s in vain: ${what}`);
+    if (Date.now() > deadline) {
+      throw new Error(`waited ${timeoutMs / 1000} s in vain: ${what}; last: ${JSON.stringify(last)}; page: ${await account()}`);
+    }
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
