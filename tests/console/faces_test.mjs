@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { FakeServer, kFaceSeconds } from './fake_server.mjs';
-import { Browser, kConsoleDir, screenshot, until, untilMoving } from './harness.mjs';
+import { Browser, kConsoleDir, screenshot, state, until, untilMoving } from './harness.mjs';
 import { alike, boxSeen, kFaceColor, Pixels, sidesSeen } from './png.mjs';
 
 const kLoopMs = 20_000;
