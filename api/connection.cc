@@ -225,6 +225,7 @@ class Http1Connection final : public Connection, public std::enable_shared_from_
   std::optional<Refusal> Convert(Request& request) const {
     const auto& message = parser_->get();
     request.peer = peer_;
+    request.version = message.version() >= 11 ? HttpVersion::kHttp1_1 : HttpVersion::kHttp1_0;
     request.method = std::string(message.method_string());
     for (const auto& field : message)
       request.headers.Add(std::string(field.name_string()), std::string(field.value()));

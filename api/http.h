@@ -1,4 +1,4 @@
-// Requests and answers as handlers see them, whatever carries them (HTTP/1.1 now).
+// Requests and answers as handlers see them, whatever carries them (HTTP/1.1, HTTP/2; plain or over TLS).
 //
 // A handler is a coroutine that takes a request and a writer. It may read the body piece by piece or gather
 // it, and may write its answer whole or piece by piece; both at once too: reading and writing are independent
@@ -61,10 +61,16 @@ class BodySource {
       std::optional<std::chrono::steady_clock::time_point> until = std::nullopt) = 0;
 };
 
+enum class HttpVersion { kHttp1_0, kHttp1_1, kHttp2 };
+
 struct Request {
-  std::string method;  // "GET"
+  HttpVersion version = HttpVersion::kHttp1_1;
+  bool secure = false;  // it came over TLS
+  std::string method;   // "GET"
   Target target;
-  Headers headers;
+  Headers headers;  // of HTTP/2 also "host", made of `authority` where the client sent none
+  // HTTP/2's `:authority` as received, for those who sign it; empty: none was sent, or HTTP/1.
+  std::string authority;
   std::string peer;                             // the other end's address, for logs
   std::optional<std::uint64_t> content_length;  // as announced; none: none, or chunked
   BodySource* body = nullptr;                   // never null in a handler
@@ -121,6 +127,9 @@ net::awaitable<void> RespondEmpty(ResponseWriter& writer, int status);
 
 // "Not Found" for 404; "Unknown" for what we never send.
 std::string_view ReasonPhrase(int status);
+
+// Now, as the Date header has it (RFC 9110 section 5.6.7): "Sat, 21 Nov 2026 14:03:00 GMT".
+std::string HttpDate();
 
 bool EqualsIgnoreCase(std::string_view a, std::string_view b);
 

@@ -3,24 +3,9 @@
 #include <array>
 #include <cassert>
 #include <cstdio>
-#include <ctime>
 
 namespace millrace::api {
 namespace {
-
-// RFC 9110 section 5.6.7: "Sat, 21 Nov 2026 14:03:00 GMT".
-std::string HttpDate() {
-  static constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-  static constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                            "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  gmtime_r(&now, &utc);
-  char text[64];
-  std::snprintf(text, sizeof(text), "%s, %02d %s %04d %02d:%02d:%02d GMT", kDays[utc.tm_wday], utc.tm_mday,
-                kMonths[utc.tm_mon], utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
-  return text;
-}
 
 // A value that could end its line would let its author write headers of his own.
 void AppendField(std::string& out, std::string_view name, std::string_view value) {
