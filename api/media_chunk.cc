@@ -229,15 +229,7 @@ Result<MediaPieces> MakeChunk(const Fragment& fragment, const MediaFilter& filte
 
 MediaPieces MakeErrorChunk(const std::string& number, int code, const std::string& text) {
   Bytes out;
-  const std::size_t header = BeginMaster(out, ElementId::kEbml);
-  AppendUnsigned(out, ElementId::kEbmlVersion, 1);
-  AppendUnsigned(out, ElementId::kEbmlReadVersion, 1);
-  AppendUnsigned(out, ElementId::kEbmlMaxIdLength, 4);
-  AppendUnsigned(out, ElementId::kEbmlMaxSizeLength, 8);
-  AppendText(out, ElementId::kDocType, "matroska");
-  AppendUnsigned(out, ElementId::kDocTypeVersion, 2);
-  AppendUnsigned(out, ElementId::kDocTypeReadVersion, 2);
-  EndMaster(out, header);
+  AppendMatroskaHeader(out, 2);
   AppendElementId(out, ElementId::kSegment);
   AppendUnknownSize(out);
   AppendTags(out, {{kFragmentNumberTag, number},

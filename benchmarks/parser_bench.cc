@@ -55,11 +55,7 @@ struct Totals {
 Bytes MakeDocument(const Footage& footage, int seconds) {
   constexpr int kClusterSeconds = 2;
   Bytes out;
-  const std::size_t ebml = BeginMaster(out, ElementId::kEbml, 1);
-  AppendText(out, ElementId::kDocType, "matroska");
-  AppendUnsigned(out, ElementId::kDocTypeVersion, 4);
-  AppendUnsigned(out, ElementId::kDocTypeReadVersion, 2);
-  EndMaster(out, ebml, 1);
+  AppendMatroskaHeader(out, 4);
   const std::size_t segment = BeginMaster(out, ElementId::kSegment);
   const std::size_t info = BeginMaster(out, ElementId::kInfo, 2);
   AppendUnsigned(out, ElementId::kTimestampScale, 1'000'000);

@@ -9,21 +9,10 @@
 namespace millrace {
 namespace {
 
+constexpr std::uint64_t kMatroskaVersion = 4;
 constexpr std::uint64_t kTrackTypeVideo = 1;
 constexpr std::uint64_t kTrackTypeAudio = 2;
 constexpr std::uint64_t kOpusSeekPreRollNs = 80'000'000;  // RFC 9559 section 5.1.4.1.29
-
-void AppendEbmlHeader(Bytes& out) {
-  const std::size_t header = BeginMaster(out, ElementId::kEbml, 1);
-  AppendUnsigned(out, ElementId::kEbmlVersion, 1);
-  AppendUnsigned(out, ElementId::kEbmlReadVersion, 1);
-  AppendUnsigned(out, ElementId::kEbmlMaxIdLength, 4);
-  AppendUnsigned(out, ElementId::kEbmlMaxSizeLength, 8);
-  AppendText(out, ElementId::kDocType, "matroska");
-  AppendUnsigned(out, ElementId::kDocTypeVersion, 4);
-  AppendUnsigned(out, ElementId::kDocTypeReadVersion, 2);
-  EndMaster(out, header, 1);
-}
 
 void AppendInfo(Bytes& out, Duration duration) {
   const std::size_t info = BeginMaster(out, ElementId::kInfo, 2);
@@ -60,7 +49,7 @@ void AppendTrackEntry(Bytes& out, const TrackInfo& track) {
 }
 
 void AppendHead(Bytes& out, const std::vector<TrackInfo>& tracks, Duration duration) {
-  AppendEbmlHeader(out);
+  AppendMatroskaHeader(out, kMatroskaVersion);
   AppendElementId(out, ElementId::kSegment);
   AppendUnknownSize(out);
   AppendInfo(out, duration);

@@ -119,6 +119,20 @@ inline void EndMaster(Bytes& out, std::size_t mark, int size_length = 8) {
   }
 }
 
+// The EBML header of a Matroska document (RFC 8794 section 11.2.1): what every one begins with.
+// `version`: of Matroska; of the elements that the writer uses the newest (RFC 9559 section 4.2).
+inline void AppendMatroskaHeader(Bytes& out, std::uint64_t version) {
+  const std::size_t header = BeginMaster(out, ElementId::kEbml, 1);
+  AppendUnsigned(out, ElementId::kEbmlVersion, 1);
+  AppendUnsigned(out, ElementId::kEbmlReadVersion, 1);
+  AppendUnsigned(out, ElementId::kEbmlMaxIdLength, 4);
+  AppendUnsigned(out, ElementId::kEbmlMaxSizeLength, 8);
+  AppendText(out, ElementId::kDocType, "matroska");
+  AppendUnsigned(out, ElementId::kDocTypeVersion, version);
+  AppendUnsigned(out, ElementId::kDocTypeReadVersion, 2);
+  EndMaster(out, header, 1);
+}
+
 struct BlockHeader {
   std::uint32_t track = 1;              // TrackNumber
   std::int16_t relative_timestamp = 0;  // to the Cluster's Timestamp, in ticks of TimestampScale

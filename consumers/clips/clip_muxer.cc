@@ -2,7 +2,6 @@
 
 #include <cstring>
 #include <mutex>
-#include <optional>
 #include <utility>
 
 extern "C" {
@@ -13,35 +12,13 @@ extern "C" {
 #include <libavutil/mem.h>
 }
 
+#include "media/libav_codec.h"
+
 namespace millrace {
 namespace {
 
 constexpr int kVideoTicks = 90'000;
 constexpr int kAacFrameSamples = 1024;
-
-std::optional<AVCodecID> ToAvCodec(Codec codec) {
-  switch (codec) {
-    case Codec::kH264:
-      return AV_CODEC_ID_H264;
-    case Codec::kH265:
-      return AV_CODEC_ID_HEVC;
-    case Codec::kAv1:
-      return AV_CODEC_ID_AV1;
-    case Codec::kVp8:
-      return AV_CODEC_ID_VP8;
-    case Codec::kVp9:
-      return AV_CODEC_ID_VP9;
-    case Codec::kAac:
-      return AV_CODEC_ID_AAC;
-    case Codec::kOpus:
-      return AV_CODEC_ID_OPUS;
-    case Codec::kPcmMulaw:
-      return AV_CODEC_ID_PCM_MULAW;
-    case Codec::kPcmAlaw:
-      return AV_CODEC_ID_PCM_ALAW;
-  }
-  return std::nullopt;
-}
 
 // libav writes to standard error, past our log. What goes wrong comes back as a code, and is reported by us;
 // its warnings here (an edit list that a fragmented MP4 has no room for) speak of what the plan chose on
@@ -107,8 +84,8 @@ Result<std::unique_ptr<ClipMuxer>> ClipMuxer::Open(const ClipPlan& plan, const s
 }
 
 Result<void> ClipMuxer::AddTrack(const TrackInfo& track) {
-  const std::optional<AVCodecID> codec = ToAvCodec(track.codec);
-  if (!codec || avformat_query_codec(muxer_->oformat, *codec, FF_COMPLIANCE_NORMAL) != 1) {
+  const AVCodecID codec = ToAvCodec(track.codec);
+  if (avformat_query_codec(muxer_->oformat, codec, FF_COMPLIANCE_NORMAL) != 1) {
     return Error{ErrorCode::kUnsupported, std::string(layout_ == ClipLayout::kMkv ? "MKV" : "MP4") +
                                               " cannot hold " + std::string(ToString(track.codec)) +
                                               (layout_ == ClipLayout::kMkv ? "" : ": export to MKV")};
@@ -116,7 +93,7 @@ Result<void> ClipMuxer::AddTrack(const TrackInfo& track) {
   AVStream* stream = avformat_new_stream(muxer_.get(), nullptr);
   if (stream == nullptr) return Error{ErrorCode::kResourceExhausted, "out of memory"};
   AVCodecParameters& parameters = *stream->codecpar;
-  parameters.codec_id = *codec;
+  parameters.codec_id = codec;
   if (track.kind() == TrackKind::kVideo) {
     parameters.codec_type = AVMEDIA_TYPE_VIDEO;
     parameters.width = static_cast<int>(track.width);

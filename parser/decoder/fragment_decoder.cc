@@ -11,28 +11,12 @@
 #include <utility>
 #include <vector>
 
+#include "media/libav_codec.h"
 #include "media/libav_handles.h"
 #include "parser/decoder/picture_converter.h"
 
 namespace millrace {
 namespace {
-
-AVCodecID LibavCodec(millrace::Codec codec) {
-  switch (codec) {
-    case Codec::kH264:
-      return AV_CODEC_ID_H264;
-    case Codec::kH265:
-      return AV_CODEC_ID_HEVC;
-    case Codec::kAv1:
-      return AV_CODEC_ID_AV1;
-    case Codec::kVp8:
-      return AV_CODEC_ID_VP8;
-    case Codec::kVp9:
-      return AV_CODEC_ID_VP9;
-    default:
-      return AV_CODEC_ID_NONE;
-  }
-}
 
 Error OutOfMemory() { return Error{ErrorCode::kResourceExhausted, "no memory for decoding"}; }
 
@@ -91,7 +75,7 @@ class FragmentDecoder::Codec {
 
 Result<std::unique_ptr<FragmentDecoder::Codec>> FragmentDecoder::Codec::Open(const TrackInfo& track,
                                                                              const DecoderOptions& options) {
-  const AVCodec* decoder = avcodec_find_decoder(LibavCodec(track.codec));
+  const AVCodec* decoder = avcodec_find_decoder(ToAvCodec(track.codec));
   if (decoder == nullptr) {
     return Error{ErrorCode::kUnsupported, "libavcodec cannot decode " + std::string(ToString(track.codec))};
   }
