@@ -4,6 +4,7 @@
 #include <boost/json/value.hpp>
 
 #include "base/log.h"
+#include "base/text.h"
 
 namespace millrace::api {
 

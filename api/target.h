@@ -46,6 +46,4 @@ Result<std::string> PercentDecode(std::string_view text);
 // queries.
 std::string PercentEncode(std::string_view text);
 
-bool IsUtf8(std::string_view text);
-
 }  // namespace millrace::api

@@ -7,6 +7,9 @@
 
 namespace millrace {
 
+// RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.
+bool IsUtf8(std::string_view text);
+
 // The beginning of what somebody sent, to be quoted in a message: at most `bytes_max` bytes, not cut inside
 // of a UTF-8 character.
 inline std::string Excerpt(std::string_view text, std::size_t bytes_max = 64) {

@@ -7,6 +7,7 @@
 #include "api/camera_json.h"
 #include "api/error_response.h"
 #include "api/target.h"
+#include "base/text.h"
 #include "fuzz/fuzz_target.h"
 
 namespace millrace::fuzz {
@@ -15,8 +16,8 @@ namespace {
 void CheckRefusal(const Error& error) {
   FUZZ_CHECK(error.code == ErrorCode::kInvalidArgument, error.ToString());
   FUZZ_CHECK(!error.message.empty() && error.message.size() <= 600, error.message);
-  FUZZ_CHECK(api::IsUtf8(error.message), error.message);
-  FUZZ_CHECK(api::IsUtf8(api::ErrorJson(error)), error.message);
+  FUZZ_CHECK(IsUtf8(error.message), error.message);
+  FUZZ_CHECK(IsUtf8(api::ErrorJson(error)), error.message);
 }
 
 void CheckUrl(const api::CameraUrl& url) {
@@ -34,7 +35,7 @@ void CheckCamera(const api::CameraPut& put) {
   FUZZ_CHECK(put.retention >= Duration{0} && put.retention <= std::chrono::hours(87'600), "retention");
   FUZZ_CHECK(put.analyzers.size() <= 16 && put.labels.size() <= 64, "lists");
   for (const auto& [name, value] : put.labels) {
-    FUZZ_CHECK(api::IsUtf8(name) && api::IsUtf8(value), "a label");
+    FUZZ_CHECK(IsUtf8(name) && IsUtf8(value), "a label");
   }
 }
 

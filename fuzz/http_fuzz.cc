@@ -21,6 +21,7 @@
 #include "api/origin_policy.h"
 #include "api/target.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "fuzz/fuzz_target.h"
 
 namespace millrace::fuzz {
@@ -247,7 +248,7 @@ std::string Digest(const std::string& received, ByteSpan input) {
           std::to_string(answers.status()) + "\n" + answers.head() + (whole ? body : "(cut off)") + "\n";
     }
     if (answers.status() >= 400 && !heads && !body.empty()) {
-      FUZZ_CHECK(api::IsUtf8(body), body);
+      FUZZ_CHECK(IsUtf8(body), body);
     }
     count += answers.status() == 100 ? 0 : 1;
     if (heads || !whole) break;
