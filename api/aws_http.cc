@@ -9,9 +9,8 @@
 #include <cstdio>
 #include <new>
 
-#include "api/target.h"
+#include "base/text.h"
 #include "wire/base64.h"
-#include "wire/json_writer.h"
 
 namespace millrace::api {
 namespace {
@@ -58,7 +57,29 @@ std::string RandomUuid() {
   return text;
 }
 
-AwsError NotJson(std::string message) { return {"SerializationException", std::move(message)}; }
+const char* ContentType(AwsService service, AwsEncoding encoding) {
+  if (service == AwsService::kVideoStreams) return "application/json";
+  return encoding == AwsEncoding::kCbor ? kCbor11 : kJson11;
+}
+
+AwsError Unreadable(std::string message) { return {"SerializationException", std::move(message)}; }
+
+AwsResult<boost::json::value> ParseJson(std::string_view body, boost::json::storage_ptr memory) {
+  boost::json::parse_options options;
+  options.max_depth = kDepthMax;
+  boost::system::error_code ec;
+  boost::json::parser parser(memory, options);
+  parser.reset(memory);
+  parser.write(boost::json::string_view(body.data(), body.size()), ec);
+  if (ec) return Unreadable("The body is not JSON: " + ec.message());
+  return parser.release();
+}
+
+AwsResult<boost::json::value> ParseCbor(std::string_view body, boost::json::storage_ptr memory) {
+  auto decoded = wire::DecodeCbor(AsBytes(body), kDepthMax, std::move(memory));
+  if (!decoded) return Unreadable("The body cannot be read. " + decoded.error().message);
+  return std::move(*decoded);
+}
 
 }  // namespace
 
@@ -70,19 +91,21 @@ void AddRequestIds(Headers& headers, AwsService service) {
   headers.Add("x-amz-id-2", wire::EncodeBase64(bytes));
 }
 
-net::awaitable<void> RespondAws(ResponseWriter& writer, AwsService service, std::string json) {
+net::awaitable<void> RespondAws(ResponseWriter& writer, AwsService service, std::string text,
+                                AwsEncoding encoding) {
   ResponseHead head{200, {}};
   AddRequestIds(head.headers, service);
-  head.headers.Add("Content-Type", service == AwsService::kDataStreams ? kJson11 : "application/json");
-  Bytes bytes(json.begin(), json.end());
+  head.headers.Add("Content-Type", ContentType(service, encoding));
+  Bytes bytes(text.begin(), text.end());
   SharedBytes body(std::move(bytes));
   (void)co_await writer.Respond(std::move(head), std::move(body));
 }
 
-net::awaitable<void> RespondAws(ResponseWriter& writer, AwsService service, AwsError error) {
+net::awaitable<void> RespondAws(ResponseWriter& writer, AwsService service, AwsError error,
+                                AwsEncoding encoding) {
   if (writer.head_written()) co_return;
   error = ToAws(std::move(error), service);
-  // A message may quote bytes that somebody sent: JSON text is UTF-8 all the same.
+  // A message may quote bytes that somebody sent: the answer's text is UTF-8 all the same.
   if (!IsUtf8(error.message)) {
     for (char& c : error.message) {
       if (static_cast<unsigned char>(c) >= 0x80) c = '?';
@@ -91,42 +114,34 @@ net::awaitable<void> RespondAws(ResponseWriter& writer, AwsService service, AwsE
   ResponseHead head{error.status, {}};
   AddRequestIds(head.headers, service);
   head.headers.Add("x-amzn-ErrorType", error.type);
-  wire::JsonWriter json;
-  json.BeginObject();
+  head.headers.Add("Content-Type", ContentType(service, encoding));
+  AwsOutput output(encoding);
+  output.BeginObject();
   if (service == AwsService::kDataStreams) {
-    head.headers.Add("Content-Type", kJson11);
-    json.Key("__type").String(error.type);
+    output.Key("__type").String(error.type);
     // What cannot be read at all is told with a capital letter, as the service does.
     if (!error.message.empty()) {
-      json.Key(error.type == "SerializationException" ? "Message" : "message").String(error.message);
+      output.Key(error.type == "SerializationException" ? "Message" : "message").String(error.message);
     }
   } else {
-    head.headers.Add("Content-Type", "application/json");
     head.headers.Add("x-amz-ErrorType", error.type);
-    json.Key("Message").String(error.message);
+    output.Key("Message").String(error.message);
   }
-  json.EndObject();
-  std::string text = std::move(json).Take();
+  output.EndObject();
+  std::string text = std::move(output).Take();
   Bytes bytes(text.begin(), text.end());
   SharedBytes body(std::move(bytes));
   (void)co_await writer.Respond(std::move(head), std::move(body));
 }
 
-AwsResult<boost::json::value> ParseAwsObject(std::string_view body) {
-  boost::json::parse_options options;
-  options.max_depth = kDepthMax;
-  boost::system::error_code ec;
+AwsResult<boost::json::value> ParseAwsObject(std::string_view body, AwsEncoding encoding) {
   try {
     auto memory = boost::json::make_shared_resource<BoundedMemory>(ParsedBytesMax(body.size()));
-    boost::json::parser parser(memory, options);
-    parser.reset(memory);
-    parser.write(boost::json::string_view(body.data(), body.size()), ec);
-    if (ec) return NotJson("The body is not JSON: " + ec.message());
-    boost::json::value value = parser.release();
-    if (!value.is_object()) return NotJson("");
-    return value;
+    auto parsed = encoding == AwsEncoding::kCbor ? ParseCbor(body, memory) : ParseJson(body, memory);
+    if (parsed && !parsed->is_object()) return Unreadable("");
+    return parsed;
   } catch (const std::bad_alloc&) {
-    return NotJson("The body has too many values");
+    return Unreadable("The body has too many values");
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "wire/base64.h"
+#include "wire/cbor.h"
 
 namespace millrace::api {
 namespace {
@@ -45,6 +46,10 @@ bool IsStreamId(std::string_view text) {
 
 std::string_view View(const boost::json::string& text) { return {text.data(), text.size()}; }
 
+bool IsText(const boost::json::value& value) {
+  return value.is_string() && !wire::CborBytesOf(View(value.get_string()));
+}
+
 std::size_t Characters(std::string_view utf8) {
   return static_cast<std::size_t>(std::count_if(
       utf8.begin(), utf8.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
@@ -61,7 +66,8 @@ std::string CannotConvert(const boost::json::value& value, std::string_view want
   if (value.is_array()) return "Start of list found where not expected";
   if (value.is_object()) return "Start of structure or map found where not expected.";
   std::string from = value.is_bool()     ? "class java.lang.Boolean"
-                     : value.is_string() ? "class java.lang.String"
+                     : IsText(value)     ? "class java.lang.String"
+                     : value.is_string() ? "class java.nio.HeapByteBuffer"
                                          : kNumberClass;
   return from + " can not be converted to " + std::string(wanted);
 }
@@ -136,7 +142,7 @@ std::optional<AwsError> AwsInput::Finish() const {
 
 std::optional<std::string> AwsInput::CheckedString(const boost::json::value& value, const std::string& path,
                                                    const AwsStringRule& rule) {
-  if (!value.is_string()) {
+  if (!IsText(value)) {
     TypeError(CannotConvert(value, "an String"));
     return std::nullopt;
   }
@@ -208,7 +214,7 @@ std::optional<bool> AwsInput::Bool(std::string_view name) {
   const auto* value = Find(name);
   if (value == nullptr) return std::nullopt;
   if (value->is_bool()) return value->get_bool();
-  if (value->is_string()) {
+  if (IsText(*value)) {
     TypeError("'" + Excerpt(View(value->get_string())) + "' can not be converted to an Boolean");
   } else {
     TypeError(CannotConvert(*value, "an Boolean"));
@@ -238,7 +244,8 @@ std::optional<Bytes> AwsInput::Blob(std::string_view name, bool required, std::s
     return std::nullopt;
   }
   const std::string_view text = View(value->get_string());
-  auto bytes = wire::DecodeBase64(text);
+  const auto plain = wire::CborBytesOf(text);
+  auto bytes = plain ? Result<Bytes>(Bytes(plain->begin(), plain->end())) : wire::DecodeBase64(text);
   if (!bytes) {
     TypeError("'" + Excerpt(text) + "' can not be converted to a Blob: " + bytes.error().message);
     return std::nullopt;
@@ -347,7 +354,7 @@ std::map<std::string, std::string> AwsInput::StringMap(std::string_view name, st
            "Map keys must satisfy constraint: [Member must have length less than or equal to " +
                std::to_string(key_max) + ", Member must have length greater than or equal to 1]");
     }
-    if (!member.value().is_string()) {
+    if (!IsText(member.value())) {
       TypeError(CannotConvert(member.value(), "an String"));
       continue;
     }

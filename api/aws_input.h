@@ -5,12 +5,14 @@
 //   auto name = input.String("StreamName", {.required = true, .max = 128, .pattern = kAwsNamePattern});
 //   if (auto bad = input.Finish()) return *bad;
 //
+// The document is JSON, or what DecodeCbor makes of CBOR: blobs are base64 there and bytes here.
+//
 // A member that is null counts as left out; members that are not asked for are ignored, as new clients send
 // some that old servers do not know.
 //
 // Errors:  Finish gives SerializationException for the first member of a wrong type; else one
 //          ValidationException that tells up to ten broken constraints.
-// Threads: one owner at a time. The JSON outlives the reader.
+// Threads: one owner at a time. The document outlives the reader.
 #pragma once
 
 #include <boost/json/array.hpp>

@@ -26,22 +26,22 @@ std::string_view ModeName(const DataStreamSettings& settings) {
   return settings.on_demand ? "ON_DEMAND" : "PROVISIONED";
 }
 
-void WriteMode(wire::JsonWriter& json, const DataStreamSettings& settings) {
-  json.Key("StreamModeDetails").BeginObject().Key("StreamMode").String(ModeName(settings)).EndObject();
+void WriteMode(AwsOutput& output, const DataStreamSettings& settings) {
+  output.Key("StreamModeDetails").BeginObject().Key("StreamMode").String(ModeName(settings)).EndObject();
 }
 
 // What both descriptions begin with.
-void WriteHead(wire::JsonWriter& json, const DataStreamServices& services, const DataStream& stream) {
+void WriteHead(AwsOutput& output, const DataStreamServices& services, const DataStream& stream) {
   const auto& description = stream.description;
-  json.Key("StreamName").String(description.name);
-  json.Key("StreamARN").String(services.identity.DataStreamArn(description.name));
-  json.Key("StreamStatus").String("ACTIVE");
-  WriteMode(json, stream.settings);
-  json.Key("RetentionPeriodHours").Integer(Hours(description.retention));
-  json.Key("StreamCreationTimestamp").Seconds(description.created);
-  json.Key("EnhancedMonitoring").BeginArray().BeginObject();
-  json.Key("ShardLevelMetrics").BeginArray().EndArray().EndObject().EndArray();
-  json.Key("EncryptionType").String("NONE");
+  output.Key("StreamName").String(description.name);
+  output.Key("StreamARN").String(services.identity.DataStreamArn(description.name));
+  output.Key("StreamStatus").String("ACTIVE");
+  WriteMode(output, stream.settings);
+  output.Key("RetentionPeriodHours").Integer(Hours(description.retention));
+  output.Key("StreamCreationTimestamp").Time(description.created);
+  output.Key("EnhancedMonitoring").BeginArray().BeginObject();
+  output.Key("ShardLevelMetrics").BeginArray().EndArray().EndObject().EndArray();
+  output.Key("EncryptionType").String("NONE");
 }
 
 AwsError TooManyShards(const DataStreamServices& services, std::uint32_t more) {
@@ -69,8 +69,8 @@ AwsResult<DataStream> DescribeNamed(const DataStreamServices& services, AwsInput
 
 }  // namespace
 
-AwsAnswer CreateDataStream(const DataStreamServices& services, const boost::json::object& request) {
-  AwsInput input(request);
+AwsAnswer CreateDataStream(const DataStreamServices& services, const DataStreamRequest& request) {
+  AwsInput input(request.members);
   const auto name =
       input.String("StreamName", {.required = true, .min = 1, .max = 128, .pattern = kAwsNamePattern});
   const auto shards = input.Integer("ShardCount", {.min = 1, .max = kOpenShardsMax * 10});
@@ -84,7 +84,7 @@ AwsAnswer CreateDataStream(const DataStreamServices& services, const boost::json
   settings.record_kib_max = static_cast<std::uint32_t>(
       input.Integer("MaxRecordSizeInKiB", {.min = 1024, .max = 10'240}).value_or(1024));
   settings.spread = input.String("RecordDistributionStrategy", {.values = kStrategies}) == "AUTO";
-  if (!shards && !settings.on_demand && request.if_contains("ShardCount") == nullptr) {
+  if (!shards && !settings.on_demand && request.members.if_contains("ShardCount") == nullptr) {
     (void)input.Integer("ShardCount", {.required = true});
   }
   if (auto bad = input.Finish()) return *bad;
@@ -104,8 +104,8 @@ AwsAnswer CreateDataStream(const DataStreamServices& services, const boost::json
   return created.error();
 }
 
-AwsAnswer DeleteDataStream(const DataStreamServices& services, const boost::json::object& request) {
-  AwsInput input(request);
+AwsAnswer DeleteDataStream(const DataStreamServices& services, const DataStreamRequest& request) {
+  AwsInput input(request.members);
   (void)input.Bool("EnforceConsumerDeletion");
   const auto name = ReadDataStreamName(input);
   if (auto bad = input.Finish()) return *bad;
@@ -116,8 +116,8 @@ AwsAnswer DeleteDataStream(const DataStreamServices& services, const boost::json
   return std::string();
 }
 
-AwsAnswer DescribeDataStream(const DataStreamServices& services, const boost::json::object& request) {
-  AwsInput input(request);
+AwsAnswer DescribeDataStream(const DataStreamServices& services, const DataStreamRequest& request) {
+  AwsInput input(request.members);
   const auto limit = input.Integer("Limit", {.min = 1, .max = 10'000});
   const auto start =
       input.String("ExclusiveStartShardId", {.min = 1, .max = 128, .pattern = kAwsNamePattern});
@@ -133,42 +133,42 @@ AwsAnswer DescribeDataStream(const DataStreamServices& services, const boost::js
   const auto page =
       static_cast<std::ptrdiff_t>(std::min(limit.value_or(kDescribedShardsMax), kDescribedShardsMax));
   const auto end = shards.end() - at > page ? at + page : shards.end();
-  wire::JsonWriter json(1024);
-  json.BeginObject().Key("StreamDescription").BeginObject();
-  WriteHead(json, services, stream);
-  json.Key("Shards").BeginArray();
-  for (auto shard = at; shard != end; ++shard) WriteShard(json, *shard);
-  json.EndArray();
-  json.Key("HasMoreShards").Bool(end != shards.end());
-  json.EndObject().EndObject();
-  return std::move(json).Take();
+  AwsOutput output(request.encoding, 1024);
+  output.BeginObject().Key("StreamDescription").BeginObject();
+  WriteHead(output, services, stream);
+  output.Key("Shards").BeginArray();
+  for (auto shard = at; shard != end; ++shard) WriteShard(output, *shard);
+  output.EndArray();
+  output.Key("HasMoreShards").Bool(end != shards.end());
+  output.EndObject().EndObject();
+  return std::move(output).Take();
 }
 
-AwsAnswer SummarizeDataStream(const DataStreamServices& services, const boost::json::object& request) {
-  AwsInput input(request);
+AwsAnswer SummarizeDataStream(const DataStreamServices& services, const DataStreamRequest& request) {
+  AwsInput input(request.members);
   MILLRACE_ASSIGN_OR_RETURN(const DataStream stream, DescribeNamed(services, input));
   const auto& shards = stream.description.shards;
-  wire::JsonWriter json(1024);
-  json.BeginObject().Key("StreamDescriptionSummary").BeginObject();
-  WriteHead(json, services, stream);
-  json.Key("OpenShardCount")
+  AwsOutput output(request.encoding, 1024);
+  output.BeginObject().Key("StreamDescriptionSummary").BeginObject();
+  WriteHead(output, services, stream);
+  output.Key("OpenShardCount")
       .Integer(std::count_if(shards.begin(), shards.end(),
                              [](const storage::ShardDescription& shard) { return !shard.closed; }));
-  json.Key("ConsumerCount").Integer(0);
+  output.Key("ConsumerCount").Integer(0);
   if (stream.settings.warm_mibps > 0) {
-    json.Key("WarmThroughput").BeginObject();
-    json.Key("TargetMiBps").Unsigned(stream.settings.warm_mibps);
-    json.Key("CurrentMiBps").Unsigned(stream.settings.warm_mibps);
-    json.EndObject();
+    output.Key("WarmThroughput").BeginObject();
+    output.Key("TargetMiBps").Unsigned(stream.settings.warm_mibps);
+    output.Key("CurrentMiBps").Unsigned(stream.settings.warm_mibps);
+    output.EndObject();
   }
-  json.Key("MaxRecordSizeInKiB").Unsigned(stream.settings.record_kib_max);
-  json.Key("RecordDistributionStrategy").String(stream.settings.spread ? "AUTO" : "USER_PARTITION_KEY");
-  json.EndObject().EndObject();
-  return std::move(json).Take();
+  output.Key("MaxRecordSizeInKiB").Unsigned(stream.settings.record_kib_max);
+  output.Key("RecordDistributionStrategy").String(stream.settings.spread ? "AUTO" : "USER_PARTITION_KEY");
+  output.EndObject().EndObject();
+  return std::move(output).Take();
 }
 
-AwsAnswer ListDataStreams(const DataStreamServices& services, const boost::json::object& request) {
-  AwsInput input(request);
+AwsAnswer ListDataStreams(const DataStreamServices& services, const DataStreamRequest& request) {
+  AwsInput input(request.members);
   const auto limit = input.Integer("Limit", {.min = 1, .max = 10'000});
   auto after = input.String("ExclusiveStartStreamName", {.min = 1, .max = 128, .pattern = kAwsNamePattern});
   const auto token = input.String("NextToken", {.min = 1, .max = 1'048'576});
@@ -192,29 +192,29 @@ AwsAnswer ListDataStreams(const DataStreamServices& services, const boost::json:
     }
     names.push_back(std::move(name));
   }
-  wire::JsonWriter json(64 + names.size() * 256);
-  json.BeginObject().Key("StreamNames").BeginArray();
-  for (const std::string& name : names) json.String(name);
-  json.EndArray().Key("HasMoreStreams").Bool(more);
+  AwsOutput output(request.encoding, 64 + names.size() * 256);
+  output.BeginObject().Key("StreamNames").BeginArray();
+  for (const std::string& name : names) output.String(name);
+  output.EndArray().Key("HasMoreStreams").Bool(more);
   if (more) {
     Bytes last{static_cast<std::uint8_t>(internal ? 1 : 0)};
     last.insert(last.end(), names.back().begin(), names.back().end());
-    json.Key("NextToken").String(services.sealer.Seal(kListPurpose, last));
+    output.Key("NextToken").String(services.sealer.Seal(kListPurpose, last));
   }
-  json.Key("StreamSummaries").BeginArray();
+  output.Key("StreamSummaries").BeginArray();
   for (const std::string& name : names) {
     const auto stream = services.catalog.Describe(name);
     if (!stream) continue;  // deleted meanwhile
-    json.BeginObject();
-    json.Key("StreamName").String(name);
-    json.Key("StreamARN").String(services.identity.DataStreamArn(name));
-    json.Key("StreamStatus").String("ACTIVE");
-    WriteMode(json, stream->settings);
-    json.Key("StreamCreationTimestamp").Seconds(stream->description.created);
-    json.EndObject();
+    output.BeginObject();
+    output.Key("StreamName").String(name);
+    output.Key("StreamARN").String(services.identity.DataStreamArn(name));
+    output.Key("StreamStatus").String("ACTIVE");
+    WriteMode(output, stream->settings);
+    output.Key("StreamCreationTimestamp").Time(stream->description.created);
+    output.EndObject();
   }
-  json.EndArray().EndObject();
-  return std::move(json).Take();
+  output.EndArray().EndObject();
+  return std::move(output).Take();
 }
 
 }  // namespace millrace::api

@@ -91,26 +91,26 @@ AwsResult<storage::IteratorStart> ReadStart(const DataStreamServices& services,
   return start;
 }
 
-void WriteChildren(wire::JsonWriter& json, const std::vector<storage::ShardDescription>& children) {
-  json.Key("ChildShards").BeginArray();
+void WriteChildren(AwsOutput& output, const std::vector<storage::ShardDescription>& children) {
+  output.Key("ChildShards").BeginArray();
   for (const storage::ShardDescription& child : children) {
-    json.BeginObject().Key("ShardId").String(child.id.ToString());
-    json.Key("ParentShards").BeginArray();
-    if (child.parent) json.String(child.parent->ToString());
-    if (child.adjacent_parent) json.String(child.adjacent_parent->ToString());
-    json.EndArray();
-    json.Key("HashKeyRange").BeginObject();
-    json.Key("StartingHashKey").String(child.hash_keys.starting.ToString());
-    json.Key("EndingHashKey").String(child.hash_keys.ending.ToString()).EndObject();
-    json.EndObject();
+    output.BeginObject().Key("ShardId").String(child.id.ToString());
+    output.Key("ParentShards").BeginArray();
+    if (child.parent) output.String(child.parent->ToString());
+    if (child.adjacent_parent) output.String(child.adjacent_parent->ToString());
+    output.EndArray();
+    output.Key("HashKeyRange").BeginObject();
+    output.Key("StartingHashKey").String(child.hash_keys.starting.ToString());
+    output.Key("EndingHashKey").String(child.hash_keys.ending.ToString()).EndObject();
+    output.EndObject();
   }
-  json.EndArray();
+  output.EndArray();
 }
 
 }  // namespace
 
-AwsAnswer GetShardIterator(const DataStreamServices& services, const boost::json::object& request) {
-  AwsInput input(request);
+AwsAnswer GetShardIterator(const DataStreamServices& services, const DataStreamRequest& request) {
+  AwsInput input(request.members);
   IteratorRequest asked;
   const auto stream_name = ReadDataStreamName(input);
   const auto shard_text =
@@ -151,14 +151,14 @@ AwsAnswer GetShardIterator(const DataStreamServices& services, const boost::json
   if (!position) return OfDataStream(services, *stream_name, std::move(position).error());
   if (dry_run) return DryRunDone();
   const ShardIterator iterator{*stream_name, stream->description.created, *position, services.clock.Now()};
-  wire::JsonWriter json(512);
-  json.BeginObject();
-  json.Key("ShardIterator").String(EncodeShardIterator(services.sealer, iterator)).EndObject();
-  return std::move(json).Take();
+  AwsOutput output(request.encoding, 512);
+  output.BeginObject();
+  output.Key("ShardIterator").String(EncodeShardIterator(services.sealer, iterator)).EndObject();
+  return std::move(output).Take();
 }
 
-AwsAnswer GetRecords(const DataStreamServices& services, const boost::json::object& request) {
-  AwsInput input(request);
+AwsAnswer GetRecords(const DataStreamServices& services, const DataStreamRequest& request) {
+  AwsInput input(request.members);
   const auto text = input.String("ShardIterator", {.required = true, .min = 1, .max = 512});
   const auto limit = input.Integer("Limit", {.min = 1, .max = kRecordsMax});
   const auto stream_name = ReadDataStreamName(input);
@@ -188,33 +188,33 @@ AwsAnswer GetRecords(const DataStreamServices& services, const boost::json::obje
   for (const storage::Record& record : batch->records) {
     bytes += 256 + record.info.partition_key.size() + (fragments ? 1024 : record.data.size() / 3 * 4);
   }
-  wire::JsonWriter json(bytes);
-  json.BeginObject().Key("Records").BeginArray();
+  AwsOutput output(request.encoding, bytes);
+  output.BeginObject().Key("Records").BeginArray();
   for (storage::Record& record : batch->records) {
-    json.BeginObject();
-    json.Key("SequenceNumber").String(record.info.sequence_number.ToString());
-    json.Key("ApproximateArrivalTimestamp").Seconds(record.info.arrival);
+    output.BeginObject();
+    output.Key("SequenceNumber").String(record.info.sequence_number.ToString());
+    output.Key("ApproximateArrivalTimestamp").Time(record.info.arrival);
     if (fragments) {
       MILLRACE_ASSIGN_OR_RETURN(const std::string descriptor,
                                 DescribeFragmentRecord(services.identity, record.info));
-      json.Key("Data").Base64(AsBytes(descriptor));
+      output.Key("Data").Blob(AsBytes(descriptor));
     } else {
-      json.Key("Data").Base64(record.data.span());
+      output.Key("Data").Blob(record.data.span());
       record.data = SharedBytes();
     }
-    json.Key("PartitionKey").String(record.info.partition_key);
-    json.EndObject();
+    output.Key("PartitionKey").String(record.info.partition_key);
+    output.EndObject();
   }
-  json.EndArray();
+  output.EndArray();
   if (batch->next) {
     iterator.position = *batch->next;
     iterator.issued = services.clock.Now();
-    json.Key("NextShardIterator").String(EncodeShardIterator(services.sealer, iterator));
+    output.Key("NextShardIterator").String(EncodeShardIterator(services.sealer, iterator));
   }
-  json.Key("MillisBehindLatest").Integer(batch->behind / std::chrono::milliseconds(1));
-  if (!batch->next) WriteChildren(json, batch->children);
-  json.EndObject();
-  return std::move(json).Take();
+  output.Key("MillisBehindLatest").Integer(batch->behind / std::chrono::milliseconds(1));
+  if (!batch->next) WriteChildren(output, batch->children);
+  output.EndObject();
+  return std::move(output).Take();
 }
 
 }  // namespace millrace::api

@@ -1,7 +1,9 @@
-// The door of the Data Streams service: `POST /` with X-Amz-Target, JSON 1.1.
+// The door of the Data Streams service: `POST /` with X-Amz-Target, JSON 1.1 and CBOR 1.1.
 #include <algorithm>
 #include <array>
 #include <boost/asio/this_coro.hpp>
+#include <type_traits>
+#include <variant>
 
 #include "api/async_event.h"
 #include "api/aws_body.h"
@@ -22,11 +24,17 @@ constexpr std::size_t kReadInPlaceMax = 8 * 1024;
 // A disk that takes longer than this for a put: the client is told that it failed, and asks again.
 constexpr auto kPutTimeout = std::chrono::seconds(60);
 
+// An operation whose answer comes when the log has made the records durable.
+struct PutOperation {
+  AwsResult<PutRequest> (*read)(const DataStreamServices&, const DataStreamRequest&);
+  AwsAnswer (*answer)(const DataStreamServices&, const std::string&, AwsEncoding, PutReceipts);
+};
+
 struct NamedOperation {
   std::string_view name;
-  DataStreamOperation run;
+  std::variant<DataStreamOperation, PutOperation> run;
 };
-constexpr std::array<NamedOperation, 8> kOperations{{
+constexpr std::array<NamedOperation, 10> kOperations{{
     {"CreateStream", CreateDataStream},
     {"DeleteStream", DeleteDataStream},
     {"DescribeStream", DescribeDataStream},
@@ -35,41 +43,28 @@ constexpr std::array<NamedOperation, 8> kOperations{{
     {"GetShardIterator", GetShardIterator},
     {"ListShards", ListShards},
     {"ListStreams", ListDataStreams},
+    {"PutRecord", PutOperation{ReadPutRecord, AnswerPutRecord}},
+    {"PutRecords", PutOperation{ReadPutRecords, AnswerPutRecords}},
 }};
 
-// Operations whose answer comes when the log has made the records durable.
-struct NamedPut {
-  std::string_view name;
-  AwsResult<PutRequest> (*read)(const DataStreamServices&, const boost::json::object&);
-  AwsAnswer (*answer)(const DataStreamServices&, const std::string&, PutReceipts);
-};
-constexpr std::array<NamedPut, 2> kPuts{{
-    {"PutRecord", ReadPutRecord, AnswerPutRecord},
-    {"PutRecords", ReadPutRecords, AnswerPutRecords},
-}};
-
-template <typename Table>
-auto FindOperation(const Table& table, std::string_view name) -> decltype(&table[0]) {
-  const auto found =
-      std::find_if(table.begin(), table.end(), [&](const auto& one) { return one.name == name; });
-  return found == table.end() ? nullptr : &*found;
-}
-
-std::string OperationName(const Request& request) {
+// The operation that X-Amz-Target names; none: there is no such.
+const NamedOperation* FindOperation(const Request& request) {
   const auto target = request.headers.Find("X-Amz-Target");
-  if (!target || !target->starts_with(kTargetPrefix)) return {};
+  if (!target || !target->starts_with(kTargetPrefix)) return nullptr;
   const std::string_view name = target->substr(kTargetPrefix.size());
-  if (FindOperation(kOperations, name) == nullptr && FindOperation(kPuts, name) == nullptr) return {};
-  return std::string(name);
+  const auto found = std::find_if(kOperations.begin(), kOperations.end(),
+                                  [&](const NamedOperation& one) { return one.name == name; });
+  return found == kOperations.end() ? nullptr : &*found;
 }
 
-void Count(const std::string& operation, const std::string& result) {
-  GetCounter("millrace_data_streams_requests_total", "Requests of the Data Streams protocol",
-             {{"operation", operation.empty() ? "unknown" : operation}, {"result", result}})
+void Count(const NamedOperation* operation, const std::string& result) {
+  GetCounter(
+      "millrace_data_streams_requests_total", "Requests of the Data Streams protocol",
+      {{"operation", operation == nullptr ? "unknown" : std::string(operation->name)}, {"result", result}})
       .Increment();
 }
 
-// The answers to what is no request of this protocol, as the service gives them: no JSON, and no type.
+// The answers to what is no request of this protocol, as the service gives them: not in its encodings.
 net::awaitable<void> RespondPlain(ResponseWriter& writer, int status, std::string content_type,
                                   std::string text) {
   ResponseHead head{status, {}};
@@ -80,15 +75,16 @@ net::awaitable<void> RespondPlain(ResponseWriter& writer, int status, std::strin
   (void)co_await writer.Respond(std::move(head), std::move(body));
 }
 
-// True: the request's Content-Type is one of the protocol; else it was answered.
-net::awaitable<bool> CheckContentType(const Request& request, ResponseWriter& writer) {
-  const std::string type = MediaType(request);
-  if (type == kJson11) co_return true;
+// Answers what came with a Content-Type that is not of this protocol. That of the one before it, whose
+// answers are in an envelope, is read before it is refused.
+net::awaitable<void> RespondForeign(const Request& request, ResponseWriter& writer, const std::string& type,
+                                    const std::string& body) {
   if (type == "application/json") {
-    // The envelope of the protocol before this one.
+    const bool readable = static_cast<bool>(ParseAwsObject(body));
+    const std::string error = readable ? "UnknownOperationException" : "SerializationException";
     co_await RespondPlain(
-        writer, 404, "application/json",
-        R"({"Output":{"__type":"com.amazon.coral.service#UnknownOperationException"},"Version":"1.0"})");
+        writer, readable ? 404 : 400, type,
+        R"({"Output":{"__type":"com.amazon.coral.service#)" + error + R"("},"Version":"1.0"})");
   } else if (request.headers.Find("X-Amz-Target")) {
     co_await RespondPlain(writer, 404, "", "<UnknownOperationException/>\n");
   } else {
@@ -97,7 +93,6 @@ net::awaitable<bool> CheckContentType(const Request& request, ResponseWriter& wr
         "<AccessDeniedException>\n  <Message>Unable to determine service/operation name to be "
         "authorized</Message>\n</AccessDeniedException>\n");
   }
-  co_return false;
 }
 
 // Puts the records and waits until they are durable, or were refused.
@@ -117,40 +112,50 @@ net::awaitable<PutReceipts> PutAndAwait(storage::RecordLog& log, PutRequest put)
   co_return PutReceipts(count, Error{ErrorCode::kUnavailable, "the disk has not taken the records in time"});
 }
 
-net::awaitable<AwsAnswer> Put(const DataStreamServices& services, const NamedPut& operation,
-                              const std::string& body) {
-  auto read = [&]() -> AwsResult<PutRequest> {
-    MILLRACE_ASSIGN_OR_RETURN(const boost::json::value value, ParseAwsObject(body));
-    return operation.read(services, value.get_object());
-  };
-  AwsResult<PutRequest> put = PutRequest();
-  if (body.size() <= kReadInPlaceMax) {
-    put = read();
-  } else {
-    put = co_await services.pool.Run(read);
-  }
+// Runs `work` here where the request is small, else on the pool.
+template <typename Work>
+net::awaitable<std::invoke_result_t<Work>> RunWork(const DataStreamServices& services, std::size_t body_bytes,
+                                                   Work& work) {
+  if (body_bytes <= kReadInPlaceMax) co_return work();
+  co_return co_await services.pool.Run(work);
+}
+
+net::awaitable<AwsAnswer> Put(const DataStreamServices& services, const PutOperation& operation,
+                              const DataStreamRequest& request, std::size_t body_bytes) {
+  auto read = [&] { return operation.read(services, request); };
+  AwsResult<PutRequest> put = co_await RunWork(services, body_bytes, read);
   if (!put) co_return std::move(put).error();
   const std::string stream = put->stream;
   PutReceipts receipts = co_await PutAndAwait(services.catalog.log(), std::move(*put));
-  co_return operation.answer(services, stream, std::move(receipts));
+  co_return operation.answer(services, stream, request.encoding, std::move(receipts));
 }
 
-net::awaitable<AwsAnswer> Run(const DataStreamServices& services, const std::string& name,
-                              const std::string& body) {
-  if (const NamedPut* put = FindOperation(kPuts, name)) co_return co_await Put(services, *put, body);
-  const NamedOperation* operation = FindOperation(kOperations, name);
-  auto work = [&]() -> AwsAnswer {
-    MILLRACE_ASSIGN_OR_RETURN(const boost::json::value value, ParseAwsObject(body));
-    return operation->run(services, value.get_object());
-  };
+// Types and syntax first, then the operation's name, then what the operation says.
+net::awaitable<AwsAnswer> Run(const DataStreamServices& services, const NamedOperation* operation,
+                              AwsEncoding encoding, const std::string& body) {
+  if (body.empty()) {
+    co_return AwsError(operation == nullptr ? "UnknownOperationException" : "SerializationException", "");
+  }
+  auto parse = [&] { return ParseAwsObject(body, encoding); };
+  AwsResult<boost::json::value> parsed = co_await RunWork(services, body.size(), parse);
+  if (!parsed) co_return std::move(parsed).error();
+  if (operation == nullptr) co_return AwsError("UnknownOperationException", "");
+  const DataStreamRequest request{parsed->get_object(), encoding};
+  if (const auto* put = std::get_if<PutOperation>(&operation->run)) {
+    co_return co_await Put(services, *put, request, body.size());
+  }
+  auto work = [&] { return std::get<DataStreamOperation>(operation->run)(services, request); };
   co_return co_await services.pool.Run(work);
 }
 
 net::awaitable<void> Serve(const DataStreamServices& services, Request& request, ResponseWriter& writer) {
-  const bool protocol = co_await CheckContentType(request, writer);
-  if (!protocol) co_return;
-  const std::string operation = OperationName(request);
+  const std::string type = MediaType(request);
+  const NamedOperation* operation = FindOperation(request);
   auto body = co_await GatherAwsBody(request, services.budget, kBodyBytesMax);
+  // What has no body has no type that counts: only JSON that says so is answered in JSON.
+  const bool empty = body && body->text.empty();
+  const bool cbor = type == kCbor11 || (empty && type != kJson11);
+  const AwsEncoding encoding = cbor ? AwsEncoding::kCbor : AwsEncoding::kJson;
   AwsAnswer answer = std::string();
   if (!body) {
     if (body.error().code == ErrorCode::kResourceExhausted && body.error().type.empty()) {
@@ -159,12 +164,12 @@ net::awaitable<void> Serve(const DataStreamServices& services, Request& request,
       co_return;
     }
     answer = std::move(body).error();
-  } else if (operation.empty()) {
-    answer = AwsError("UnknownOperationException", "");
-  } else if (body->text.empty()) {
-    answer = AwsError("SerializationException", "");
+  } else if (!cbor && type != kJson11) {
+    Count(operation, "foreign");
+    co_await RespondForeign(request, writer, type, body->text);
+    co_return;
   } else {
-    answer = co_await Run(services, operation, body->text);
+    answer = co_await Run(services, operation, encoding, body->text);
     *body = GatheredBody();
   }
   ByteBudget::Share share;
@@ -179,11 +184,11 @@ net::awaitable<void> Serve(const DataStreamServices& services, Request& request,
   }
   if (answer) {
     Count(operation, "ok");
-    co_await RespondAws(writer, AwsService::kDataStreams, std::move(*answer));
+    co_await RespondAws(writer, AwsService::kDataStreams, std::move(*answer), encoding);
   } else {
     AwsError error = ToAws(std::move(answer).error(), AwsService::kDataStreams);
     Count(operation, error.type);
-    co_await RespondAws(writer, AwsService::kDataStreams, std::move(error));
+    co_await RespondAws(writer, AwsService::kDataStreams, std::move(error), encoding);
   }
 }
 

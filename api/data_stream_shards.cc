@@ -124,24 +124,24 @@ AwsResult<Listing> ReadListing(const DataStreamServices& services, AwsInput& inp
 
 }  // namespace
 
-void WriteShard(wire::JsonWriter& json, const ShardDescription& shard) {
-  json.BeginObject();
-  json.Key("ShardId").String(shard.id.ToString());
-  if (shard.parent) json.Key("ParentShardId").String(shard.parent->ToString());
-  if (shard.adjacent_parent) json.Key("AdjacentParentShardId").String(shard.adjacent_parent->ToString());
-  json.Key("HashKeyRange").BeginObject();
-  json.Key("StartingHashKey").String(shard.hash_keys.starting.ToString());
-  json.Key("EndingHashKey").String(shard.hash_keys.ending.ToString()).EndObject();
-  json.Key("SequenceNumberRange").BeginObject();
-  json.Key("StartingSequenceNumber").String(shard.starting_sequence_number.ToString());
+void WriteShard(AwsOutput& output, const ShardDescription& shard) {
+  output.BeginObject();
+  output.Key("ShardId").String(shard.id.ToString());
+  if (shard.parent) output.Key("ParentShardId").String(shard.parent->ToString());
+  if (shard.adjacent_parent) output.Key("AdjacentParentShardId").String(shard.adjacent_parent->ToString());
+  output.Key("HashKeyRange").BeginObject();
+  output.Key("StartingHashKey").String(shard.hash_keys.starting.ToString());
+  output.Key("EndingHashKey").String(shard.hash_keys.ending.ToString()).EndObject();
+  output.Key("SequenceNumberRange").BeginObject();
+  output.Key("StartingSequenceNumber").String(shard.starting_sequence_number.ToString());
   if (shard.ending_sequence_number) {
-    json.Key("EndingSequenceNumber").String(shard.ending_sequence_number->ToString());
+    output.Key("EndingSequenceNumber").String(shard.ending_sequence_number->ToString());
   }
-  json.EndObject().EndObject();
+  output.EndObject().EndObject();
 }
 
-AwsAnswer ListShards(const DataStreamServices& services, const boost::json::object& request) {
-  AwsInput input(request);
+AwsAnswer ListShards(const DataStreamServices& services, const DataStreamRequest& request) {
+  AwsInput input(request.members);
   const auto limit = input.Integer("MaxResults", {.min = 1, .max = 10'000});
   std::optional<Timestamp> created;
   MILLRACE_ASSIGN_OR_RETURN(Listing listing, ReadListing(services, input, created));
@@ -154,8 +154,8 @@ AwsAnswer ListShards(const DataStreamServices& services, const boost::json::obje
   const Timestamp trim =
       std::max(services.clock.Now() - stream->description.retention, stream->description.created);
   const auto page = static_cast<std::size_t>(std::min(limit.value_or(kPageMax), kPageMax));
-  wire::JsonWriter json(1024);
-  json.BeginObject().Key("Shards").BeginArray();
+  AwsOutput output(request.encoding, 1024);
+  output.BeginObject().Key("Shards").BeginArray();
   std::size_t count = 0;
   bool more = false;
   for (const ShardDescription& shard : stream->description.shards) {
@@ -164,14 +164,14 @@ AwsAnswer ListShards(const DataStreamServices& services, const boost::json::obje
       more = true;
       break;
     }
-    WriteShard(json, shard);
+    WriteShard(output, shard);
     listing.after = shard.id;
     ++count;
   }
-  json.EndArray();
-  if (more) json.Key("NextToken").String(Seal(services, listing, stream->description.created));
-  json.EndObject();
-  return std::move(json).Take();
+  output.EndArray();
+  if (more) output.Key("NextToken").String(Seal(services, listing, stream->description.created));
+  output.EndObject();
+  return std::move(output).Take();
 }
 
 }  // namespace millrace::api

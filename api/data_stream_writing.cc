@@ -75,8 +75,8 @@ AwsError PutError(const DataStreamServices& services, const std::string& stream,
 
 }  // namespace
 
-AwsResult<PutRequest> ReadPutRecord(const DataStreamServices& services, const boost::json::object& request) {
-  AwsInput input(request);
+AwsResult<PutRequest> ReadPutRecord(const DataStreamServices& services, const DataStreamRequest& request) {
+  AwsInput input(request.members);
   const auto stream = ReadDataStreamName(input);
   const auto ordering = input.String("SequenceNumberForOrdering", {.pattern = kAwsSequenceNumberPattern});
   const bool dry_run = input.Bool("DryRun").value_or(false);
@@ -96,8 +96,8 @@ AwsResult<PutRequest> ReadPutRecord(const DataStreamServices& services, const bo
   return put;
 }
 
-AwsResult<PutRequest> ReadPutRecords(const DataStreamServices& services, const boost::json::object& request) {
-  AwsInput input(request);
+AwsResult<PutRequest> ReadPutRecords(const DataStreamServices& services, const DataStreamRequest& request) {
+  AwsInput input(request.members);
   const auto stream = ReadDataStreamName(input);
   const bool dry_run = input.Bool("DryRun").value_or(false);
   const DataStreamSettings settings = stream ? services.catalog.SettingsOf(*stream) : DataStreamSettings();
@@ -123,28 +123,28 @@ AwsResult<PutRequest> ReadPutRecords(const DataStreamServices& services, const b
   return put;
 }
 
-AwsAnswer AnswerPutRecord(const DataStreamServices& services, const std::string& stream,
+AwsAnswer AnswerPutRecord(const DataStreamServices& services, const std::string& stream, AwsEncoding encoding,
                           PutReceipts receipts) {
   const auto& receipt = receipts.front();
   if (!receipt) return PutError(services, stream, receipt.error());
-  wire::JsonWriter json;
-  json.BeginObject();
-  json.Key("ShardId").String(receipt->shard.ToString());
-  json.Key("SequenceNumber").String(receipt->sequence_number.ToString());
-  json.EndObject();
-  return std::move(json).Take();
+  AwsOutput output(encoding);
+  output.BeginObject();
+  output.Key("ShardId").String(receipt->shard.ToString());
+  output.Key("SequenceNumber").String(receipt->sequence_number.ToString());
+  output.EndObject();
+  return std::move(output).Take();
 }
 
 AwsAnswer AnswerPutRecords(const DataStreamServices& services, const std::string& stream,
-                           PutReceipts receipts) {
+                           AwsEncoding encoding, PutReceipts receipts) {
   std::int64_t failed = 0;
-  wire::JsonWriter json(receipts.size() * 160 + 64);
-  json.BeginObject().Key("Records").BeginArray();
+  AwsOutput output(encoding, receipts.size() * 160 + 64);
+  output.BeginObject().Key("Records").BeginArray();
   for (const auto& receipt : receipts) {
-    json.BeginObject();
+    output.BeginObject();
     if (receipt) {
-      json.Key("SequenceNumber").String(receipt->sequence_number.ToString());
-      json.Key("ShardId").String(receipt->shard.ToString());
+      output.Key("SequenceNumber").String(receipt->sequence_number.ToString());
+      output.Key("ShardId").String(receipt->shard.ToString());
     } else {
       // A stream that is not there is no matter of single records.
       if (receipt.error().code == ErrorCode::kNotFound) return NoDataStream(services, stream);
@@ -154,13 +154,13 @@ AwsAnswer AnswerPutRecords(const DataStreamServices& services, const std::string
       }
       const AwsError error = PutError(services, stream, receipt.error());
       const bool throttled = error.type == kThrottled;
-      json.Key("ErrorCode").String(throttled ? kThrottled : "InternalFailure");
-      json.Key("ErrorMessage").String(throttled ? error.message : "Internal Service Failure");
+      output.Key("ErrorCode").String(throttled ? kThrottled : "InternalFailure");
+      output.Key("ErrorMessage").String(throttled ? error.message : "Internal Service Failure");
     }
-    json.EndObject();
+    output.EndObject();
   }
-  json.EndArray().Key("FailedRecordCount").Integer(failed).EndObject();
-  return std::move(json).Take();
+  output.EndArray().Key("FailedRecordCount").Integer(failed).EndObject();
+  return std::move(output).Take();
 }
 
 }  // namespace millrace::api

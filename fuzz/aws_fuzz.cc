@@ -1,7 +1,6 @@
 // What a client of the Kinesis protocols sends: a request's body for any operation, a shard iterator or
 // token, and, as GetMedia meets it, a document that a producer stored. Any bytes give a bounded JSON answer
 // or an error of the service with a short UTF-8 text; a token that this server did not seal is never taken.
-#include <boost/json/parse.hpp>
 #include <memory>
 #include <string>
 
@@ -12,7 +11,7 @@
 #include "api/data_stream_operations.h"
 #include "api/media_chunk.h"
 #include "api/shard_iterator.h"
-#include "api/target.h"
+#include "base/text.h"
 #include "fuzz/fuzz_target.h"
 #include "parser/parse_fragment.h"
 #include "tests/fragments/memory_log.h"
@@ -49,27 +48,27 @@ void CheckError(api::AwsError error) {
   FUZZ_CHECK(!error.type.empty() && error.type.size() < 64, error.type);
   FUZZ_CHECK(error.status >= 400 && error.status <= 599, std::to_string(error.status));
   FUZZ_CHECK(error.message.size() <= 16 * 1024, error.message.substr(0, 200));
-  FUZZ_CHECK(api::IsUtf8(error.message), error.message);
+  FUZZ_CHECK(IsUtf8(error.message), error.message);
 }
 
-void CheckAnswer(api::AwsAnswer answer) {
+void CheckAnswer(api::AwsAnswer answer, api::AwsEncoding encoding) {
   if (!answer) return CheckError(std::move(answer).error());
   if (answer->empty()) return;
-  boost::system::error_code ec;
-  FUZZ_CHECK(boost::json::parse(*answer, ec).is_object() && !ec, *answer);
+  const auto again = api::ParseAwsObject(*answer, encoding);
+  FUZZ_CHECK(again, *answer);
 }
 
 // Those that do not wait for a log; an answer needs no more of one than that it exists.
-void RunOperation(World& world, std::size_t which, std::string_view body) {
-  auto parsed = api::ParseAwsObject(body);
+void RunOperation(World& world, std::size_t which, api::AwsEncoding encoding, std::string_view body) {
+  auto parsed = api::ParseAwsObject(body, encoding);
   if (!parsed) return CheckError(std::move(parsed).error());
-  const auto& request = parsed->get_object();
+  const api::DataStreamRequest request{parsed->get_object(), encoding};
   const DataStreamServices services = world.services();
   static constexpr api::DataStreamOperation kOperations[] = {
       api::CreateDataStream, api::DescribeDataStream, api::SummarizeDataStream, api::ListDataStreams,
       api::ListShards,       api::GetShardIterator,   api::GetRecords};
   constexpr std::size_t kCount = std::size(kOperations);
-  if (which < kCount) return CheckAnswer(kOperations[which](services, request));
+  if (which < kCount) return CheckAnswer(kOperations[which](services, request), encoding);
   auto put = which == kCount ? api::ReadPutRecord(services, request) : api::ReadPutRecords(services, request);
   if (!put) return CheckError(std::move(put).error());
   FUZZ_CHECK(!put->records.empty() && put->records.size() <= 500, "the number of records");
@@ -136,6 +135,9 @@ std::vector<Seed> Seeds() {
           R"("49594189147623985939251953501666965394405037144469929986"})"),
       seed("records", 6, R"({"ShardIterator":"AAAAAAAAAAE=","Limit":10})"),
       seed("put", 7, R"({"StreamName":"s","PartitionKey":"k","Data":"Zm9v","ExplicitHashKey":"12"})"),
+      {"put-cbor", {0,   0x87, 0xBF, 0x6A, 'S', 't', 'r',  'e',  'a', 'm',  'N', 'a',  'm', 'e', 0x61,
+                    's', 0x6C, 'P',  'a',  'r', 't', 'i',  't',  'i', 'o',  'n', 'K',  'e', 'y', 0x61,
+                    'k', 0x64, 'D',  'a',  't', 'a', 0x5F, 0x41, 1,   0x41, 2,   0xFF, 0xFF}},
       seed("puts", 8, R"({"StreamName":"s","Records":[{"PartitionKey":"k","Data":"Zm9v"},{"Data":""}]})"),
       {"token", {1, 'A', 'A', 'A', 'A', 'A', 'A', 'A', 'A', 'A', 'A', 'E', '='}},
       {"document", {2,    9,    0x1A, 0x45, 0xDF, 0xA3, 0x80, 0x18, 0x53, 0x80, 0x67, 0xFF, 0x16, 0x54, 0xAE,
@@ -159,7 +161,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   } else {
     World world;
     const auto which = choices.Take<std::uint8_t>();
-    RunOperation(world, which % 9, AsText(choices.rest()));
+    const auto encoding = which & 0x80 ? api::AwsEncoding::kCbor : api::AwsEncoding::kJson;
+    RunOperation(world, (which & 0x7F) % 9, encoding, AsText(choices.rest()));
   }
   return 0;
 }

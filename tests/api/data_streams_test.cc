@@ -5,6 +5,7 @@
 #include "tests/api/aws_server.h"
 #include "tests/wait.h"
 #include "wire/base64.h"
+#include "wire/cbor.h"
 
 namespace millrace::api::testing {
 namespace {
@@ -442,13 +443,20 @@ TEST_F(DataStreamsTest, WhatIsNoRequestOfTheProtocolIsAnsweredAsTheServiceDoes) 
       {json + "X-Amz-Target: Kinesis_20131202.\r\n", "{}", 400, R"({"__type":"UnknownOperationException"})"},
       {json + "X-Amz-Target: DynamoDB_20120810.ListStreams\r\n", "{}", 400, "UnknownOperationException"},
       {json + "X-Amz-Target: ListStreams\r\n", "{}", 400, "UnknownOperationException"},
+      {json, "{", 400, "SerializationException"},
+      {json + "X-Amz-Target: Kinesis_20131202.Nothing\r\n", "[]", 400,
+       R"({"__type":"SerializationException"})"},
       {"Content-Type: application/json\r\n" + target, "{}", 404,
        R"({"Output":{"__type":"com.amazon.coral.service#UnknownOperationException"},"Version":"1.0"})"},
+      {"Content-Type: application/json\r\n" + target, "[]", 400,
+       R"({"Output":{"__type":"com.amazon.coral.service#SerializationException"},"Version":"1.0"})"},
+      {"Content-Type: application/json\r\n", "{", 400,
+       R"({"Output":{"__type":"com.amazon.coral.service#SerializationException"},"Version":"1.0"})"},
       {"Content-Type: text/plain\r\n" + target, "{}", 404, "<UnknownOperationException/>\n"},
       {target, "{}", 404, "<UnknownOperationException/>\n"},
       {"Content-Type: text/plain\r\n", "{}", 403,
        "Unable to determine service/operation name to be authorized"},
-      {"", "", 403, "<AccessDeniedException>"},
+      {"", "{}", 403, "<AccessDeniedException>"},
   };
   for (const Case& one : cases) {
     const RawAnswer answer = Send("/", one.headers, one.body);
@@ -457,6 +465,136 @@ TEST_F(DataStreamsTest, WhatIsNoRequestOfTheProtocolIsAnsweredAsTheServiceDoes) 
     EXPECT_EQ(answer.Header("x-amzn-RequestId").size(), 36U);
   }
   EXPECT_EQ(Send("/", json + target + "Origin: http://evil.example\r\n", "{}").status, 403);
+}
+
+// As hex, so that what fails can be read.
+std::string Hex(std::string_view bytes) {
+  std::string hex;
+  for (const char c : bytes) {
+    char two[3];
+    std::snprintf(two, sizeof(two), "%02x", static_cast<unsigned char>(c));
+    hex += two;
+  }
+  return hex;
+}
+
+TEST_F(DataStreamsTest, CborIsReadAndAnsweredInCbor) {
+  const std::string type = "Content-Type: application/x-amz-cbor-1.1\r\n";
+  const auto call = [&](const std::string& operation, const wire::CborWriter& body) {
+    return Send("/", type + "X-Amz-Target: Kinesis_20131202." + operation + "\r\n",
+                wire::CborWriter(body).Take());
+  };
+  const auto read = [](const RawAnswer& answer) {
+    EXPECT_EQ(answer.Header("Content-Type"), "application/x-amz-cbor-1.1");
+    auto value = wire::DecodeCbor(AsBytes(answer.body), 16);
+    EXPECT_TRUE(value) << Hex(answer.body);
+    return value ? std::move(*value) : boost::json::value();
+  };
+  wire::CborWriter create;
+  create.BeginObject().Key("StreamName").String("s").Key("ShardCount").Integer(1).EndObject();
+  const auto created = call("CreateStream", create);
+  EXPECT_EQ(created.status, 200);
+  EXPECT_EQ(created.body, "");
+
+  // Every byte there is, as it is; the key is not base64 either.
+  Bytes data(256);
+  for (std::size_t i = 0; i < data.size(); ++i) data[i] = static_cast<std::uint8_t>(i);
+  wire::CborWriter put;
+  put.BeginObject()
+      .Key("StreamName")
+      .String("s")
+      .Key("PartitionKey")
+      .String("k")
+      .Key("Data")
+      .Blob(data)
+      .EndObject();
+  const auto receipt = read(call("PutRecord", put));
+  EXPECT_EQ(receipt.at("ShardId"), "shardId-000000000000");
+  clock_.Advance(std::chrono::seconds(1));
+  wire::CborWriter puts;
+  puts.BeginObject().Key("StreamName").String("s").Key("Records").BeginArray();
+  puts.BeginObject().Key("PartitionKey").String("k").Key("Data").Blob({}).EndObject();
+  puts.EndArray().EndObject();
+  EXPECT_EQ(read(call("PutRecords", puts)).at("FailedRecordCount"), 0);
+
+  // Times are milliseconds, both ways.
+  wire::CborWriter from;
+  from.BeginObject().Key("StreamName").String("s").Key("ShardId").String("0");
+  from.Key("ShardIteratorType").String("AT_TIMESTAMP").Key("Timestamp").Time(kNow).EndObject();
+  const auto iterator = read(call("GetShardIterator", from));
+  wire::CborWriter get;
+  get.BeginObject().Key("ShardIterator").String(iterator.at("ShardIterator").as_string().c_str()).EndObject();
+  const auto raw = call("GetRecords", get);
+  const auto records = read(raw).at("Records").as_array();
+  ASSERT_EQ(records.size(), 2U);
+  const auto& text = records[0].at("Data").as_string();
+  const auto bytes = wire::CborBytesOf({text.data(), text.size()});
+  ASSERT_TRUE(bytes);
+  EXPECT_EQ(Bytes(bytes->begin(), bytes->end()), data);
+  EXPECT_EQ(records[0].at("ApproximateArrivalTimestamp").as_double(), 1'795'240'800.0);
+  EXPECT_THAT(Hex(raw.body), HasSubstr("c11b000001a1fcb0af00")) << "an integer number of milliseconds";
+  from = wire::CborWriter();
+  from.BeginObject().Key("StreamName").String("s").Key("ShardId").String("0").Key("ShardIteratorType");
+  from.String("AT_TIMESTAMP").Key("Timestamp").Time(kNow + std::chrono::milliseconds(1)).EndObject();
+  const auto later = read(call("GetShardIterator", from));
+  get = wire::CborWriter();
+  get.BeginObject().Key("ShardIterator").String(later.at("ShardIterator").as_string().c_str()).EndObject();
+  EXPECT_EQ(read(call("GetRecords", get)).at("Records").as_array().size(), 1U);
+}
+
+TEST_F(DataStreamsTest, BadCborIsRefusedInCbor) {
+  Create("s");
+  const auto send = [&](const std::string& operation, const std::string& body) {
+    const auto answer =
+        Send("/",
+             "Content-Type: application/x-amz-cbor-1.1; x=y\r\nX-Amz-Target: Kinesis_20131202." + operation +
+                 "\r\n",
+             body);
+    EXPECT_EQ(answer.status, 400);
+    EXPECT_EQ(answer.Header("Content-Type"), "application/x-amz-cbor-1.1");
+    auto value = wire::DecodeCbor(AsBytes(answer.body), 16);
+    EXPECT_TRUE(value) << Hex(answer.body);
+    std::string text(value->at("__type").as_string().c_str());
+    EXPECT_EQ(answer.Header("x-amzn-ErrorType"), text);
+    for (const char* member : {"message", "Message"}) {
+      if (const auto* message = value->as_object().if_contains(member)) {
+        text += std::string(" ") + member + ": " + message->as_string().c_str();
+      }
+    }
+    return text;
+  };
+  wire::CborWriter blob;
+  blob.BeginObject().Key("StreamName").Blob(Bytes{0xFF, 'x'}).EndObject();
+  const std::string bytes_for_text = std::move(blob).Take();
+  wire::CborWriter nowhere;
+  nowhere.BeginObject().Key("StreamName").String("nowhere").EndObject();
+  const std::string no_stream = std::move(nowhere).Take();
+  EXPECT_EQ(send("DescribeStream", ""), "SerializationException");
+  EXPECT_EQ(send("Nothing", ""), "UnknownOperationException");
+  EXPECT_EQ(send("Nothing", "\xA0"), "UnknownOperationException");
+  EXPECT_EQ(send("DescribeStream", "\x80"), "SerializationException") << "no map";
+  EXPECT_THAT(send("DescribeStream", "{}"),
+              StartsWith("SerializationException Message: The body cannot be read."));
+  EXPECT_THAT(send("DescribeStream", "\xBF"), StartsWith("SerializationException"));
+  EXPECT_THAT(send("DescribeStream", std::string(1'000'000, '\x81')), StartsWith("SerializationException"));
+  EXPECT_EQ(
+      send("DescribeStream", bytes_for_text),
+      "SerializationException Message: class java.nio.HeapByteBuffer can not be converted to an String");
+  EXPECT_EQ(send("DescribeStream", no_stream),
+            "ResourceNotFoundException message: Stream nowhere under account 000000000000 not found.");
+  // What has no body, and no type that says JSON.
+  const auto empty = Send("/", "", "");
+  EXPECT_EQ(empty.status, 400);
+  EXPECT_EQ(empty.Header("Content-Type"), "application/x-amz-cbor-1.1");
+  EXPECT_THAT(empty.body, HasSubstr("UnknownOperationException"));
+}
+
+TEST_F(DataStreamsTest, AFewBytesOfCborDoNotBecomeManyOfMemory) {
+  const auto answer =
+      Send("/", "Content-Type: application/x-amz-cbor-1.1\r\nX-Amz-Target: Kinesis_20131202.PutRecords\r\n",
+           "\x9F" + std::string(8'000'000, '\0') + "\xFF");
+  EXPECT_THAT(answer.body, HasSubstr("too many values"));
+  WaitForBudget();
 }
 
 TEST_F(DataStreamsTest, AFewBytesOfTextDoNotBecomeManyOfMemory) {
