@@ -7,6 +7,7 @@ Both are measured by what the kernel charged the process (user + system time) ov
 flow, one after the other, with the simulator running for both.
 
     benchmarks/cameras.py [--cameras 20 --cameras 100] [--seconds 60] [--json FILE]
+    benchmarks/cameras.py --cameras 50 --memory 30       memory of the server alone, minute by minute, for 30 minutes
 """
 import argparse
 import json
@@ -42,12 +43,7 @@ def sample(pid, seconds):
     before, started = cpu_seconds(pid), time.monotonic()
     time.sleep(seconds)
     cpu = (cpu_seconds(pid) - before) / (time.monotonic() - started)
-    return {
-        "cpu_cores": round(cpu, 4),
-        "pss_mib": round(status_value(pid, "smaps_rollup", "Pss") / 1024, 1),
-        "private_mib": round(status_value(pid, "smaps_rollup", "Private_Dirty") / 1024, 1),
-        "threads": status_value(pid, "status", "Threads"),
-    }
+    return {"cpu_cores": round(cpu, 4), **memory(pid)}
 
 
 def read_ready(process, marker, seconds=300):
@@ -103,7 +99,24 @@ def wait_for(what, condition, seconds=300):
     sys.exit(f"gave up waiting: {what}")
 
 
-def measure_millrace(prefix, count, seconds, port):
+def memory(pid):
+    return {"pss_mib": round(status_value(pid, "smaps_rollup", "Pss") / 1024, 1),
+            "private_mib": round(status_value(pid, "smaps_rollup", "Private_Dirty") / 1024, 1),
+            "threads": status_value(pid, "status", "Threads"),
+            "descriptors": len(os.listdir(f"/proc/{pid}/fd"))}
+
+
+def minute_by_minute(pid, minutes):
+    """Memory at the start and after each minute."""
+    samples = [memory(pid)]
+    for _ in range(minutes):
+        time.sleep(60)
+        samples.append(memory(pid))
+    return samples
+
+
+def measure_millrace(prefix, count, port, measure):
+    """`measure` gets the server's process id while all cameras record; its answer is part of ours."""
     data_dir = tempfile.mkdtemp(prefix="millrace-bench-", dir=ROOT / "build")
     endpoint = f"http://127.0.0.1:{port}"
     process = subprocess.Popen([BUILD / "millrace", "serve", "--data-dir", data_dir, "--listen", f"127.0.0.1:{port}"],
@@ -119,8 +132,9 @@ def measure_millrace(prefix, count, seconds, port):
 
         wait_for("all cameras recording", lambda: len(recording()) == count)
         time.sleep(5)
-        frames_before = sum(c["frames"] for c in call(endpoint, "GET", "/v1/cameras")["cameras"])
-        result = sample(process.pid, seconds)
+        frames_before, started = sum(c["frames"] for c in call(endpoint, "GET", "/v1/cameras")["cameras"]), time.monotonic()
+        result = measure(process.pid)
+        seconds = time.monotonic() - started
         frames = sum(c["frames"] for c in call(endpoint, "GET", "/v1/cameras")["cameras"]) - frames_before
         return {"flowing": len(recording()), "frames_per_second_camera": round(frames / seconds / count, 2), **result}
     finally:
@@ -134,21 +148,30 @@ def main():
     parser.add_argument("--seconds", type=int, default=30)
     parser.add_argument("--port", type=int, default=14567)
     parser.add_argument("--audio", action="store_true")
+    parser.add_argument("--memory", type=int, metavar="MINUTES", help="only the server's memory, minute by minute")
+    parser.add_argument("--size", default="1920x1080")
+    parser.add_argument("--bitrate", type=int, default=4000, help="kbit/s")
     parser.add_argument("--json")
     arguments = parser.parse_args()
 
+    width, height = arguments.size.split("x")
     results = []
     for count in arguments.cameras or [20, 100]:
-        options = ["--cameras", str(count), "--port", "0", "--width", "1920", "--height", "1080", "--fps", "25",
-                   "--gop", "50", "--bitrate", "4000", "--cache", str(ROOT / "build" / "bench-clip-1080p25")]
+        clip = ROOT / "build" / f"bench-clip-{height}p25-{arguments.bitrate}"
+        options = ["--cameras", str(count), "--port", "0", "--width", width, "--height", height, "--fps", "25",
+                   "--gop", "50", "--bitrate", str(arguments.bitrate), "--cache", str(clip)]
         if not arguments.audio:
             options.append("--no-audio")
         simulator = subprocess.Popen([BUILD / "samples" / "camera-sim", *options], stdin=subprocess.PIPE,
                                      stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         try:
             prefix = read_ready(simulator, "camera-sim ready")[2]
+            if arguments.memory:
+                results.append({"cameras": count, **measure_millrace(
+                    prefix, count, arguments.port, lambda pid: {"minutes": minute_by_minute(pid, arguments.memory)})})
+                continue
             floor = measure_floor(prefix, count, arguments.seconds)
-            ours = measure_millrace(prefix, count, arguments.seconds, arguments.port)
+            ours = measure_millrace(prefix, count, arguments.port, lambda pid: sample(pid, arguments.seconds))
         finally:
             finish(simulator)
         results.append({
@@ -157,6 +180,19 @@ def main():
             "memory_above_floor_mib_per_camera": round((ours["pss_mib"] - floor["pss_mib"]) / count, 2),
         })
 
+    if arguments.memory:
+        for r in results:
+            print(f"{r['cameras']} cameras, {r['frames_per_second_camera']} frames/s each")
+            print(f"{'minute':>7} {'MiB':>7} {'private':>8} {'threads':>8} {'descriptors':>12}")
+            for minute, one in enumerate(r["minutes"]):
+                print(f"{minute:>7} {one['pss_mib']:>7.1f} {one['private_mib']:>8.1f} {one['threads']:>8} {one['descriptors']:>12}")
+    else:
+        print_table(results)
+    if arguments.json:
+        pathlib.Path(arguments.json).write_text(json.dumps(results, indent=1) + "\n")
+
+
+def print_table(results):
     print(f"{'cameras':>8} {'floor CPU':>10} {'CPU':>7} {'ratio':>6} {'floor MiB':>10} {'MiB':>7} {'MiB/camera above':>17} "
           f"{'threads':>8} {'fps':>6}")
     for r in results:
@@ -164,8 +200,6 @@ def main():
               f"{r['floor']['pss_mib']:>10.1f} {r['millrace']['pss_mib']:>7.1f} "
               f"{r['memory_above_floor_mib_per_camera']:>17.2f} {r['millrace']['threads']:>8} "
               f"{r['millrace']['frames_per_second_camera']:>6}")
-    if arguments.json:
-        pathlib.Path(arguments.json).write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":
