@@ -3,83 +3,41 @@
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/beast/core/string.hpp>
-#include <boost/beast/http/error.hpp>
-#include <boost/beast/http/fields.hpp>
-#include <boost/beast/http/message.hpp>
-#include <boost/beast/http/parser.hpp>
 #include <cstring>
-#include <optional>
 
-#include "api/error_response.h"
-#include "api/http1_response.h"
+#include "api/protocol_session.h"
 #include "api/transport.h"
 #include "base/log.h"
 
 namespace millrace::api {
 namespace {
 
-namespace http = boost::beast::http;
 using boost::system::error_code;
 using net::ip::tcp;
 using TimePoint = Transport::TimePoint;
 
-// A Beast body that hands on whatever was parsed since it was last emptied; never more than one buffer's
-// worth.
-struct PieceBody {
-  using value_type = Bytes;
-  class reader {
-   public:
-    template <bool isRequest, class Fields>
-    reader(http::header<isRequest, Fields>&, value_type& body) : body_(body) {}
-    void init(const boost::optional<std::uint64_t>&, error_code& ec) { ec = {}; }
-    template <class ConstBufferSequence>
-    std::size_t put(const ConstBufferSequence& buffers, error_code& ec) {
-      ec = {};
-      std::size_t size = 0;
-      for (auto it = net::buffer_sequence_begin(buffers); it != net::buffer_sequence_end(buffers); ++it) {
-        net::const_buffer buffer = *it;
-        const auto* data = static_cast<const std::uint8_t*>(buffer.data());
-        body_.insert(body_.end(), data, data + buffer.size());
-        size += buffer.size();
-      }
-      return size;
-    }
-    void finish(error_code& ec) { ec = {}; }
-
-   private:
-    value_type& body_;
-  };
-};
-
-using Parser = http::request_parser<PieceBody>;
-
-// What is wrong with a request's head: the status to answer with before the connection is closed.
-struct Refusal {
-  int status = 400;
-  Error error;
-};
-
-Refusal Malformed(std::string message) {
-  return {400, Error{ErrorCode::kInvalidArgument, std::move(message)}};
-}
-
-class Http1Connection final : public Connection, public std::enable_shared_from_this<Http1Connection> {
+class ServedConnection final : public Connection, public std::enable_shared_from_this<ServedConnection> {
  public:
-  Http1Connection(tcp::socket socket, const Dispatcher& dispatcher, const ConnectionLimits& limits)
+  ServedConnection(tcp::socket socket, const Dispatcher& dispatcher, const ConnectionLimits& limits)
       : executor_(socket.get_executor()), dispatcher_(dispatcher), limits_(limits) {
     error_code ec;
     auto endpoint = socket.remote_endpoint(ec);
     if (!ec) peer_ = endpoint.address().to_string() + ":" + std::to_string(endpoint.port());
     socket.set_option(tcp::no_delay(true), ec);
     transport_ = MakeTcpTransport(std::move(socket));
-    buffer_.resize(limits_.header_bytes_max);
   }
 
   net::awaitable<void> Run() {
-    bool reuse = true;
-    while (reuse && !draining_) reuse = co_await ServeOne();
-    transport_->Close();
+    Bytes received;
+    auto http_2 = co_await ReceivePreface(received);
+    if (!http_2) {
+      transport_->Close();
+      co_return;
+    }
+    SessionContext context{executor_, *transport_, dispatcher_, limits_, peer_, false};
+    session_ = *http_2 ? MakeHttp2Session(std::move(context)) : MakeHttp1Session(std::move(context));
+    if (draining_) session_->Drain();
+    co_await session_->Run(std::move(received));
   }
 
   const net::any_io_executor& executor() const { return executor_; }
@@ -87,260 +45,47 @@ class Http1Connection final : public Connection, public std::enable_shared_from_
   void Drain() override {
     net::post(executor_, [self = shared_from_this()] {
       self->draining_ = true;
-      if (self->idle_) self->transport_->CancelRead();
+      if (self->session_) {
+        self->session_->Drain();
+      } else {
+        self->transport_->CancelRead();
+      }
     });
   }
 
   void Abort() override {
     net::post(executor_, [self = shared_from_this()] {
       self->draining_ = true;
+      if (self->session_) self->session_->Drain();
       self->transport_->Close();
     });
   }
 
  private:
-  // A request's body, parsed out of the connection's bytes. Tells a peer that waits for it to go ahead.
-  class Body final : public BodySource {
-   public:
-    Body(Http1Connection& connection, Http1ResponseWriter& writer, bool expects_continue)
-        : connection_(connection), writer_(writer), continue_due_(expects_continue) {}
-
-    net::awaitable<Result<Bytes>> Read(std::optional<TimePoint> until) override {
-      if (failure_) co_return *failure_;
-      if (continue_due_ && !connection_.parser_->is_done()) {
-        continue_due_ = false;
-        auto written = co_await writer_.WriteContinue();
-        if (!written) co_return std::move(written).error();
-      }
-      auto piece = co_await connection_.ReadBodyPiece(until);
-      if (!piece) failure_ = piece.error();
-      co_return piece;
-    }
-
-    // The peer waits for a go-ahead that it will not get, or the bytes are of no use any more.
-    bool broken() const { return failure_.has_value() || (continue_due_ && !connection_.parser_->is_done()); }
-
-   private:
-    Http1Connection& connection_;
-    Http1ResponseWriter& writer_;
-    bool continue_due_;
-    std::optional<Error> failure_;
-  };
-
   TimePoint After(Duration duration) const {
     return std::chrono::steady_clock::now() +
            std::chrono::duration_cast<std::chrono::steady_clock::duration>(duration);
   }
 
-  std::span<const std::uint8_t> Pending() const { return {buffer_.data() + begin_, end_ - begin_}; }
-
-  // More bytes behind those that wait. False: the peer sends no more. REQUIRES: the buffer is not full of
-  // waiting bytes.
-  net::awaitable<Result<bool>> Fill(TimePoint until) {
-    if (begin_ > 0) {
-      std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
-      end_ -= begin_;
-      begin_ = 0;
+  // Reads until it is known whether the peer speaks HTTP/2; an error: the connection is over before its first
+  // byte. A preface that breaks off is HTTP/1.1's to complain about.
+  net::awaitable<Result<bool>> ReceivePreface(Bytes& received) {
+    received.resize(limits_.header_bytes_max);
+    std::size_t size = 0;
+    TimePoint until = After(limits_.idle_timeout);
+    bool http_2 = true;
+    while (http_2 && size < kHttp2Preface.size()) {
+      if (draining_ && size == 0) co_return Error{ErrorCode::kCancelled, "the server stops"};
+      auto more = co_await transport_->ReadSome(std::span(received).subspan(size), until);
+      if (size == 0) until = After(limits_.header_timeout);
+      if (!more && size == 0) co_return std::move(more).error();
+      if (!more || *more == 0) http_2 = false;
+      if (more) size += *more;
+      const std::size_t known = std::min(size, kHttp2Preface.size());
+      http_2 = http_2 && std::memcmp(received.data(), kHttp2Preface.data(), known) == 0;
     }
-    auto size = co_await transport_->ReadSome(std::span(buffer_).subspan(end_), until);
-    if (!size) co_return std::move(size).error();
-    end_ += *size;
-    co_return *size > 0;
-  }
-
-  bool BufferFull() const { return end_ - begin_ == buffer_.size(); }
-
-  // Parses the head that comes next. False without a refusal: the connection is over (or was idle too long).
-  net::awaitable<bool> ReadHead(std::optional<Refusal>& refusal) {
-    // A CRLF or two before a request are forgiven (RFC 9112 section 2.2).
-    int newlines = 0;
-    for (;;) {
-      while (begin_ < end_ && newlines < 4 && (buffer_[begin_] == '\r' || buffer_[begin_] == '\n')) {
-        ++begin_;
-        ++newlines;
-      }
-      if (begin_ < end_) break;
-      if (draining_) co_return false;
-      idle_ = true;
-      auto more = co_await Fill(After(limits_.idle_timeout));
-      idle_ = false;
-      if (!more || !*more) co_return false;
-    }
-    TimePoint until = After(limits_.header_timeout);
-    parser_.emplace();
-    body_begun_ = false;
-    parser_->header_limit(static_cast<std::uint32_t>(limits_.header_bytes_max));
-    parser_->body_limit(boost::none);
-    std::size_t head_bytes = 0;
-    for (;;) {
-      error_code ec;
-      auto pending = Pending();
-      std::size_t parsed = parser_->put(net::buffer(pending.data(), pending.size()), ec);
-      begin_ += parsed;
-      head_bytes += parsed;
-      if (head_bytes > limits_.header_bytes_max)
-        ec = http::error::header_limit;  // Beast limits lines, not their sum
-      if (parser_->is_header_done() && !ec) co_return true;
-      if (ec && ec != http::error::need_more) {
-        refusal = ToRefusal(ec);
-        co_return false;
-      }
-      if (BufferFull()) {
-        refusal = ToRefusal(http::error::header_limit);
-        co_return false;
-      }
-      auto more = co_await Fill(until);
-      if (more && *more) continue;
-      if (more) {
-        refusal = Malformed("the connection ended in the middle of a request's headers");
-      } else if (more.error().code == ErrorCode::kDeadlineExceeded) {
-        refusal = Refusal{
-            408, Error{ErrorCode::kDeadlineExceeded, "the request's headers took too long to arrive"}};
-      }
-      co_return false;
-    }
-  }
-
-  Refusal ToRefusal(const error_code& ec) const {
-    if (ec == http::error::header_limit || ec == http::error::buffer_overflow) {
-      if (parser_->get().target().empty()) return TargetTooLong();
-      return {431,
-              Error{ErrorCode::kResourceExhausted, "the request's headers are larger than " +
-                                                       std::to_string(limits_.header_bytes_max) + " bytes"}};
-    }
-    if (ec == http::error::bad_version) {
-      return Malformed("malformed HTTP request: its first line must end in HTTP/1.1 or HTTP/1.0 and CRLF");
-    }
-    return Malformed("malformed HTTP request: " + ec.message());
-  }
-
-  Refusal TargetTooLong() const {
-    return {414,
-            Error{ErrorCode::kResourceExhausted, "the request target is longer than " +
-                                                     std::to_string(limits_.target_bytes_max) + " bytes"}};
-  }
-
-  // Fills `request` from the parsed head. What Beast lets pass and two readers could understand differently
-  // is refused.
-  std::optional<Refusal> Convert(Request& request) const {
-    const auto& message = parser_->get();
-    request.peer = peer_;
-    request.version = message.version() >= 11 ? HttpVersion::kHttp1_1 : HttpVersion::kHttp1_0;
-    request.method = std::string(message.method_string());
-    for (const auto& field : message)
-      request.headers.Add(std::string(field.name_string()), std::string(field.value()));
-    if (message.target().size() > limits_.target_bytes_max) return TargetTooLong();
-    auto target = ParseTarget({message.target().data(), message.target().size()});
-    if (!target) return Refusal{400, std::move(target).error()};
-    request.target = std::move(*target);
-    if (request.headers.Count("Content-Length") > 1)
-      return Malformed("Content-Length is given more than once");
-    if (auto coding = request.headers.Find("Transfer-Encoding")) {
-      if (message.version() < 11) return Malformed("HTTP/1.0 has no Transfer-Encoding");
-      if (!EqualsIgnoreCase(*coding, "chunked"))
-        return Malformed("Transfer-Encoding must be 'chunked' or left out");
-    }
-    if (auto expect = request.headers.Find("Expect"); expect && !EqualsIgnoreCase(*expect, "100-continue")) {
-      return Refusal{417, Error{ErrorCode::kUnsupported, "of Expect only '100-continue' is known"}};
-    }
-    if (auto length = parser_->content_length()) request.content_length = *length;
-    return std::nullopt;
-  }
-
-  // The next bytes of the request's body; empty: it is over.
-  net::awaitable<Result<Bytes>> ReadBodyPiece(std::optional<TimePoint> until) {
-    for (;;) {
-      if (parser_->is_done()) co_return Bytes();
-      error_code ec;
-      // Beast 1.81 asserts on less of a first chunk than the shortest body has, "0" and two ends of line
-      // (mended in its pull request 2861).
-      constexpr std::size_t kChunkedBytesMin = 5;
-      const bool parse =
-          begin_ < end_ && (body_begun_ || !parser_->chunked() || end_ - begin_ >= kChunkedBytesMin);
-      if (parse) {
-        auto pending = Pending();
-        const std::size_t taken = parser_->put(net::buffer(pending.data(), pending.size()), ec);
-        begin_ += taken;
-        body_begun_ = body_begun_ || taken > 0;
-        if (ec && ec != http::error::need_more) {
-          co_return Error{ErrorCode::kInvalidArgument, "malformed request body: " + ec.message()};
-        }
-      }
-      Bytes& parsed = parser_->get().body();
-      if (!parsed.empty()) {
-        Bytes piece = std::move(parsed);
-        parsed = Bytes();
-        co_return piece;
-      }
-      if (parser_->is_done()) continue;
-      if (parse && begin_ < end_ && !ec)
-        continue;  // a step of the chunked coding was taken: there may be more
-      if (BufferFull())
-        co_return Error{ErrorCode::kInvalidArgument, "malformed request body: a chunk's head is too long"};
-      TimePoint idle = After(limits_.read_timeout);
-      auto more = co_await Fill(until ? std::min(*until, idle) : idle);
-      if (!more) co_return std::move(more).error();
-      if (!*more)
-        co_return Error{ErrorCode::kUnavailable, "the connection ended in the middle of the request's body"};
-    }
-  }
-
-  // One request and its answer. False: the connection is over.
-  net::awaitable<bool> ServeOne() {
-    std::optional<Refusal> refusal;
-    bool parsed = co_await ReadHead(refusal);
-    if (!parsed && !refusal) co_return false;
-
-    Request request;
-    if (parsed) refusal = Convert(request);
-    Http1ResponseWriter::Options options;
-    options.head_request = request.method == "HEAD";
-    options.http_1_1 = !parsed || parser_->get().version() >= 11;
-    options.keep_alive = !refusal && !draining_ && parser_->keep_alive();
-    options.write_timeout = limits_.write_timeout;
-    options.stopping = &draining_;
-    Http1ResponseWriter writer(*transport_, options);
-    if (refusal) {
-      co_await RespondError(writer, std::move(refusal->error), refusal->status);
-      co_await Linger();
-      co_return false;
-    }
-
-    Body body(*this, writer, request.headers.Find("Expect").has_value());
-    request.body = &body;
-    co_await dispatcher_.Handle(request, writer);
-    if (!writer.finished()) co_return false;  // cut off: the peer must see that some is missing
-    bool clean = !body.broken() && co_await SkipBody(body);
-    if (clean && writer.reusable()) co_return true;
-    co_await Linger();
-    co_return false;
-  }
-
-  // Reads what is left of a body that nobody wanted.
-  net::awaitable<bool> SkipBody(Body& body) {
-    TimePoint until = After(limits_.linger_timeout);
-    std::size_t skipped = 0;
-    while (!parser_->is_done()) {
-      auto piece = co_await body.Read(until);
-      if (!piece) co_return false;
-      skipped += piece->size();
-      if (skipped > limits_.unwanted_body_bytes_max) co_return false;
-    }
-    co_return true;
-  }
-
-  // Closing while bytes are unread resets the connection, and the peer may lose the answer: so it is told the
-  // end, and what it still sends is read for a moment.
-  net::awaitable<void> Linger() {
-    transport_->ShutdownWrite();
-    TimePoint until = After(limits_.linger_timeout);
-    std::size_t left = 64 * limits_.unwanted_body_bytes_max;
-    while (left > 0) {
-      begin_ = end_ = 0;
-      auto size = co_await transport_->ReadSome(buffer_, until);
-      if (!size || *size == 0) break;
-      left -= std::min(left, *size);
-    }
+    received.resize(size);
+    co_return http_2;
   }
 
   const net::any_io_executor executor_;
@@ -349,12 +94,7 @@ class Http1Connection final : public Connection, public std::enable_shared_from_
   std::string peer_;
   // Strand only.
   std::unique_ptr<Transport> transport_;
-  Bytes buffer_;  // bytes [begin_, end_) were received and are not parsed yet
-  std::size_t begin_ = 0;
-  std::size_t end_ = 0;
-  std::optional<Parser> parser_;  // of the request that is served
-  bool body_begun_ = false;       // some of its body was parsed
-  bool idle_ = false;             // waiting for the first byte of a request
+  std::unique_ptr<ProtocolSession> session_;  // null until the protocol is known
   bool draining_ = false;
 };
 
@@ -362,9 +102,9 @@ class Http1Connection final : public Connection, public std::enable_shared_from_
 
 std::shared_ptr<Connection> StartConnection(tcp::socket socket, const Dispatcher& dispatcher,
                                             const ConnectionLimits& limits, std::function<void()> on_closed) {
-  auto connection = std::make_shared<Http1Connection>(std::move(socket), dispatcher, limits);
+  auto connection = std::make_shared<ServedConnection>(std::move(socket), dispatcher, limits);
   auto executor = connection->executor();
-  auto run = [](std::shared_ptr<Http1Connection> self) -> net::awaitable<void> { co_await self->Run(); };
+  auto run = [](std::shared_ptr<ServedConnection> self) -> net::awaitable<void> { co_await self->Run(); };
   net::co_spawn(executor, run(connection),
                 [connection, on_closed = std::move(on_closed)](std::exception_ptr failure) {
                   if (failure) {

@@ -1,4 +1,5 @@
-// One HTTP/1.1 connection: reads requests, one after the other, has them answered, and keeps to the limits.
+// One connection of a client: finds out which protocol it speaks (HTTP/1.1, or HTTP/2 by its preface), has
+// its requests answered, and keeps to the limits.
 //
 // Malformed input is answered with a 4xx and closes the connection; a peer that is too slow gets a 408, or is
 // cut off. A body that a handler did not want is read and thrown away up to a limit, else the connection is
@@ -27,6 +28,11 @@ struct ConnectionLimits {
   Duration write_timeout = std::chrono::seconds(30);  // the peer takes nothing
   Duration linger_timeout =
       std::chrono::seconds(2);  // after a last answer: lets the peer read it before the close
+
+  // HTTP/2 only.
+  std::uint32_t streams_max = 128;                      // requests at a time
+  std::uint32_t stream_window_bytes = 256 * 1024;       // of a body that nobody reads
+  std::uint32_t connection_window_bytes = 1024 * 1024;  // of all such bodies
 };
 
 class Connection {

@@ -125,9 +125,17 @@ class TcpTransport final : public Transport {
 
   void CancelRead() override { read_guard_.Cancel(); }
 
-  void ShutdownWrite() override {
+  net::awaitable<void> Shutdown(TimePoint until, std::size_t discard_bytes_max) override {
     boost::system::error_code ignored;
     socket_.shutdown(tcp::socket::shutdown_send, ignored);
+    Bytes discarded(std::min<std::size_t>(discard_bytes_max, 4096));
+    std::size_t left = discard_bytes_max;
+    while (left > 0 && std::chrono::steady_clock::now() < until) {
+      auto size = co_await ReadSome(discarded, until);
+      if (!size || *size == 0) break;
+      left -= std::min(left, *size);
+    }
+    Close();
   }
 
   bool PeerClosed() override {

@@ -1,4 +1,5 @@
-// A connection's bytes both ways, with a deadline on every wait. TCP now; TLS is another implementation.
+// A connection's bytes both ways, with a deadline on every wait: over TCP here, over TLS in
+// api/tls_transport.h.
 //
 // Threads: on the connection's strand only. One read and one write may be under way at the same time.
 // Errors:  kUnavailable (the peer is gone), kDeadlineExceeded, kCancelled (CancelRead, Close).
@@ -31,11 +32,14 @@ class Transport {
                                                      Duration stall_max) = 0;
   // Ends a ReadSome that is under way.
   virtual void CancelRead() = 0;
-  // Tells the peer that nothing more comes; reading goes on.
-  virtual void ShutdownWrite() = 0;
+  // Tells the peer that nothing more comes, throws away what it still sends (closing while bytes are unread
+  // resets the connection, and the peer may lose what it was sent) until it closes too, `until`, or
+  // `discard_bytes_max`; then closes. REQUIRES: no read and no write is under way.
+  virtual boost::asio::awaitable<void> Shutdown(TimePoint until, std::size_t discard_bytes_max) = 0;
   // Whether the peer has closed its side, or the connection is broken: found out without waiting.
   virtual bool PeerClosed() = 0;
-  // Ends everything at once; with unread input the peer sees a reset.
+  // Ends everything at once, so that an answer that is not finished is seen as such; with unread input the
+  // peer sees a reset.
   virtual void Close() = 0;
 };
 

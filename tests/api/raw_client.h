@@ -111,6 +111,15 @@ class RawClient {
     return chunk;
   }
 
+  // The next `size` bytes, or what there is of them before the peer closes or falls silent.
+  std::string Take(std::size_t size) {
+    while (buffer_.size() < size && Fill()) {
+    }
+    std::string taken = buffer_.substr(0, size);
+    buffer_.erase(0, size);
+    return taken;
+  }
+
   // Whether the peer says something, or closes, within that time.
   bool Answers(std::chrono::milliseconds within) {
     pollfd wait{fd_, POLLIN, 0};
