@@ -13,7 +13,7 @@ namespace millrace::storage {
 namespace {
 
 constexpr std::string_view kMagic = "MRbackup";
-constexpr std::uint32_t kBackupVersion = 1;
+constexpr std::uint32_t kBackupVersion = 2;  // the newest; 1 where no stream is encrypted
 constexpr std::size_t kHeaderBytes = 8 + 4 + 8 + 8 + 8 + 8 + 4 + 4;
 
 struct Opened {
@@ -70,7 +70,10 @@ Bytes EncodeBackup(const ControlState& state, StoreId store, Timestamp created, 
   const Bytes rows = EncodeChange(change);
   Bytes backup;
   AppendRaw(backup, AsBytes(kMagic));
-  AppendBigEndian(backup, kBackupVersion);
+  const bool encrypted = std::any_of(state.streams().begin(), state.streams().end(), [](const auto& stream) {
+    return stream.second->encryption && !stream.second->deleting;
+  });
+  AppendBigEndian(backup, encrypted ? kBackupVersion : 1u);
   AppendBigEndian(backup, store);
   AppendBigEndian(backup, static_cast<std::uint64_t>(created.ns));
   AppendBigEndian(backup, last_counter);

@@ -9,7 +9,9 @@
 #include "storage/control_recovery.h"
 #include "storage/control_state.h"
 #include "storage/data_directory.h"
+#include "storage/data_keys.h"
 #include "storage/index.h"
+#include "storage/record_cipher.h"
 #include "storage/recovery.h"
 #include "storage/segment_walker.h"
 
@@ -18,14 +20,27 @@ namespace {
 
 class Checker {
  public:
-  Checker(FileSystem& files, DataDirectory directory, Timestamp now, CheckReport& report)
-      : files_(files), directory_(std::move(directory)), now_(now), report_(report) {}
+  Checker(FileSystem& files, DataDirectory directory, Timestamp now,
+          std::shared_ptr<const MasterKeys> master_keys, CheckReport& report)
+      : files_(files),
+        directory_(std::move(directory)),
+        now_(now),
+        with_keys_(master_keys != nullptr),
+        keys_(std::move(master_keys), directory_.store),
+        report_(report) {}
 
   void Run() {
     auto segments = ListSegments(files_, directory_, &strangers_);
     if (!segments) return Problem(segments.error().message);
     for (const std::string& name : strangers_) Note("log/" + name + " is not a segment");
     if (!ReadControl(*segments)) return;
+    if (with_keys_) {
+      if (auto loaded = keys_.Load(state_); loaded) {
+        report_.opened = true;
+      } else {
+        Problem(loaded.error().message);
+      }
+    }
     OpenIndex();
     if (index_) {
       if (auto marked = CheckControlMarkers(control_, *index_); !marked) Problem(marked.error().message);
@@ -41,6 +56,10 @@ class Checker {
     }
     for (const auto& [id, row] : state_.segments()) CheckSegment(id, row, *segments);
     JudgeTornTails();
+    if (report_.encrypted_records > 0 && !with_keys_) {
+      Note(std::to_string(report_.encrypted_records) +
+           " records are encrypted: without the master key only their checksums were checked");
+    }
     if (index_) CheckIndex();
   }
 
@@ -225,7 +244,9 @@ class Checker {
       MILLRACE_ASSIGN_OR_RETURN(bool zeros, DataIsPunched(file, entry));
       Problem(at() + (zeros ? ": its data is gone" : ": its data does not match its checksum"));
     }
+    if (!dead && valid) MILLRACE_RETURN_IF_ERROR(CheckSeal(file, entry, *stream, at()));
     if (!dead) {
+      if (entry.header.sealed) ++report_.encrypted_records;
       ++report_.records;
       report_.data_bytes += entry.header.data_bytes;
     }
@@ -240,6 +261,36 @@ class Checker {
       MILLRACE_ASSIGN_OR_RETURN(bool whole, index_->HasAttributeRows(entry.header.stream, expected));
       if (!whole) Problem(at() + ": the index does not find it by all its attributes");
     }
+    return {};
+  }
+
+  // Whether the record is sealed as its counter says, and, with the keys, whether it opens. Memory: its data.
+  Result<void> CheckSeal(File& file, const WalkedEntry& entry, const StreamState& stream,
+                         const std::string& at) {
+    const EntryHeader& header = entry.header;
+    const auto key = std::find_if(stream.data_keys.begin(), stream.data_keys.end(),
+                                  [&](const auto& one) { return one.second.Covers(header.counter); });
+    if (!header.sealed) {
+      if (key != stream.data_keys.end()) Problem(at + ": it is not encrypted, and its stream was");
+      return {};
+    }
+    const RecordSeal seal = ParseSeal(entry.seal);
+    if (key == stream.data_keys.end() || key->first != seal.data_key) {
+      Problem(at + ": it is sealed with data key " + std::to_string(seal.data_key) +
+              ", which is not the one of this record");
+      return {};
+    }
+    if (!report_.opened) return {};
+    Bytes data(static_cast<std::size_t>(header.data_bytes));
+    MILLRACE_ASSIGN_OR_RETURN(auto got, file.ReadAt(entry.data_offset(), data));
+    data.resize(got);
+    const RecordIdentity identity{header.stream,   header.shard,   header.shard_created_s,
+                                  header.counter,  header.arrival, AsBytes(entry.partition_key),
+                                  entry.attributes};
+    if (auto opened = opener_.Open(identity, seal, data); !opened) {
+      Problem(at + ": " + opened.error().message);
+    }
+    OPENSSL_cleanse(data.data(), data.size());
     return {};
   }
 
@@ -335,6 +386,9 @@ class Checker {
   FileSystem& files_;
   const DataDirectory directory_;
   const Timestamp now_;
+  const bool with_keys_;
+  DataKeys keys_;
+  RecordOpener opener_{keys_};
   CheckReport& report_;
   ControlState state_;
   FoundControl control_;
@@ -357,11 +411,16 @@ std::string CheckReport::ToString() const {
   text += std::to_string(segments) + " segments, " + std::to_string(records) + " records with " +
           std::to_string(data_bytes) + " bytes; " + std::to_string(gone_records) +
           " expired or deleted ones\n";
+  if (encrypted_records > 0) {
+    text += std::to_string(encrypted_records) + " of the records are encrypted" +
+            (opened ? ", and were opened" : "") + "\n";
+  }
   text += ok() ? "no damage found\n" : std::to_string(problem_count) + " problems found\n";
   return text;
 }
 
-CheckReport CheckDataDirectory(const std::string& path, FileSystem& files, const Clock& clock) {
+CheckReport CheckDataDirectory(const std::string& path, FileSystem& files, const Clock& clock,
+                               std::shared_ptr<const MasterKeys> master_keys) {
   CheckReport report;
   auto directory = DataDirectory::OpenForLooking(files, path);
   if (!directory) {
@@ -369,7 +428,7 @@ CheckReport CheckDataDirectory(const std::string& path, FileSystem& files, const
     report.problems.push_back(directory.error().message);
     return report;
   }
-  Checker(files, std::move(*directory), clock.Now(), report).Run();
+  Checker(files, std::move(*directory), clock.Now(), std::move(master_keys), report).Run();
   return report;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "storage/crc32c.h"
+#include "storage/stream_encryption.h"
 
 namespace millrace::storage {
 namespace {
@@ -54,6 +55,7 @@ CommitWriter::CommitWriter(Engine& engine, WriterStart start, std::function<void
       on_stream_changed_(std::move(on_stream_changed)),
       control_(std::move(start.control)),
       lanes_(std::move(start.lanes)),
+      sealer_(engine.keys),
       last_counter_(start.last_counter),
       durable_counter_(start.last_counter),
       thread_([this] { Run(); }) {}
@@ -69,12 +71,12 @@ CommitWriter::~CommitWriter() {
   if (!Failure()) std::ignore = MarkSeals();
 }
 
-CommitWriter::PreparedRecord CommitWriter::Prepare(PutRecord record, std::uint64_t& bytes) {
+CommitWriter::PreparedRecord CommitWriter::Prepare(PutRecord record, bool sealed, std::uint64_t& bytes) {
   PreparedRecord prepared;
   prepared.refused = Refusal(record);
   if (!prepared.refused) {
     // Here, so that it is done by many threads side by side and not by the one that writes.
-    prepared.data_crc = Crc32c(record.data.span());
+    if (!sealed) prepared.data_crc = Crc32c(record.data.span());
     prepared.hash_key = record.explicit_hash_key.value_or(HashKey{});
     if (!record.explicit_hash_key) prepared.hash_key = HashKey::FromPartitionKey(record.partition_key);
     AppendAttributes(prepared.attributes, record.attributes);
@@ -84,13 +86,20 @@ CommitWriter::PreparedRecord CommitWriter::Prepare(PutRecord record, std::uint64
   return prepared;
 }
 
+bool CommitWriter::IsSealed(const std::string& stream) const {
+  const std::shared_lock lock(engine_.mutex);
+  const StreamState* state = std::as_const(engine_.state).FindStream(stream);
+  return state != nullptr && state->encryption;
+}
+
 void CommitWriter::Put(const std::string& stream, std::vector<PutRecord> records, PutDone done) {
   PutJob job;
   job.stream = stream;
   job.since = std::chrono::steady_clock::now();
   job.done = std::move(done);
   job.records.reserve(records.size());
-  for (PutRecord& record : records) job.records.push_back(Prepare(std::move(record), job.bytes));
+  const bool sealed = IsSealed(stream);
+  for (PutRecord& record : records) job.records.push_back(Prepare(std::move(record), sealed, job.bytes));
   std::uint64_t bytes = job.bytes;
   Enqueue(std::move(job), bytes);
 }
@@ -123,6 +132,8 @@ bool CommitWriter::Enqueue(Job job, std::uint64_t bytes) {
     metadata->done.set_value(refusal);
   } else if (auto* change = std::get_if<ChangeJob>(&job)) {
     change->done.set_value(refusal);
+  } else if (auto* renew = std::get_if<RenewJob>(&job)) {
+    renew->done.set_value(refusal);
   } else if (auto* seal = std::get_if<SealJob>(&job)) {
     seal->done.set_value(refusal);
   }
@@ -139,6 +150,13 @@ Result<void> CommitWriter::Change(Plan plan) {
 Result<std::uint64_t> CommitWriter::PutMetadata(const std::string& key, std::optional<Bytes> value,
                                                 std::optional<std::uint64_t> expected_version) {
   MetadataJob job{key, std::move(value), expected_version, {}};
+  auto done = job.done.get_future();
+  Enqueue(std::move(job), 0);
+  return done.get();
+}
+
+Result<void> CommitWriter::RenewControl() {
+  RenewJob job;
   auto done = job.done.get_future();
   Enqueue(std::move(job), 0);
   return done.get();
@@ -202,6 +220,8 @@ void CommitWriter::Run() {
         auto done = RunChange(change->plan);
         for (StreamId stream : std::exchange(touched_streams_, {})) on_stream_changed_(stream);
         change->done.set_value(std::move(done));
+      } else if (auto* renew = std::get_if<RenewJob>(&job)) {
+        renew->done.set_value(Failure() ? Result<void>(*Failure()) : SnapshotControl());
       } else {
         auto& seal = std::get<SealJob>(job);
         seal.done.set_value(SealLanes(seal.all));
@@ -255,16 +275,19 @@ Result<void> CommitWriter::CommitRound(std::vector<PutJob>& jobs, Round& round,
 
   Result<void> placed;
   Timestamp now = engine_.Now();
+  std::set<std::string> streams;
+  for (const PutJob& job : jobs) streams.insert(job.stream);
+  MILLRACE_RETURN_IF_ERROR(RotateDataKeys(streams, now));
   for (std::size_t j = 0; j < jobs.size() && placed; ++j) {
-    StreamState* stream = engine_.state.FindStream(jobs[j].stream);
+    auto stream = StreamFor(jobs[j].stream);
     for (std::size_t r = 0; r < jobs[j].records.size() && placed; ++r) {
       PreparedRecord& record = jobs[j].records[r];
       if (record.refused) continue;
-      if (stream == nullptr) {
-        results[j][r] = NoSuchStream(jobs[j].stream);
+      if (!stream) {
+        results[j][r] = stream.error();
         continue;
       }
-      results[j][r] = PlaceRecord(*stream, record, EntryKind::kRecord, now, round);
+      results[j][r] = PlaceRecord(**stream, record, EntryKind::kRecord, now, round);
       if (!results[j][r]) placed = results[j][r].error();
     }
   }
@@ -294,6 +317,36 @@ Result<void> CommitWriter::CheckReady(std::uint64_t bytes) {
   return {};
 }
 
+Result<StreamState*> CommitWriter::StreamFor(const std::string& name) {
+  StreamState* stream = engine_.state.FindStream(name);
+  if (stream == nullptr) return NoSuchStream(name);
+  const auto* key = stream->CurrentKey();
+  if (stream->encryption && (key == nullptr || !engine_.keys.Has(stream->id, key->first))) {
+    return Error{ErrorCode::kFailedPrecondition,
+                 "stream '" + name + "' is encrypted, and its data key cannot be opened here"};
+  }
+  return stream;
+}
+
+Result<void> CommitWriter::RotateDataKeys(const std::set<std::string>& streams, Timestamp now) {
+  for (const std::string& name : streams) {
+    const StreamState* stream = engine_.state.FindStream(name);
+    if (stream == nullptr || !stream->encryption || engine_.keys.masters() == nullptr) continue;
+    if (const auto* key = stream->CurrentKey()) {
+      const auto usage = sealer_.UsageOf(stream->id, key->first);
+      const auto& age_max = engine_.options.data_key_age_max;
+      const bool due = usage.records >= engine_.options.data_key_records_max ||
+                       usage.bytes >= kDataKeyBytesMax || (age_max && now - key->second.created > *age_max);
+      if (!due) continue;
+    }
+    MILLRACE_ASSIGN_OR_RETURN(const auto change, PlanNextDataKey(engine_, *stream, last_counter_, now));
+    MILLRACE_RETURN_IF_ERROR(SnapshotControlIfLarge());  // before anything is pending
+    MILLRACE_RETURN_IF_ERROR(AppendControl({change}));
+    MILLRACE_RETURN_IF_ERROR(Apply(change));
+  }
+  return {};
+}
+
 Result<PutReceipt> CommitWriter::PlaceRecord(StreamState& stream, PreparedRecord& record, EntryKind kind,
                                              Timestamp now, Round& round) {
   Duration retention = stream.RetentionOf(stream.RuleOf(record.record.partition_key));
@@ -306,25 +359,39 @@ Result<PutReceipt> CommitWriter::PlaceRecord(StreamState& stream, PreparedRecord
   header.counter = NextCounter(now);
   header.arrival = now;
   header.shard_created_s = shard.starting_sequence_number.fields().shard_created_s;
-  header.data_crc = record.data_crc;
+  SharedBytes data = std::move(record.record.data);
+  Bytes seal;
+  if (const auto* key = stream.CurrentKey()) {
+    MILLRACE_ASSIGN_OR_RETURN(auto sealed,
+                              sealer_.Seal({stream.id, shard.id, header.shard_created_s, header.counter, now,
+                                            AsBytes(record.record.partition_key), record.attributes},
+                                           key->first, data));
+    AppendSeal(seal, sealed.seal);
+    data = std::move(sealed.data);
+    header.data_crc = Crc32c(data.span());
+  } else {
+    header.data_crc = record.data_crc ? *record.data_crc : Crc32c(data.span());
+  }
 
   Placed placed;
   placed.stream = stream.id;
   placed.indexed.shard = shard.id;
   placed.indexed.counter = header.counter;
   placed.indexed.segment = lane->appender->segment();
-  placed.indexed.data_bytes = record.record.data.size();
-  placed.indexed.data_crc = record.data_crc;
+  placed.indexed.data_bytes = data.size();
+  placed.indexed.data_crc = header.data_crc;
+  placed.indexed.sealed = !seal.empty();
   placed.indexed.arrival = now;
-  round.data_bytes += record.record.data.size();
+  round.data_bytes += data.size();
   placed.indexed.entry_offset = lane->appender->AddEntry(header, AsBytes(record.record.partition_key),
-                                                         record.attributes, std::move(record.record.data));
+                                                         record.attributes, std::move(data), seal);
   placed.indexed.partition_key = std::move(record.record.partition_key);
   placed.indexed.attributes = std::move(record.attributes);
   round.lanes.insert(lane);
   round.tips[{stream.id, shard.id}] = header.counter;
   round.placed.push_back(std::move(placed));
-  return PutReceipt{shard.id, MakeSequenceNumber(header.shard_created_s, shard.id, header.counter), now};
+  return PutReceipt{shard.id, MakeSequenceNumber(header.shard_created_s, shard.id, header.counter), now,
+                    !seal.empty()};
 }
 
 Result<void> CommitWriter::WriteLanes(const Round& round, Result<void> placed) {

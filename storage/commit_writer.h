@@ -25,6 +25,7 @@
 
 #include "storage/commit_batch.h"
 #include "storage/engine.h"
+#include "storage/record_cipher.h"
 #include "storage/segment_appender.h"
 #include "storage/task_thread.h"
 
@@ -70,6 +71,8 @@ class CommitWriter {
   void Put(const std::string& stream, std::vector<PutRecord> records, PutDone done);
   // Makes the planned change durable, then applies it; waits. An empty change is nothing to do.
   Result<void> Change(Plan plan);
+  // Writes the state to a new control segment, durably; the old one goes. Waits.
+  Result<void> RenewControl();
   // value none: removes. Gives the new version, 0 for a removal (of nothing, too).
   Result<std::uint64_t> PutMetadata(const std::string& key, std::optional<Bytes> value,
                                     std::optional<std::uint64_t> expected_version);
@@ -90,7 +93,7 @@ class CommitWriter {
     PutRecord record;
     Bytes attributes;
     HashKey hash_key;
-    std::uint32_t data_crc = 0;
+    std::optional<std::uint32_t> data_crc;  // none: it is to be sealed, and has one only then
     std::optional<Error> refused;
   };
   struct PutJob {
@@ -117,11 +120,14 @@ class CommitWriter {
     Plan plan;
     std::promise<Result<void>> done;
   };
+  struct RenewJob {
+    std::promise<Result<void>> done;
+  };
   struct SealJob {
     bool all = false;
     std::promise<Result<void>> done;
   };
-  using Job = std::variant<PutJob, BatchJob, MetadataJob, ChangeJob, SealJob>;
+  using Job = std::variant<PutJob, BatchJob, MetadataJob, ChangeJob, RenewJob, SealJob>;
   // One record on its way: what the index gets and what the caller is told.
   struct Placed {
     StreamId stream;
@@ -135,7 +141,9 @@ class CommitWriter {
     std::uint64_t data_bytes = 0;
   };
 
-  static PreparedRecord Prepare(PutRecord record, std::uint64_t& bytes);
+  // `sealed`: as far as can be known here.
+  static PreparedRecord Prepare(PutRecord record, bool sealed, std::uint64_t& bytes);
+  bool IsSealed(const std::string& stream) const;
   void Run();
   bool Enqueue(Job job, std::uint64_t bytes);
   void CommitPuts(std::vector<PutJob> jobs);
@@ -154,6 +162,11 @@ class CommitWriter {
   // Of lanes that were written and synced.
   Result<void> TakeBackLanes(const Round& round);
   IndexBatch ToIndexBatch(const Round& round) const;
+  // Before anything is placed. Errors: kNotFound, kFailedPrecondition (its data key is not here); of the
+  // stream alone.
+  Result<StreamState*> StreamFor(const std::string& name);
+  // New data keys for encrypted streams that have none, or whose key has sealed enough or is old enough.
+  Result<void> RotateDataKeys(const std::set<std::string>& streams, Timestamp now);
   void CountFailure(const Error& error, std::size_t records);
   void RaiseTips(const Round& round);  // REQUIRES: engine_.mutex is held
   void CommitMetadata(std::vector<MetadataJob> jobs);
@@ -166,6 +179,7 @@ class CommitWriter {
   Result<void> WriteControl(const std::vector<ControlChange>& changes, std::uint64_t durable_counter);
   Result<void> Apply(const ControlChange& change);
   Result<void> SnapshotControlIfLarge();
+  Result<void> SnapshotControl();
   Result<Lane*> LaneFor(std::uint8_t retention_class, Timestamp now);
   Result<void> OpenLane(std::uint8_t retention_class, Timestamp now);
   Result<void> SealLane(std::uint8_t retention_class);
@@ -182,6 +196,7 @@ class CommitWriter {
   // writer thread only
   std::unique_ptr<SegmentAppender> control_;
   std::map<std::uint8_t, Lane> lanes_;
+  RecordSealer sealer_;
   std::uint64_t last_counter_;
   std::uint64_t durable_counter_;
   std::uint64_t snapshot_bytes_ = 0;  // size of the control segment right after its snapshot

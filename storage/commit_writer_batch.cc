@@ -18,8 +18,9 @@ Result<CommitReceipt> CommitWriter::Commit(CommitBatch batch) {
   }
   job.metadata = std::move(batch.metadata);
   for (StreamRecord& record : batch.records) {
+    const bool sealed = IsSealed(record.stream);
     job.streams.push_back(std::move(record.stream));
-    job.records.push_back(Prepare(std::move(record.record), job.bytes));
+    job.records.push_back(Prepare(std::move(record.record), sealed, job.bytes));
     if (job.records.back().refused) return *job.records.back().refused;
   }
   auto done = job.done.get_future();
@@ -62,12 +63,15 @@ Result<void> CommitWriter::CommitBatchRound(std::vector<BatchJob>& jobs, Round& 
   MILLRACE_RETURN_IF_ERROR(SnapshotControlIfLarge());  // before anything is pending
 
   Timestamp now = engine_.Now();
+  std::set<std::string> streams;
+  for (const BatchJob& job : jobs) streams.insert(job.streams.begin(), job.streams.end());
+  MILLRACE_RETURN_IF_ERROR(RotateDataKeys(streams, now));
   MetadataPlan metadata(engine_.state, engine_.options.metadata_bytes_max);
   Result<void> placed;
   for (BatchJob& job : jobs) {
     auto stays = [&]() -> Result<void> {
       for (const std::string& stream : job.streams) {
-        if (engine_.state.FindStream(stream) == nullptr) return NoSuchStream(stream);
+        if (auto found = StreamFor(stream); !found) return std::move(found).error();
       }
       return {};
     };

@@ -16,7 +16,8 @@ Result<std::unique_ptr<SegmentAppender>> MakeControlSegment(Engine& engine, std:
   MILLRACE_ASSIGN_OR_RETURN(auto file, files.Open(path, OpenMode::kCreate));
   auto make = [&]() -> Result<std::unique_ptr<SegmentAppender>> {
     Bytes head;
-    AppendSegmentHeader(head, {engine.directory.store, segment, SegmentKind::kControl, 0, now});
+    AppendSegmentHeader(head,
+                        {engine.format, engine.directory.store, segment, SegmentKind::kControl, 0, now});
     ByteSpan part(head);
     MILLRACE_RETURN_IF_ERROR(file->WriteAt(0, std::span(&part, 1)));
     auto appender = std::make_unique<SegmentAppender>(std::move(file), engine.directory.store, segment,
@@ -141,14 +142,18 @@ Result<void> CommitWriter::Apply(const ControlChange& change) {
 
 Result<void> CommitWriter::SnapshotControlIfLarge() {
   if (control_->end() < engine_.options.control_bytes || control_->end() < 2 * snapshot_bytes_) return {};
+  auto written = SnapshotControl();
+  if (written || Failure()) return written;
+  // The old one goes on: nothing is lost but tidiness.
+  Log(LogLevel::kWarning, "control snapshot not written", {{"error", written.error().ToString()}});
+  return {};
+}
+
+Result<void> CommitWriter::SnapshotControl() {
   Timestamp now = engine_.Now();
   auto made = MakeControlSegment(engine_, NextCounter(now), durable_counter_, now);
   if (!made && made.error().code == ErrorCode::kUnavailable) return Fail(made.error());
-  if (!made) {
-    // The old one goes on: nothing is lost but tidiness.
-    Log(LogLevel::kWarning, "control snapshot not written", {{"error", made.error().ToString()}});
-    return {};
-  }
+  if (!made) return std::move(made).error();
   SegmentId old = control_->segment();
   control_ = std::move(*made);
   snapshot_bytes_ = control_->end();

@@ -33,7 +33,8 @@ Result<void> CommitWriter::OpenLane(std::uint8_t retention_class, Timestamp now)
   MILLRACE_ASSIGN_OR_RETURN(auto file, engine_.files().Open(path, OpenMode::kCreate));
   auto make = [&]() -> Result<void> {
     Bytes header;
-    AppendSegmentHeader(header, {engine_.directory.store, segment, SegmentKind::kData, retention_class, now});
+    AppendSegmentHeader(
+        header, {engine_.format, engine_.directory.store, segment, SegmentKind::kData, retention_class, now});
     ByteSpan part(header);
     MILLRACE_RETURN_IF_ERROR(file->WriteAt(0, std::span(&part, 1)));
     MILLRACE_RETURN_IF_ERROR(file->Sync());

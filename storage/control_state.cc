@@ -19,6 +19,8 @@ enum RowKind : char {
   kMetadata = 'm',
   kBatches = 'b',
   kEviction = 'e',
+  kEncryption = 'c',
+  kDataKey = 'd',
 };
 
 std::string RowKey(RowKind kind, std::initializer_list<std::uint32_t> ids, std::string_view text = {}) {
@@ -94,6 +96,12 @@ void StreamState::Reroute() {
     if (!shards[i].description.closed) open_.emplace_back(shards[i].description.hash_keys.starting, i);
   }
   std::sort(open_.begin(), open_.end());
+}
+
+const std::pair<const DataKeyId, DataKeyRow>* StreamState::CurrentKey() const {
+  if (!encryption || data_keys.empty()) return nullptr;
+  const auto& newest = *data_keys.rbegin();
+  return newest.second.through == DataKeyRow::kInUse ? &newest : nullptr;
 }
 
 const PartitionRule* StreamState::RuleOf(const std::string& partition_key) const {
@@ -197,6 +205,32 @@ Result<void> ControlState::ApplyRow(const ControlRow& row) {
       stream->partitions[partition_key] = rule;
       return value.AtEnd() ? Result<void>() : malformed();
     }
+    case kEncryption: {
+      StreamState* stream = FindStream(key.Integer<std::uint32_t>());
+      if (!key.AtEnd() || stream == nullptr) return malformed();
+      stream->encryption.reset();
+      if (row.value) stream->encryption = value.Text();
+      return !row.value || value.AtEnd() ? Result<void>() : malformed();
+    }
+    case kDataKey: {
+      StreamState* stream = FindStream(key.Integer<std::uint32_t>());
+      const auto id = key.Integer<std::uint32_t>();
+      if (!key.AtEnd() || stream == nullptr) return malformed();
+      if (!row.value) {
+        stream->data_keys.erase(id);
+        return {};
+      }
+      DataKeyRow data_key;
+      data_key.wrapped.master_id = value.Text();
+      const ByteSpan wrapped = value.Sized();
+      data_key.wrapped.bytes.assign(wrapped.begin(), wrapped.end());
+      data_key.created = ReadTime(value);
+      data_key.after = value.Integer<std::uint64_t>();
+      data_key.through = value.Integer<std::uint64_t>();
+      if (!value.AtEnd() || wrapped.size() != kWrappedKeyBytes) return malformed();
+      stream->data_keys[id] = std::move(data_key);
+      return {};
+    }
     case kSegment: {
       auto id = key.Integer<std::uint32_t>();
       if (!key.AtEnd()) return malformed();
@@ -252,6 +286,15 @@ Result<void> ControlState::Check() const {
       if (rule.retention && *rule.retention < Duration{0}) return wrong(name + " has a negative retention");
     }
     if (stream->deleting) continue;
+    std::uint64_t covered = 0;
+    for (const auto& [key, row] : stream->data_keys) {
+      if (row.after < covered || row.through < row.after)
+        return wrong("the data keys of " + name + " overlap");
+      covered = row.through;
+    }
+    if (stream->encryption && !stream->data_keys.empty() && covered != DataKeyRow::kInUse) {
+      return wrong(name + " is encrypted, and has no data key in use");
+    }
     std::vector<HashKeyRange> open;
     for (const ShardState& shard : stream->shards) {
       if (!shard.description.closed) open.push_back(shard.description.hash_keys);
@@ -280,6 +323,8 @@ ControlChange ControlState::Snapshot() const {
     change.push_back(StreamRow(*stream));
     for (const ShardState& shard : stream->shards) change.push_back(ShardRow(id, shard.description));
     for (const auto& [key, rule] : stream->partitions) change.push_back(PartitionRow(id, key, rule));
+    if (stream->encryption) change.push_back(EncryptionRow(id, stream->encryption));
+    for (const auto& [key, row] : stream->data_keys) change.push_back(DataKeySetRow(id, key, row));
   }
   for (const auto& [id, row] : segments_) change.push_back(SegmentAddedRow(id, row));
   if (eviction.through != 0) change.push_back(EvictionRow(eviction));
@@ -357,6 +402,26 @@ ControlRow RemovePartitionRow(StreamId stream, const std::string& partition_key)
   return {RowKey(kPartition, {stream}, partition_key), std::nullopt};
 }
 
+ControlRow EncryptionRow(StreamId stream, const std::optional<std::string>& key_name) {
+  std::optional<Bytes> value;
+  if (key_name) AppendSized(value.emplace(), *key_name);
+  return {RowKey(kEncryption, {stream}), std::move(value)};
+}
+
+ControlRow DataKeySetRow(StreamId stream, DataKeyId id, const DataKeyRow& row) {
+  Bytes value;
+  AppendSized(value, row.wrapped.master_id);
+  AppendSized(value, row.wrapped.bytes);
+  AppendTime(value, row.created);
+  AppendBigEndian(value, row.after);
+  AppendBigEndian(value, row.through);
+  return {RowKey(kDataKey, {stream, id}), std::move(value)};
+}
+
+ControlRow DataKeyRemovedRow(StreamId stream, DataKeyId id) {
+  return {RowKey(kDataKey, {stream, id}), std::nullopt};
+}
+
 ControlRow SegmentAddedRow(SegmentId segment, const SegmentRow& row) {
   Bytes value{row.retention_class};
   AppendTime(value, row.created);
@@ -388,13 +453,12 @@ ControlRow CommittedBatchesRow(std::uint64_t counter) {
 }
 
 bool SpeaksOfRecords(const ControlRow& row) {
-  return !row.key.empty() && (row.key[0] == kSegment || row.key[0] == kEviction);
+  return !row.key.empty() && (row.key[0] == kSegment || row.key[0] == kEviction || row.key[0] == kDataKey);
 }
 
 std::optional<StreamId> StreamOfRow(const ControlRow& row) {
-  if (row.key.size() < 5 || (row.key[0] != kStream && row.key[0] != kShard && row.key[0] != kPartition)) {
-    return std::nullopt;
-  }
+  constexpr std::string_view kOfStreams{"shpcd"};  // the row kinds above
+  if (row.key.size() < 5 || kOfStreams.find(row.key[0]) == std::string_view::npos) return std::nullopt;
   return ReadBigEndian<std::uint32_t>(AsBytes(row.key).subspan(1));
 }
 

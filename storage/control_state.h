@@ -19,6 +19,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "storage/log_format.h"
+#include "storage/master_keys.h"
 #include "storage/record_log.h"
 
 namespace millrace::storage {
@@ -31,6 +32,19 @@ struct PartitionRule {
   Timestamp trim = kBeginningOfTime;  // what arrived before is gone for ever, whatever the retention becomes
   std::uint64_t purged_through = 0;   // records with a counter up to this are deleted
   bool purge_swept = true;            // and their rows and bytes are gone too
+};
+
+// A data key of a stream, as it lies on the disk. Which records are sealed with it is a matter of their
+// counters alone, so a record that should be sealed and is not, or with another key, is damage.
+struct DataKeyRow {
+  static constexpr std::uint64_t kInUse = std::numeric_limits<std::uint64_t>::max();
+
+  WrappedKey wrapped;
+  Timestamp created;
+  std::uint64_t after = 0;         // records with a counter above this,
+  std::uint64_t through = kInUse;  // and up to this, are sealed with it
+
+  bool Covers(std::uint64_t counter) const { return after < counter && counter <= through; }
 };
 
 struct ShardState {
@@ -48,6 +62,13 @@ struct StreamState {
   std::uint64_t evicted_through = 0;  // as ControlState::eviction says
   std::vector<ShardState> shards;     // by id
   std::unordered_map<std::string, PartitionRule> partitions;
+  // None: new records are not sealed. Else what the master key was called by whoever asked for it.
+  std::optional<std::string> encryption;
+  std::map<DataKeyId, DataKeyRow> data_keys;
+
+  // The key that seals new records. Null where `encryption` is there: it is still to be made (after a
+  // restore), and until then no record may be put.
+  const std::pair<const DataKeyId, DataKeyRow>* CurrentKey() const;
 
   const ShardState* Find(ShardId shard) const;
   ShardState* Find(ShardId shard);
@@ -95,7 +116,8 @@ class ControlState {
   // up.
   Result<void> Apply(const ControlChange& change);
   // What every whole change keeps true: each stream that is not being deleted has open shards that cover the
-  // hash keys without a gap or an overlap, ids lie below the next ones, retentions are not negative. Errors:
+  // hash keys without a gap or an overlap, ids lie below the next ones, retentions are not negative, no
+  // two data keys of a stream cover the same counters, and the newest of an encrypted one is in use. Errors:
   // kCorruption, naming what is wrong.
   Result<void> Check() const;
   // Everything, as a change to an empty state.
@@ -136,6 +158,9 @@ ControlRow ShardRow(StreamId stream, const ShardDescription& shard);
 ControlRow RemoveShardRow(StreamId stream, ShardId shard);
 ControlRow PartitionRow(StreamId stream, const std::string& partition_key, const PartitionRule& rule);
 ControlRow RemovePartitionRow(StreamId stream, const std::string& partition_key);
+ControlRow EncryptionRow(StreamId stream, const std::optional<std::string>& key_name);
+ControlRow DataKeySetRow(StreamId stream, DataKeyId id, const DataKeyRow& row);
+ControlRow DataKeyRemovedRow(StreamId stream, DataKeyId id);
 ControlRow SegmentAddedRow(SegmentId segment, const SegmentRow& row);
 ControlRow SegmentRemovedRow(SegmentId segment);
 ControlRow EvictionRow(const Eviction& eviction);
@@ -143,9 +168,9 @@ ControlRow MetadataSetRow(const std::string& key, const MetadataRow& row);
 ControlRow MetadataRemovedRow(const std::string& key);
 ControlRow CommittedBatchesRow(std::uint64_t counter);
 
-// Of where records lie, or which of them are gone whatever their stream.
+// Of where records lie, what opens them, or which of them are gone whatever their stream.
 bool SpeaksOfRecords(const ControlRow& row);
-// The stream that a row of a stream, shard or partition speaks of.
+// The stream that a row of a stream, its shards, partitions or encryption speaks of.
 std::optional<StreamId> StreamOfRow(const ControlRow& row);
 
 Bytes EncodeChange(const ControlChange& change);

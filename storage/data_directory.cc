@@ -11,13 +11,18 @@ namespace {
 constexpr std::string_view kMarkerName = "MILLRACE";
 constexpr std::string_view kMarkerTitle = "millrace data directory";
 
-std::string MarkerText(StoreId store) {
+std::string MarkerText(StoreId store, std::uint32_t format) {
   std::string hex;
   for (int shift = 60; shift >= 0; shift -= 4) hex.push_back("0123456789abcdef"[(store >> shift) & 15]);
-  return std::string(kMarkerTitle) + "\nformat " + std::to_string(kFormatVersion) + "\nstore " + hex + "\n";
+  return std::string(kMarkerTitle) + "\nformat " + std::to_string(format) + "\nstore " + hex + "\n";
 }
 
-Result<StoreId> ParseMarker(std::string_view text, const std::string& path) {
+struct Marker {
+  StoreId store = 0;
+  std::uint32_t format = 0;
+};
+
+Result<Marker> ParseMarker(std::string_view text, const std::string& path) {
   auto damaged = [&] {
     return Error{ErrorCode::kCorruption, path + "/" + std::string(kMarkerName) +
                                              " is damaged: it does not say a format and a store id"};
@@ -42,7 +47,7 @@ Result<StoreId> ParseMarker(std::string_view text, const std::string& path) {
   StoreId store = 0;
   auto [end, error] = std::from_chars(hex.data(), hex.data() + hex.size(), store, 16);
   if (hex.size() != 16 || error != std::errc{} || end != hex.data() + hex.size()) return damaged();
-  return store;
+  return Marker{store, format};
 }
 
 Result<void> MakeDirectory(FileSystem& files, const std::string& path) {
@@ -51,7 +56,7 @@ Result<void> MakeDirectory(FileSystem& files, const std::string& path) {
   return {};
 }
 
-Result<StoreId> ReadMarker(FileSystem& files, const std::string& path) {
+Result<Marker> ReadMarker(FileSystem& files, const std::string& path) {
   MILLRACE_ASSIGN_OR_RETURN(auto text, ReadWholeFile(files, path + "/" + std::string(kMarkerName), 4096));
   return ParseMarker(AsText(text), path);
 }
@@ -88,11 +93,13 @@ Result<DataDirectory> DataDirectory::Open(FileSystem& files, const std::string& 
   MILLRACE_ASSIGN_OR_RETURN(directory.lock, files.Lock(path + "/LOCK"));
   MILLRACE_ASSIGN_OR_RETURN(marked, files.Exists(path + "/" + std::string(kMarkerName)));
   if (marked) {
-    MILLRACE_ASSIGN_OR_RETURN(directory.store, ReadMarker(files, path));
+    MILLRACE_ASSIGN_OR_RETURN(const Marker marker, ReadMarker(files, path));
+    directory.store = marker.store;
+    directory.format = marker.format;
   } else {
     std::random_device random;
     directory.store = (std::uint64_t{random()} << 32) | random();
-    MILLRACE_RETURN_IF_ERROR(directory.WriteMarker(files));
+    MILLRACE_RETURN_IF_ERROR(directory.WriteMarker(files, directory.format));
   }
   MILLRACE_RETURN_IF_ERROR(MakeDirectory(files, directory.LogPath()));
   MILLRACE_RETURN_IF_ERROR(MakeDirectory(files, directory.IndexPath()));
@@ -100,8 +107,8 @@ Result<DataDirectory> DataDirectory::Open(FileSystem& files, const std::string& 
   return directory;
 }
 
-Result<void> DataDirectory::WriteMarker(FileSystem& files) const {
-  return ReplaceFile(files, path, std::string(kMarkerName), AsBytes(MarkerText(store)));
+Result<void> DataDirectory::WriteMarker(FileSystem& files, std::uint32_t as_format) const {
+  return ReplaceFile(files, path, std::string(kMarkerName), AsBytes(MarkerText(store, as_format)));
 }
 
 Result<DataDirectory> DataDirectory::OpenForLooking(FileSystem& files, const std::string& path) {
@@ -110,7 +117,9 @@ Result<DataDirectory> DataDirectory::OpenForLooking(FileSystem& files, const std
   MILLRACE_ASSIGN_OR_RETURN(bool there, files.Exists(path + "/" + std::string(kMarkerName)));
   if (!there) return Error{ErrorCode::kNotFound, path + " is not a millrace data directory"};
   MILLRACE_ASSIGN_OR_RETURN(directory.lock, files.Lock(path + "/LOCK"));
-  MILLRACE_ASSIGN_OR_RETURN(directory.store, ReadMarker(files, path));
+  MILLRACE_ASSIGN_OR_RETURN(const Marker marker, ReadMarker(files, path));
+  directory.store = marker.store;
+  directory.format = marker.format;
   return directory;
 }
 

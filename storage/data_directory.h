@@ -19,7 +19,8 @@ namespace millrace::storage {
 struct DataDirectory {
   std::string path;
   StoreId store = 0;
-  std::unique_ptr<FileLock> lock;  // held as long as this
+  std::uint32_t format = kFormatPlain;  // as the marker said when it was opened
+  std::unique_ptr<FileLock> lock;       // held as long as this
 
   std::string LogPath() const { return path + "/log"; }
   std::string IndexPath() const { return path + "/index"; }
@@ -29,8 +30,8 @@ struct DataDirectory {
   // Errors: kUnavailable (locked; names the pid), kFailedPrecondition (has files but is no data directory),
   // kUnsupported (newer format), kCorruption (a damaged marker), kIo, kNoSpace.
   static Result<DataDirectory> Open(FileSystem& files, const std::string& path);
-  // The marker file, from `store`.
-  Result<void> WriteMarker(FileSystem& files) const;
+  // The marker file, from `store`; durable.
+  Result<void> WriteMarker(FileSystem& files, std::uint32_t as_format) const;
   // Locks it, and changes nothing else. kNotFound when there is no data directory.
   static Result<DataDirectory> OpenForLooking(FileSystem& files, const std::string& path);
 };

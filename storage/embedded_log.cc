@@ -5,6 +5,7 @@
 
 #include "storage/backup.h"
 #include "storage/reopener.h"
+#include "storage/stream_encryption.h"
 
 namespace millrace::storage {
 namespace {
@@ -96,6 +97,15 @@ StreamDescription Describe(const StreamState& stream) {
   description.created = stream.created;
   description.retention = stream.retention;
   for (const ShardState& shard : stream.shards) description.shards.push_back(shard.description);
+  if (stream.encryption) {
+    StreamEncryption& encryption = description.encryption.emplace();
+    encryption.key_name = *stream.encryption;
+    if (const auto* key = stream.CurrentKey()) {
+      encryption.data_key = key->first;
+      encryption.master_key_id = key->second.wrapped.master_id;
+      encryption.since = key->second.created;
+    }
+  }
   return description;
 }
 
@@ -128,6 +138,9 @@ Result<StreamDescription> EmbeddedLog::CreateStream(const std::string& name, std
   if (shard_count == 0 || shard_count > kShardsMax) {
     return Invalid("a stream has 1 to " + std::to_string(kShardsMax) + " shards at first");
   }
+  Engine& engine = parts->engine;
+  const bool encrypt = engine.options.encrypt_new_stream && engine.options.encrypt_new_stream(name);
+  if (encrypt) MILLRACE_RETURN_IF_ERROR(RaiseFormat(engine));
   auto plan = [&](const CommitWriter::PlanContext& context) -> Result<ControlChange> {
     if (context.state.FindStream(name) != nullptr) {
       return Error{ErrorCode::kAlreadyExists, "stream '" + name + "' exists already"};
@@ -142,6 +155,11 @@ Result<StreamDescription> EmbeddedLog::CreateStream(const std::string& name, std
     for (std::uint32_t i = 0; i < shard_count; ++i) {
       change.push_back(
           ShardRow(stream.id, NewShard(ShardId{i}, InitialRange(i, shard_count), context.now, created_s)));
+    }
+    if (encrypt) {
+      MILLRACE_ASSIGN_OR_RETURN(const auto encryption, PlanEncryption(engine, stream, std::string(),
+                                                                      context.last_counter, context.now));
+      change.insert(change.end(), encryption.begin(), encryption.end());
     }
     return change;
   };
@@ -218,6 +236,30 @@ Result<void> EmbeddedLog::SetPartitionRetention(const std::string& stream, const
   MILLRACE_RETURN_IF_ERROR(parts->writer->Change(plan));
   if (shorter) parts->sweeper->LookEverywhere();
   return {};
+}
+
+Result<void> EmbeddedLog::SetStreamEncryption(const std::string& stream,
+                                              std::optional<std::string> key_name) {
+  MILLRACE_ASSIGN_OR_RETURN(auto parts, reopener_->Use());
+  if (key_name && key_name->size() > kKeyNameBytesMax) {
+    return Invalid("the name of a master key has at most " + std::to_string(kKeyNameBytesMax) + " bytes");
+  }
+  Engine& engine = parts->engine;
+  if (key_name && engine.keys.masters() == nullptr) {
+    return Error{ErrorCode::kFailedPrecondition, "no master key is configured, so nothing can be encrypted"};
+  }
+  if (key_name) MILLRACE_RETURN_IF_ERROR(RaiseFormat(engine));
+  return parts->writer->Change([&](const CommitWriter::PlanContext& context) -> Result<ControlChange> {
+    const StreamState* state = context.state.FindStream(stream);
+    if (state == nullptr) return NoSuchStream(stream);
+    return PlanEncryption(engine, *state, key_name, context.last_counter, context.now);
+  });
+}
+
+std::vector<std::string> EmbeddedLog::MasterKeyIds() {
+  auto parts = reopener_->Use();
+  if (!parts || (*parts)->engine.keys.masters() == nullptr) return {};
+  return (*parts)->engine.keys.masters()->Ids();
 }
 
 Result<std::vector<ShardDescription>> EmbeddedLog::SplitShard(const std::string& stream, ShardId shard,

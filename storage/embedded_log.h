@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -18,6 +19,7 @@
 #include "base/time.h"
 #include "storage/disk_budget.h"
 #include "storage/file_system.h"
+#include "storage/master_keys.h"
 #include "storage/record_log.h"
 #include "storage/task_thread.h"
 
@@ -25,6 +27,8 @@ namespace millrace::storage {
 
 class ReadWaiters;
 class Reopener;
+
+inline constexpr std::uint64_t kDataKeyRecordsMax = std::uint64_t{1} << 30;
 
 struct EmbeddedLogOptions {
   std::string path;                            // of the data directory; made when it is not there
@@ -44,6 +48,14 @@ struct EmbeddedLogOptions {
   // A log that has stopped taking writes is opened again after this, and then at longer and longer intervals,
   // up to 30 s. None: not before somebody opens it.
   std::optional<Duration> reopen_after{};
+  // For encryption at rest. None: a log that holds encrypted records does not open, and nothing is encrypted.
+  std::shared_ptr<const MasterKeys> master_keys{};
+  // Whether a stream of this name is encrypted from its beginning. Null: none is.
+  std::function<bool(const std::string& name)> encrypt_new_stream{};
+  std::optional<Duration> data_key_age_max{};  // a stream gets a new data key after this; none: not by age
+  std::uint64_t data_key_records_max = kDataKeyRecordsMax;  // and after so many records; tests have fewer
+  // For tools that mend: opens without the keys of what is encrypted, which can then be neither read nor put.
+  bool without_keys = false;
   std::size_t index_write_buffer_bytes = 16u << 20;
   std::size_t index_cache_bytes = 64u << 20;
 };
@@ -51,8 +63,9 @@ struct EmbeddedLogOptions {
 class EmbeddedLog final : public RecordLog {
  public:
   // Errors: kUnavailable (another process uses the directory; names its pid), kFailedPrecondition (foreign
-  // directory), kUnsupported (newer format), kCorruption (damage of acknowledged data; `millrace check` says
-  // more), kIo, kNoSpace, kInvalidArgument (options).
+  // directory; a master key is missing), kPermissionDenied (a master key is not the one that the log was
+  // encrypted with; it is as it was), kUnsupported (newer format), kCorruption (damage of acknowledged data;
+  // `millrace check` says more), kIo, kNoSpace, kInvalidArgument (options).
   static Result<std::unique_ptr<EmbeddedLog>> Open(EmbeddedLogOptions options);
   ~EmbeddedLog() override;
 
@@ -64,6 +77,8 @@ class EmbeddedLog final : public RecordLog {
   Result<void> SetRetention(const std::string& stream, Duration retention) override;
   Result<void> SetPartitionRetention(const std::string& stream, const std::string& partition_key,
                                      std::optional<Duration> retention) override;
+  Result<void> SetStreamEncryption(const std::string& stream, std::optional<std::string> key_name) override;
+  std::vector<std::string> MasterKeyIds() override;
   Result<std::vector<ShardDescription>> SplitShard(const std::string& stream, ShardId shard,
                                                    HashKey new_starting_hash_key) override;
   Result<ShardDescription> MergeShards(const std::string& stream, ShardId shard, ShardId adjacent) override;

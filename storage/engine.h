@@ -1,14 +1,17 @@
 // What the parts of the embedded engine share. Internal to storage.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <shared_mutex>
 #include <string>
 
 #include "storage/ballast.h"
 #include "storage/control_state.h"
 #include "storage/data_directory.h"
+#include "storage/data_keys.h"
 #include "storage/disk_monitor.h"
 #include "storage/embedded_log.h"
 #include "storage/index.h"
@@ -22,6 +25,8 @@ struct Engine {
   Engine(EmbeddedLogOptions o, DataDirectory d)
       : options(std::move(o)),
         directory(std::move(d)),
+        format(directory.format),
+        keys(options.master_keys, directory.store),
         segments(*options.files, directory),
         ballast(*options.files, BallastPath(directory.path), BallastBytes(options.reserve_bytes)),
         monitor(*options.files, directory, segments, ballast,
@@ -29,6 +34,10 @@ struct Engine {
 
   const EmbeddedLogOptions options;
   const DataDirectory directory;
+  std::atomic<std::uint32_t>
+      format;               // of the directory; rises once, when a stream is encrypted for the first time
+  std::mutex format_mutex;  // one change of it at a time
+  DataKeys keys;
   StorageMetrics metrics;
 
   // The writer thread alone changes the state, and may therefore read it without the lock.

@@ -32,9 +32,11 @@ struct IndexedRecord {
   Timestamp arrival;
   std::string partition_key;
   Bytes attributes;  // as AppendAttributes writes them
+  bool sealed = false;
 
   std::uint64_t data_offset() const {
-    return entry_offset + kEntryHeaderBytes + partition_key.size() + attributes.size();
+    return entry_offset + kEntryHeaderBytes + partition_key.size() + attributes.size() +
+           (sealed ? kSealBytes : 0);
   }
   friend bool operator==(const IndexedRecord&, const IndexedRecord&) = default;
 };

@@ -3,6 +3,9 @@
 namespace millrace::storage {
 namespace {
 
+// Above the segment's number in a record's row: older rows, which have none, stay what they are.
+constexpr std::uint64_t kSealedBit = std::uint64_t{1} << 32;
+
 template <typename T>
 void Append(std::string& out, T value) {
   for (int shift = static_cast<int>(sizeof(T)) * 8 - 8; shift >= 0; shift -= 8) {
@@ -129,7 +132,7 @@ std::optional<RecordCount> ParseCount(std::string_view value) {
 
 std::string RecordValue(const IndexedRecord& record) {
   Bytes out;
-  AppendVarint(out, record.segment);
+  AppendVarint(out, record.segment | (record.sealed ? kSealedBit : 0));
   AppendVarint(out, record.entry_offset);
   AppendVarint(out, record.data_bytes);
   AppendBigEndian(out, record.data_crc);
@@ -145,7 +148,9 @@ std::optional<IndexedRecord> ParseRecord(std::string_view key, std::string_view 
   IndexedRecord record;
   std::tie(record.shard, record.counter) = ParsePlace(key);
   ByteReader in(AsBytes(value));
-  record.segment = static_cast<SegmentId>(in.Varint());
+  const std::uint64_t segment = in.Varint();
+  record.segment = static_cast<SegmentId>(segment);
+  record.sealed = (segment & kSealedBit) != 0;
   record.entry_offset = in.Varint();
   record.data_bytes = in.Varint();
   record.data_crc = in.Integer<std::uint32_t>();

@@ -10,6 +10,7 @@ namespace millrace::storage {
 namespace {
 
 constexpr std::array<std::uint8_t, 8> kSegmentMagic = {'M', 'R', 's', 'e', 'g', 'm', 'n', 't'};
+constexpr std::uint8_t kEntrySealed = 1;  // flag of an entry
 
 std::uint32_t PlaceCrc(const LogPlace& place) {
   Bytes bytes;
@@ -29,7 +30,7 @@ void WriteAt(Bytes& out, std::size_t at, std::uint32_t value) {
 void AppendSegmentHeader(Bytes& out, const SegmentHeader& header) {
   std::size_t start = out.size();
   AppendRaw(out, kSegmentMagic);
-  AppendBigEndian(out, kFormatVersion);
+  AppendBigEndian(out, header.version);
   AppendBigEndian(out, header.store);
   AppendBigEndian(out, header.segment);
   out.push_back(static_cast<std::uint8_t>(header.kind));
@@ -56,6 +57,7 @@ Result<SegmentHeader> ParseSegmentHeader(ByteSpan bytes, const std::string& path
     return Error{ErrorCode::kCorruption, path + ": the segment header does not match its checksum"};
   }
   SegmentHeader header;
+  header.version = version;
   header.store = reader.Integer<std::uint64_t>();
   header.segment = reader.Integer<std::uint32_t>();
   header.kind = static_cast<SegmentKind>(reader.Integer<std::uint8_t>());
@@ -94,13 +96,14 @@ std::optional<GroupHeader> ParseGroupHeader(ByteSpan bytes, const LogPlace& plac
 }
 
 void AppendEntryHead(Bytes& out, const LogPlace& place, const EntryHeader& header, ByteSpan partition_key,
-                     ByteSpan attributes) {
+                     ByteSpan attributes, ByteSpan seal) {
   assert(header.key_bytes == partition_key.size() && header.attribute_bytes == attributes.size());
+  assert(seal.size() == (header.sealed ? kSealBytes : 0));
   std::size_t start = out.size();
   AppendBigEndian(out, std::uint32_t{0});
   AppendBigEndian(out, header.data_crc);
   out.push_back(static_cast<std::uint8_t>(header.kind));
-  out.push_back(0);
+  out.push_back(header.sealed ? kEntrySealed : 0);
   AppendBigEndian(out, header.key_bytes);
   AppendBigEndian(out, header.attribute_bytes);
   AppendBigEndian(out, header.data_bytes);
@@ -111,6 +114,7 @@ void AppendEntryHead(Bytes& out, const LogPlace& place, const EntryHeader& heade
   AppendBigEndian(out, static_cast<std::uint64_t>(header.shard_created_s));
   AppendRaw(out, partition_key);
   AppendRaw(out, attributes);
+  AppendRaw(out, seal);
   WriteAt(out, start, Crc32c(ByteSpan(out).subspan(start + 4), PlaceCrc(place)));
 }
 
@@ -120,7 +124,7 @@ EntryHeader PeekEntryHeader(ByteSpan bytes) {
   EntryHeader header;
   header.data_crc = reader.Integer<std::uint32_t>();
   header.kind = static_cast<EntryKind>(reader.Integer<std::uint8_t>());
-  reader.Integer<std::uint8_t>();
+  header.sealed = (reader.Integer<std::uint8_t>() & kEntrySealed) != 0;
   header.key_bytes = reader.Integer<std::uint16_t>();
   header.attribute_bytes = reader.Integer<std::uint32_t>();
   header.data_bytes = reader.Integer<std::uint64_t>();
@@ -155,6 +159,22 @@ Result<std::vector<Attribute>> ParseAttributes(ByteSpan bytes) {
     attributes.push_back({id, Bytes(value.begin(), value.end())});
   }
   return attributes;
+}
+
+void AppendSeal(Bytes& out, const RecordSeal& seal) {
+  AppendBigEndian(out, seal.data_key);
+  AppendRaw(out, seal.salt);
+  AppendRaw(out, seal.tag);
+}
+
+RecordSeal ParseSeal(ByteSpan bytes) {
+  assert(bytes.size() >= kSealBytes);
+  RecordSeal seal;
+  ByteReader reader(bytes);
+  seal.data_key = reader.Integer<std::uint32_t>();
+  std::ranges::copy(reader.Raw(seal.salt.size()), seal.salt.begin());
+  std::ranges::copy(reader.Raw(seal.tag.size()), seal.tag.begin());
+  return seal;
 }
 
 SequenceNumber MakeSequenceNumber(std::int64_t shard_created_s, ShardId shard, std::uint64_t counter) {

@@ -2,7 +2,7 @@
 //
 //   segment = segment header, group*
 //   group   = group header, entry*          written at once, durable at once, all of it or none
-//   entry   = entry header, partition key, attributes, data
+//   entry   = entry header, partition key, attributes, seal (of sealed records), data
 //
 // Integers are big-endian. Every checksum starts from the place (store, segment, offset), so that bytes which
 // lay elsewhere before, in a recycled block for example, never pass for valid ones here.
@@ -22,7 +22,10 @@
 
 namespace millrace::storage {
 
-inline constexpr std::uint32_t kFormatVersion = 1;
+inline constexpr std::uint32_t kFormatVersion = 2;  // the newest that this program knows
+// What a directory has: 1 as it is made, 2 once a stream of it has been encrypted.
+inline constexpr std::uint32_t kFormatPlain = 1;
+inline constexpr std::uint32_t kFormatSealed = 2;
 inline constexpr std::size_t kSegmentHeaderBytes = 64;
 inline constexpr std::size_t kGroupHeaderBytes = 40;
 inline constexpr std::size_t kEntryHeaderBytes = 56;  // without partition key and attributes
@@ -34,7 +37,10 @@ using StreamId =
 
 enum class SegmentKind : std::uint8_t { kData = 1, kControl = 2 };
 
+using DataKeyId = std::uint32_t;  // of a stream's data keys, counting up from 1
+
 struct SegmentHeader {
+  std::uint32_t version = kFormatPlain;
   StoreId store = 0;
   SegmentId segment = 0;
   SegmentKind kind = SegmentKind::kData;
@@ -68,6 +74,15 @@ enum class EntryKind : std::uint8_t {
   kBatch = 3,    // a record that counts only if the control state says that its batch was committed
 };
 
+// Beside the data of a record that is sealed (record_cipher.h).
+using SealSalt = std::array<std::uint8_t, 12>;
+struct RecordSeal {
+  DataKeyId data_key = 0;
+  SealSalt salt{};  // of the record key
+  std::array<std::uint8_t, 16> tag{};
+};
+inline constexpr std::size_t kSealBytes = 32;
+
 struct EntryHeader {
   EntryKind kind = EntryKind::kRecord;
   StreamId stream = 0;
@@ -76,12 +91,15 @@ struct EntryHeader {
   Timestamp arrival;
   std::int64_t shard_created_s = 0;
   std::uint64_t data_bytes = 0;
-  std::uint32_t data_crc = 0;  // CRC32C of the data alone
+  std::uint32_t data_crc = 0;  // CRC32C of the data alone, as it lies in the file
+  bool sealed = false;         // the data is encrypted, and a seal stands before it
   std::uint16_t key_bytes = 0;
   std::uint32_t attribute_bytes = 0;
 
   bool IsRecord() const { return kind == EntryKind::kRecord || kind == EntryKind::kBatch; }
-  std::uint64_t HeadBytes() const { return kEntryHeaderBytes + key_bytes + attribute_bytes; }
+  std::uint64_t HeadBytes() const {
+    return kEntryHeaderBytes + key_bytes + attribute_bytes + (sealed ? kSealBytes : 0);
+  }
   std::uint64_t TotalBytes() const { return HeadBytes() + data_bytes; }
 };
 
@@ -94,17 +112,22 @@ void AppendGroupHeader(Bytes& out, const LogPlace& place, const GroupHeader& hea
 std::optional<GroupHeader> ParseGroupHeader(ByteSpan bytes, const LogPlace& place);
 inline constexpr std::array<std::uint8_t, 4> kGroupMagic = {'M', 'R', 'g', 'p'};
 
-// Header, partition key and attributes; the data follows them in the file.
+// Header, partition key, attributes and the seal of a sealed one (else empty); the data follows them in the
+// file.
 void AppendEntryHead(Bytes& out, const LogPlace& place, const EntryHeader& header, ByteSpan partition_key,
-                     ByteSpan attributes);
+                     ByteSpan attributes, ByteSpan seal);
 // The fixed part only, unchecked: to learn how long the head is. REQUIRES: bytes.size() >= kEntryHeaderBytes.
 EntryHeader PeekEntryHeader(ByteSpan bytes);
-// True if the head (header, key and attributes, HeadBytes() of them) is valid at this place.
+// True if the head (header, key, attributes, seal: HeadBytes() of them) is valid at this place.
 bool EntryHeadIsValid(ByteSpan head, const LogPlace& place);
 
 // Attributes as they lie in an entry and in the index: id, length (2 bytes), value.
 void AppendAttributes(Bytes& out, const std::vector<Attribute>& attributes);
 Result<std::vector<Attribute>> ParseAttributes(ByteSpan bytes);
+
+void AppendSeal(Bytes& out, const RecordSeal& seal);
+// REQUIRES: bytes.size() >= kSealBytes.
+RecordSeal ParseSeal(ByteSpan bytes);
 
 // A shard's sequence numbers differ in the counter alone: the counter is the nanoseconds since 1970 at
 // commit, or one more than the counter before where that is later (storage-format.md, "Sequence numbers").

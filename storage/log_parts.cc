@@ -1,8 +1,11 @@
 #include "storage/log_parts.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "base/log.h"
 #include "storage/recovery.h"
+#include "storage/stream_encryption.h"
 
 namespace millrace::storage {
 
@@ -34,6 +37,14 @@ Result<std::unique_ptr<LogParts>> LogParts::OpenOnce(const EmbeddedLogOptions& o
         stream, [&](ShardId shard, std::uint64_t after) { return reader->IsReadable(stream, shard, after); });
   };
   parts->writer = std::make_unique<CommitWriter>(engine, std::move(start), on_stream_changed);
+  const auto& streams = engine.state.streams();
+  if (std::any_of(streams.begin(), streams.end(), [](const auto& s) { return s.second->encryption; })) {
+    MILLRACE_RETURN_IF_ERROR(RaiseFormat(engine));
+  }
+  if (auto rewrapped = RewrapDataKeys(engine, *parts->writer); !rewrapped) {
+    Log(LogLevel::kWarning, "data keys are still wrapped with an older master key: keep it",
+        {{"error", rewrapped.error().ToString()}});
+  }
   parts->sweeper = std::make_unique<Sweeper>(engine, *parts->writer);
   return parts;
 }

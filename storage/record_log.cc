@@ -5,6 +5,10 @@
 
 namespace millrace::storage {
 
+Result<void> RecordLog::SetStreamEncryption(const std::string&, std::optional<std::string>) {
+  return Error{ErrorCode::kUnsupported, "this log does not encrypt"};
+}
+
 Result<PutReceipt> PutAndWait(RecordLog& log, const std::string& stream, PutRecord record) {
   std::promise<Result<PutReceipt>> promise;
   auto receipt = promise.get_future();

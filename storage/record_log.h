@@ -48,6 +48,8 @@ inline constexpr AttributeId kIndexedAttributesEnd = 16;  // ids 0..15 are index
 inline constexpr std::size_t kIndexedAttributeBytesMax = 64;
 inline constexpr std::size_t kAttributesBytesMax = 16 * 1024;  // all of a record's together
 inline constexpr std::size_t kPartitionKeyBytesMax = 1024;     // 256 characters of up to 4 bytes
+inline constexpr std::size_t kKeyNameBytesMax = 2048;          // of a master key's name
+inline constexpr std::size_t kDataKeysPerDayMax = 25;
 inline constexpr std::size_t kRecordBytesMax =
     64 * 1024 * 1024;  // data of one record: fragments may have 50 MB
 
@@ -68,6 +70,7 @@ struct PutReceipt {
   ShardId shard;
   SequenceNumber sequence_number;
   Timestamp arrival;
+  bool encrypted = false;  // on the disk
 };
 
 // All of a record but its data.
@@ -78,6 +81,7 @@ struct RecordInfo {
   std::string partition_key;
   std::vector<Attribute> attributes;
   std::uint64_t data_bytes = 0;
+  bool encrypted = false;  // on the disk
 
   // The value of an attribute, or an empty span. Lives as long as this.
   ByteSpan Find(AttributeId id) const {
@@ -104,11 +108,20 @@ struct ShardDescription {
   std::optional<Timestamp> closed;
 };
 
+// How the records of a stream that are put from now on are encrypted on the disk.
+struct StreamEncryption {
+  std::string key_name;        // of the master key, as whoever asked for it called it
+  std::string master_key_id;   // of the master key that opens the stream's current data key
+  std::uint32_t data_key = 0;  // the current one; one more with each rotation; 0: made with the first put
+  Timestamp since;             // of the current data key
+};
+
 struct StreamDescription {
   std::string name;
   Timestamp created;
   Duration retention{0};
-  std::vector<ShardDescription> shards;  // by id; closed ones until nothing of them is kept
+  std::optional<StreamEncryption> encryption;  // none: new records are not encrypted
+  std::vector<ShardDescription> shards;        // by id; closed ones until nothing of them is kept
 };
 
 // ---- reading a shard
@@ -224,6 +237,14 @@ class RecordLog {
   // stream.
   virtual Result<void> SetPartitionRetention(const std::string& stream, const std::string& partition_key,
                                              std::optional<Duration> retention) = 0;
+  // Records that are put from now on are encrypted, with a new data key each time this is called; none: they
+  // are not. Those that are there already stay as they are, and readable. `key_name` is kept and described.
+  // Errors: kFailedPrecondition (no master key is configured), kResourceExhausted (more than
+  // kDataKeysPerDayMax new keys in 24 hours), kInvalidArgument (a name of more than kKeyNameBytesMax bytes),
+  // kUnsupported (an engine that does not encrypt).
+  virtual Result<void> SetStreamEncryption(const std::string& stream, std::optional<std::string> key_name);
+  // The ids of the master keys that there are, the current one first. Empty: nothing can be encrypted.
+  virtual std::vector<std::string> MasterKeyIds() { return {}; }
   // The two children, lower range first. kInvalidArgument unless start + 1 < new_starting_hash_key < end of
   // the shard.
   virtual Result<std::vector<ShardDescription>> SplitShard(const std::string& stream, ShardId shard,

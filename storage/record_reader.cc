@@ -31,7 +31,8 @@ Result<RecordReader::ShardView> RecordReader::ViewOf(const std::string& stream, 
   const ShardState* found = state->Find(shard);
   if (found == nullptr) return NoSuchShard(stream, shard);
   return ShardView{state->id, found->description,
-                   found->description.starting_sequence_number.fields().shard_created_s, found->tip};
+                   found->description.starting_sequence_number.fields().shard_created_s, found->tip,
+                   state->data_keys};
 }
 
 bool RecordReader::IsDead(StreamId stream, const IndexedRecord& record, Timestamp now) {
@@ -48,6 +49,7 @@ RecordInfo RecordReader::ToInfo(const ShardView& view, IndexedRecord record) {
   info.partition_key = std::move(record.partition_key);
   if (auto attributes = ParseAttributes(record.attributes)) info.attributes = std::move(*attributes);
   info.data_bytes = record.data_bytes;
+  info.encrypted = record.sealed;
   return info;
 }
 
@@ -119,12 +121,13 @@ Result<ReadBatch> RecordReader::Read(const std::string& stream, const ShardPosit
   MILLRACE_RETURN_IF_ERROR(engine_.index->ScanShard(view.stream, position.shard, after, visit));
 
   ReadBatch batch;
+  RecordOpener opener(engine_.keys);
   batch.records.reserve(rows.size());
   std::uint64_t read_through = position.after.fields().counter;
   for (IndexedRecord& row : rows) {
     Record record;
     if (limits.with_data) {
-      auto data = ReadData(view.stream, row);
+      auto data = ReadData(view, row, opener);
       if (!data) {
         if (batch.records.empty()) return std::move(data).error();
         unread = row.arrival;  // what was read is given; the error comes with the next read
@@ -233,31 +236,63 @@ Result<SharedBytes> RecordReader::Fetch(const std::string& stream, ShardId shard
     return old && fields.counter != 0 ? expired() : absent();
   }
   if (IsDead(view.stream, *row, engine_.Now())) return expired();
-  MILLRACE_ASSIGN_OR_RETURN(auto data, ReadData(view.stream, *row));
+  RecordOpener opener(engine_.keys);
+  MILLRACE_ASSIGN_OR_RETURN(auto data, ReadData(view, *row, opener));
   if (!data) return expired();
   return *data;
 }
 
-Result<std::optional<SharedBytes>> RecordReader::ReadData(StreamId stream, const IndexedRecord& record) {
-  auto read = [&]() -> Result<SharedBytes> {
-    MILLRACE_ASSIGN_OR_RETURN(auto file, engine_.segments.OpenForRead(record.segment));
-    auto owner = std::make_shared_for_overwrite<std::uint8_t[]>(static_cast<std::size_t>(record.data_bytes));
-    std::span<std::uint8_t> bytes(owner.get(), static_cast<std::size_t>(record.data_bytes));
-    MILLRACE_ASSIGN_OR_RETURN(auto got, file->ReadAt(record.data_offset(), bytes));
-    if (got != bytes.size() || Crc32c(bytes) != record.data_crc) {
-      return Error{ErrorCode::kCorruption,
-                   engine_.segments.PathOf(record.segment) + ": data at offset " +
-                       std::to_string(record.data_offset()) + " of " + record.shard.ToString() + " counter " +
-                       std::to_string(record.counter) + " does not match its checksum"};
-    }
-    return SharedBytes(std::move(owner), bytes);
+Result<SharedBytes> RecordReader::ReadBytes(const ShardView& view, const IndexedRecord& record,
+                                            RecordOpener& opener) {
+  auto damaged = [&](const std::string& what) {
+    return Error{ErrorCode::kCorruption, engine_.segments.PathOf(record.segment) + ": data at offset " +
+                                             std::to_string(record.data_offset()) + " of " +
+                                             record.shard.ToString() + " counter " +
+                                             std::to_string(record.counter) + ": " + what};
   };
-  auto data = read();
+  MILLRACE_ASSIGN_OR_RETURN(auto file, engine_.segments.OpenForRead(record.segment));
+  const std::size_t seal_bytes = record.sealed ? kSealBytes : 0;
+  const std::size_t wanted = seal_bytes + static_cast<std::size_t>(record.data_bytes);
+  auto owner = std::make_shared_for_overwrite<std::uint8_t[]>(wanted);
+  const std::span<std::uint8_t> bytes(owner.get(), wanted);
+  MILLRACE_ASSIGN_OR_RETURN(auto got, file->ReadAt(record.data_offset() - seal_bytes, bytes));
+  const std::span<std::uint8_t> data = bytes.subspan(seal_bytes);
+  if (got != bytes.size() || Crc32c(data) != record.data_crc) {
+    return damaged("it does not match its checksum");
+  }
+  const auto key = std::find_if(view.data_keys.begin(), view.data_keys.end(),
+                                [&](const auto& one) { return one.second.Covers(record.counter); });
+  if (record.sealed) {
+    const RecordSeal seal = ParseSeal(bytes);
+    if (key == view.data_keys.end() || key->first != seal.data_key) {
+      return damaged("it is sealed with data key " + std::to_string(seal.data_key) +
+                     ", which is not the one of this record");
+    }
+    const RecordIdentity identity{view.stream,      record.shard,   view.created_s,
+                                  record.counter,   record.arrival, AsBytes(record.partition_key),
+                                  record.attributes};
+    if (auto opened = opener.Open(identity, seal, data); !opened) {
+      if (opened.error().code == ErrorCode::kCorruption) return damaged(opened.error().message);
+      return WithContext(std::move(opened).error(), "an encrypted record");
+    }
+  } else if (key != view.data_keys.end()) {
+    return damaged("it is not encrypted, and its stream was");
+  }
+  return SharedBytes(std::move(owner), data);
+}
+
+Result<std::optional<SharedBytes>> RecordReader::ReadData(const ShardView& view, const IndexedRecord& record,
+                                                          RecordOpener& opener) {
+  auto data = ReadBytes(view, record, opener);
   if (data) return std::optional<SharedBytes>(std::move(*data));
   // It may have expired, or been deleted, and its bytes given back, since its row was read.
-  MILLRACE_ASSIGN_OR_RETURN(auto row, engine_.index->Get(stream, record.shard, record.counter));
-  if (!row || IsDead(stream, *row, engine_.Now())) return std::optional<SharedBytes>{};
-  if (data.error().code == ErrorCode::kNotFound) data.error().code = ErrorCode::kCorruption;
+  MILLRACE_ASSIGN_OR_RETURN(auto row, engine_.index->Get(view.stream, record.shard, record.counter));
+  if (!row || IsDead(view.stream, *row, engine_.Now())) return std::optional<SharedBytes>{};
+  if (data.error().code == ErrorCode::kNotFound) {
+    // Of its segment, or of its data key: that one is not here, and the record is as it was.
+    const bool locked = record.sealed && engine_.segments.Has(record.segment);
+    data.error().code = locked ? ErrorCode::kFailedPrecondition : ErrorCode::kCorruption;
+  }
   if (data.error().code == ErrorCode::kCorruption) {
     engine_.metrics.corrupt_reads.Increment();
     Log(LogLevel::kError, "damaged record", {{"error", data.error().message}});

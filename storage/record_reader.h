@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "storage/engine.h"
+#include "storage/record_cipher.h"
 
 namespace millrace::storage {
 
@@ -32,12 +33,16 @@ class RecordReader {
     ShardDescription description;
     std::int64_t created_s = 0;
     std::uint64_t tip = 0;
+    std::map<DataKeyId, DataKeyRow> data_keys;
   };
   Result<ShardView> ViewOf(const std::string& stream, ShardId shard);
   bool IsDead(StreamId stream, const IndexedRecord& record, Timestamp now);
   RecordInfo ToInfo(const ShardView& view, IndexedRecord record);
   // None: the record has been removed since its row was read.
-  Result<std::optional<SharedBytes>> ReadData(StreamId stream, const IndexedRecord& record);
+  Result<std::optional<SharedBytes>> ReadData(const ShardView& view, const IndexedRecord& record,
+                                              RecordOpener& opener);
+  // As ReadData, but says what went wrong, whatever became of the record meanwhile.
+  Result<SharedBytes> ReadBytes(const ShardView& view, const IndexedRecord& record, RecordOpener& opener);
 
   Engine& engine_;
 };

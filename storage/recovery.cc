@@ -163,6 +163,7 @@ IndexedRecord ToIndexed(const WalkedEntry& entry, SegmentId segment) {
   record.arrival = entry.header.arrival;
   record.partition_key = entry.partition_key;
   record.attributes = entry.attributes;
+  record.sealed = entry.header.sealed;
   return record;
 }
 
@@ -251,6 +252,8 @@ Result<WriterStart> Recover(Engine& engine) {
   }
   MILLRACE_ASSIGN_OR_RETURN(
       auto found, FindControl(files, engine.directory, segments, OpenMode::kReadWrite, engine.state));
+  // Before anything is changed.
+  if (!engine.options.without_keys) MILLRACE_RETURN_IF_ERROR(engine.keys.Load(engine.state));
   MILLRACE_ASSIGN_OR_RETURN(engine.index, OpenIndex(engine));
   MILLRACE_RETURN_IF_ERROR(CheckControlMarkers(found, *engine.index));
   for (const FoundControl::LeftOver& file : found.unfinished)

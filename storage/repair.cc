@@ -64,6 +64,7 @@ class Repairer {
     options.path = path_;
     options.files = &files_;
     options.clock = &clock_;
+    options.without_keys = true;
     auto opened = EmbeddedLog::Open(options);
     if (!opened) return std::move(opened).error();
     return {};
@@ -81,7 +82,9 @@ class Repairer {
     unmarked.path = path_;
     MILLRACE_ASSIGN_OR_RETURN(unmarked.lock, files_.Lock(path_ + "/LOCK"));
     MILLRACE_ASSIGN_OR_RETURN(unmarked.store, StoreOfSegments(files_, unmarked));
-    MILLRACE_RETURN_IF_ERROR(unmarked.WriteMarker(files_));
+    // Which format it had is not known: the one that no older program misreads.
+    unmarked.format = kFormatVersion;
+    MILLRACE_RETURN_IF_ERROR(unmarked.WriteMarker(files_, unmarked.format));
     report_.mended.push_back("the marker file is made again from the segments");
     return unmarked;
   }
@@ -288,9 +291,10 @@ std::string RepairReport::ToString() const {
   return text;
 }
 
-RepairReport RepairDataDirectory(const std::string& path, FileSystem& files, const Clock& clock) {
+RepairReport RepairDataDirectory(const std::string& path, FileSystem& files, const Clock& clock,
+                                 std::shared_ptr<const MasterKeys> master_keys) {
   RepairReport report;
-  report.before = CheckDataDirectory(path, files, clock);
+  report.before = CheckDataDirectory(path, files, clock, master_keys);
   report.after = report.before;
   if (report.before.ok()) return report;
   // Nobody else may be at it; what is no data directory, or a newer one's, is left alone.
@@ -302,7 +306,7 @@ RepairReport RepairDataDirectory(const std::string& path, FileSystem& files, con
   if (looked) *looked = DataDirectory{};  // lets the lock go
   auto mended = Repairer(files, clock, path, report).Run();
   if (!mended) report.failed = mended.error();
-  report.after = CheckDataDirectory(path, files, clock);
+  report.after = CheckDataDirectory(path, files, clock, std::move(master_keys));
   return report;
 }
 

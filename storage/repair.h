@@ -13,6 +13,9 @@
 // `damaged/`. Records keep their sequence numbers. Not mended: a control segment without a whole snapshot
 // (the streams are lost: restore the metadata from a backup); a newer format.
 //
+// Encrypted records are mended without a key: they stay as they lie. With the master keys, before and after
+// are checked as the checker does with them.
+//
 // Memory: the heads of one segment and one record. Time: everything is read twice, and the heads once more.
 #pragma once
 
@@ -39,6 +42,7 @@ struct RepairReport {
 };
 
 RepairReport RepairDataDirectory(const std::string& path, FileSystem& files = PosixFileSystem(),
-                                 const Clock& clock = SystemClock());
+                                 const Clock& clock = SystemClock(),
+                                 std::shared_ptr<const MasterKeys> master_keys = nullptr);
 
 }  // namespace millrace::storage

@@ -9,13 +9,14 @@ SegmentAppender::SegmentAppender(std::unique_ptr<File> file, StoreId store, Segm
     : file_(std::move(file)), store_(store), segment_(segment), end_(end), end_before_(end) {}
 
 std::uint64_t SegmentAppender::AddEntry(EntryHeader header, ByteSpan partition_key, ByteSpan attributes,
-                                        SharedBytes data) {
+                                        SharedBytes data, ByteSpan seal) {
   header.key_bytes = static_cast<std::uint16_t>(partition_key.size());
   header.attribute_bytes = static_cast<std::uint32_t>(attributes.size());
   header.data_bytes = data.size();
+  header.sealed = !seal.empty();
   std::uint64_t offset = end_ + kGroupHeaderBytes + body_bytes_;
   std::size_t start = heads_.size();
-  AppendEntryHead(heads_, {store_, segment_, offset}, header, partition_key, attributes);
+  AppendEntryHead(heads_, {store_, segment_, offset}, header, partition_key, attributes, seal);
   if (entries_ == 0) first_counter_ = header.counter;
   last_counter_ = header.counter;
   pieces_.push_back({start, heads_.size() - start, std::move(data)});

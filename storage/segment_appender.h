@@ -22,9 +22,11 @@ class SegmentAppender {
   // `end`: where the last group ends (for a new file: behind the segment header).
   SegmentAppender(std::unique_ptr<File> file, StoreId store, SegmentId segment, std::uint64_t end);
 
-  // The offset of the entry in the file. header's key_bytes, attribute_bytes and data_bytes are filled in
-  // here; data_crc is the caller's.
-  std::uint64_t AddEntry(EntryHeader header, ByteSpan partition_key, ByteSpan attributes, SharedBytes data);
+  // The offset of the entry in the file. header's key_bytes, attribute_bytes, data_bytes and sealed are
+  // filled in here; data_crc is the caller's.
+  // `seal`: of a sealed record, kSealBytes; else empty.
+  std::uint64_t AddEntry(EntryHeader header, ByteSpan partition_key, ByteSpan attributes, SharedBytes data,
+                         ByteSpan seal = {});
 
   // Writes the pending group, also an empty one. `newest_counter` stands in an empty group's header.
   Result<void> Write(std::uint64_t durable_counter, std::uint64_t newest_counter, std::uint32_t flags);

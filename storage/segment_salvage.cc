@@ -41,10 +41,7 @@ Result<WalkedGroup> SalvageGroup(File& file, StoreId store, SegmentId segment, s
     head.resize(static_cast<std::size_t>(h.HeadBytes()));
     MILLRACE_ASSIGN_OR_RETURN(got, file.ReadAt(at, head));
     if (got < head.size() || !EntryHeadIsValid(head, {store, segment, at})) break;
-    const ByteSpan text(head);
-    entry.partition_key = std::string(AsText(text.subspan(kEntryHeaderBytes, h.key_bytes)));
-    const ByteSpan attributes = text.subspan(kEntryHeaderBytes + h.key_bytes);
-    entry.attributes.assign(attributes.begin(), attributes.end());
+    entry.TakeText(head);
     at += h.TotalBytes();
     group.entries.push_back(std::move(entry));
   }
@@ -60,6 +57,7 @@ Result<SegmentSalvage> SalvageSegment(File& file, const std::string& path, Store
   const auto header = CheckHeader(file, path, store, {segment, SegmentKind::kData});
   if (!header && header.error().code == ErrorCode::kUnsupported) return header.error();
   salvage.header_valid = header.has_value();
+  if (header) salvage.version = header->version;
   // The entries that are live and have their data.
   auto keep = [&](WalkedGroup group) -> Result<void> {
     std::vector<WalkedEntry> whole;
@@ -108,7 +106,8 @@ Result<void> WriteSalvage(FileSystem& files, File& from, const SegmentSalvage& s
                           SegmentId segment, const SegmentRow& row, bool seal, const std::string& path) {
   MILLRACE_ASSIGN_OR_RETURN(auto file, files.Open(path, OpenMode::kCreate));
   Bytes head;
-  AppendSegmentHeader(head, {store, segment, SegmentKind::kData, row.retention_class, row.created});
+  AppendSegmentHeader(
+      head, {salvage.version, store, segment, SegmentKind::kData, row.retention_class, row.created});
   ByteSpan part(head);
   MILLRACE_RETURN_IF_ERROR(file->WriteAt(0, std::span(&part, 1)));
   SegmentAppender appender(std::move(file), store, segment, std::uint64_t{kSegmentHeaderBytes});
@@ -126,7 +125,7 @@ Result<void> WriteSalvage(FileSystem& files, File& from, const SegmentSalvage& s
       if (got != bytes.size()) return Error{ErrorCode::kIo, path + ": the damaged segment changed meanwhile"};
       last_counter = std::max(last_counter, entry.header.counter);
       appender.AddEntry(entry.header, AsBytes(entry.partition_key), entry.attributes,
-                        SharedBytes(std::move(owner), bytes));
+                        SharedBytes(std::move(owner), bytes), entry.seal);
     }
     MILLRACE_RETURN_IF_ERROR(appender.Write(group.header.durable_counter, last_counter, 0));
     MILLRACE_RETURN_IF_ERROR(appender.Sync());

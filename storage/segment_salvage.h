@@ -21,6 +21,7 @@ struct SegmentSalvage {
   std::vector<std::string> lost;    // in words; empty: nothing but perhaps a torn tail
   std::string torn;                 // what is wrong at the end, where nothing valid follows
   bool header_valid = false;
+  std::uint32_t version = kFormatVersion;  // of the format, as the header says it; else the newest
   bool sealed = false;
 };
 

@@ -31,6 +31,14 @@ Result<ByteSpan> SegmentWalker::View(std::uint64_t offset, std::size_t length) {
   return ByteSpan(buffer_).subspan(start, std::min(length, buffer_.size() - start));
 }
 
+void WalkedEntry::TakeText(ByteSpan head) {
+  partition_key = std::string(AsText(head.subspan(kEntryHeaderBytes, header.key_bytes)));
+  const ByteSpan behind_key = head.subspan(kEntryHeaderBytes + header.key_bytes);
+  const ByteSpan of_seal = behind_key.subspan(header.attribute_bytes);
+  attributes.assign(behind_key.begin(), behind_key.end() - static_cast<std::ptrdiff_t>(of_seal.size()));
+  seal.assign(of_seal.begin(), of_seal.end());
+}
+
 WalkOutcome SegmentWalker::Damaged(std::uint64_t offset, std::string what) {
   problem_ = std::move(what) + " at offset " + std::to_string(offset);
   return WalkOutcome::kDamaged;
@@ -64,9 +72,7 @@ Result<WalkOutcome> SegmentWalker::Next() {
     if (head.size() < h.HeadBytes() || !EntryHeadIsValid(head, {store_, segment_, at})) {
       return Damaged(at, "an entry head that does not match its checksum");
     }
-    entry.partition_key = std::string(AsText(head.subspan(kEntryHeaderBytes, h.key_bytes)));
-    ByteSpan attributes = head.subspan(kEntryHeaderBytes + h.key_bytes);
-    entry.attributes.assign(attributes.begin(), attributes.end());
+    entry.TakeText(head);
     at += h.TotalBytes();
     group_.entries.push_back(std::move(entry));
   }

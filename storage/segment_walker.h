@@ -21,7 +21,10 @@ struct WalkedEntry {
   EntryHeader header;
   std::string partition_key;
   Bytes attributes;  // as they lie in the file
+  Bytes seal;        // of a sealed record; else empty
 
+  // Partition key, attributes and seal, of a whole head. REQUIRES: head.size() == header.HeadBytes().
+  void TakeText(ByteSpan head);
   std::uint64_t data_offset() const { return offset + header.HeadBytes(); }
 };
 

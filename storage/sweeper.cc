@@ -124,6 +124,7 @@ Result<void> Sweeper::SweepStreams() {
     MILLRACE_RETURN_IF_ERROR(writer_.Change([&](const CommitWriter::PlanContext&) -> Result<ControlChange> {
       return ControlChange{RemoveStreamRow(stream)};
     }));
+    engine_.keys.Forget(stream);
   }
   return {};
 }
@@ -354,6 +355,11 @@ Result<void> Sweeper::RemoveOldRules() {
         bool idle = !rule.retention && rule.purge_swept && rule.trim < oldest &&
                     rule.purged_through < static_cast<std::uint64_t>(std::max<std::int64_t>(oldest.ns, 0));
         if (idle) change.push_back(RemovePartitionRow(id, key));
+      }
+      for (const auto& [key, row] : stream->data_keys) {
+        // A segment's records have counters from its creation on, so nothing is left that this key opens.
+        const auto beginning = static_cast<std::uint64_t>(std::max<std::int64_t>(oldest.ns, 0));
+        if (row.through < beginning) change.push_back(DataKeyRemovedRow(id, key));
       }
     }
     return change;

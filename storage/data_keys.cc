@@ -1,0 +1,108 @@
+#include "storage/data_keys.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include <mutex>
+#include <string>
+
+#include "storage/coding.h"
+
+namespace millrace::storage {
+namespace {
+
+constexpr std::string_view kRecordPurpose = "millrace record key 1";
+
+Error NoMasterKey() {
+  return {ErrorCode::kFailedPrecondition, "no master key is configured, so nothing can be encrypted"};
+}
+
+Error NoDataKey(StreamId stream, DataKeyId id) {
+  return {ErrorCode::kNotFound,
+          "data key " + std::to_string(id) + " of stream #" + std::to_string(stream) + " is not known"};
+}
+
+}  // namespace
+
+Bytes DataKeys::ContextOf(const Place& place) const {
+  Bytes context;
+  AppendBigEndian(context, store_);
+  AppendBigEndian(context, place.first);
+  AppendBigEndian(context, place.second);
+  return context;
+}
+
+Result<void> DataKeys::Load(const ControlState& state) {
+  std::map<Place, SecretKey> keys;
+  for (const auto& [id, stream] : state.streams()) {
+    if (stream->deleting) continue;
+    const std::string whose = "stream '" + stream->name + "' is encrypted";
+    if (!masters_ && (stream->encryption || !stream->data_keys.empty())) {
+      return Error{ErrorCode::kFailedPrecondition,
+                   whose +
+                       ", and no master key is configured: without it, its records can neither be read "
+                       "nor written"};
+    }
+    for (const auto& [key, row] : stream->data_keys) {
+      auto opened = masters_->Unwrap(row.wrapped, ContextOf({id, key}));
+      if (!opened) return WithContext(std::move(opened).error(), whose);
+      keys[{id, key}] = *opened;
+    }
+  }
+  const std::unique_lock lock(mutex_);
+  keys_ = std::move(keys);
+  return {};
+}
+
+Result<WrappedKey> DataKeys::Make(StreamId stream, DataKeyId id) {
+  if (!masters_) return NoMasterKey();
+  MILLRACE_ASSIGN_OR_RETURN(const SecretKey key, SecretKey::Random());
+  MILLRACE_ASSIGN_OR_RETURN(WrappedKey wrapped, masters_->Wrap(key, ContextOf({stream, id})));
+  const std::unique_lock lock(mutex_);
+  keys_[{stream, id}] = key;
+  return wrapped;
+}
+
+Result<WrappedKey> DataKeys::Rewrap(StreamId stream, DataKeyId id) {
+  if (!masters_) return NoMasterKey();
+  SecretKey key;
+  {
+    const std::shared_lock lock(mutex_);
+    auto found = keys_.find({stream, id});
+    if (found == keys_.end()) return NoDataKey(stream, id);
+    key = found->second;
+  }
+  return masters_->Wrap(key, ContextOf({stream, id}));
+}
+
+bool DataKeys::Has(StreamId stream, DataKeyId id) const {
+  const std::shared_lock lock(mutex_);
+  return keys_.contains({stream, id});
+}
+
+void DataKeys::Forget(StreamId stream) {
+  const std::unique_lock lock(mutex_);
+  keys_.erase(keys_.lower_bound({stream, 0}), keys_.lower_bound({stream + 1, 0}));
+}
+
+Result<SecretKey> DataKeys::RecordKey(StreamId stream, DataKeyId id, const SealSalt& salt) const {
+  Bytes input(AsBytes(kRecordPurpose).begin(), AsBytes(kRecordPurpose).end());
+  AppendRaw(input, salt);
+  std::array<std::uint8_t, SecretKey::kBytes> derived{};
+  unsigned size = 0;
+  {
+    const std::shared_lock lock(mutex_);
+    auto found = keys_.find({stream, id});
+    if (found == keys_.end()) return NoDataKey(stream, id);
+    const ByteSpan key = found->second.span();
+    if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), input.data(), input.size(),
+             derived.data(), &size) == nullptr) {
+      return Error{ErrorCode::kInternal, "HMAC-SHA256 is not to be had of the crypto library"};
+    }
+  }
+  SecretKey record_key(derived);
+  OPENSSL_cleanse(derived.data(), derived.size());
+  return record_key;
+}
+
+}  // namespace millrace::storage

@@ -1,0 +1,106 @@
+#include "storage/stream_encryption.h"
+
+#include <algorithm>
+#include <chrono>
+#include <mutex>
+#include <utility>
+
+#include "base/log.h"
+#include "storage/commit_writer.h"
+#include "storage/engine.h"
+
+namespace millrace::storage {
+namespace {
+
+// Ends the key in use, where there is one, and adds the next.
+Result<void> AddKeyChange(Engine& engine, const StreamState& stream, std::uint64_t last_counter,
+                          Timestamp now, ControlChange& change) {
+  DataKeyId id = 1;
+  if (!stream.data_keys.empty()) {
+    const auto& [newest, row] = *stream.data_keys.rbegin();
+    id = newest + 1;
+    if (row.through == DataKeyRow::kInUse) {
+      DataKeyRow ended = row;
+      ended.through = last_counter;
+      change.push_back(DataKeySetRow(stream.id, newest, ended));
+    }
+  }
+  DataKeyRow row;
+  MILLRACE_ASSIGN_OR_RETURN(row.wrapped, engine.keys.Make(stream.id, id));
+  row.created = now;
+  row.after = last_counter;
+  change.push_back(DataKeySetRow(stream.id, id, row));
+  return {};
+}
+
+}  // namespace
+
+Result<void> RaiseFormat(Engine& engine) {
+  const std::lock_guard lock(engine.format_mutex);
+  if (engine.format >= kFormatSealed) return {};
+  MILLRACE_RETURN_IF_ERROR(engine.directory.WriteMarker(engine.files(), kFormatSealed));
+  engine.format = kFormatSealed;
+  return {};
+}
+
+Result<ControlChange> PlanEncryption(Engine& engine, const StreamState& stream,
+                                     const std::optional<std::string>& key_name, std::uint64_t last_counter,
+                                     Timestamp now) {
+  ControlChange change;
+  if (!key_name) {
+    if (!stream.encryption) return change;
+    if (const auto* current = stream.CurrentKey()) {
+      DataKeyRow ended = current->second;
+      ended.through = last_counter;
+      change.push_back(DataKeySetRow(stream.id, current->first, ended));
+    }
+    change.push_back(EncryptionRow(stream.id, std::nullopt));
+    return change;
+  }
+  const auto today = static_cast<std::size_t>(
+      std::count_if(stream.data_keys.begin(), stream.data_keys.end(),
+                    [&](const auto& key) { return key.second.created > now - std::chrono::hours(24); }));
+  if (today >= kDataKeysPerDayMax) {
+    return Error{ErrorCode::kResourceExhausted, "stream '" + stream.name + "' had " + std::to_string(today) +
+                                                    " new keys in 24 hours, which is the limit"};
+  }
+  MILLRACE_RETURN_IF_ERROR(AddKeyChange(engine, stream, last_counter, now, change));
+  change.push_back(EncryptionRow(stream.id, key_name));
+  return change;
+}
+
+Result<ControlChange> PlanNextDataKey(Engine& engine, const StreamState& stream, std::uint64_t last_counter,
+                                      Timestamp now) {
+  ControlChange change;
+  MILLRACE_RETURN_IF_ERROR(AddKeyChange(engine, stream, last_counter, now, change));
+  return change;
+}
+
+Result<void> RewrapDataKeys(Engine& engine, CommitWriter& writer) {
+  if (engine.keys.masters() == nullptr) return {};
+  const std::string& current = engine.keys.masters()->current();
+  std::size_t rewrapped = 0;
+  auto plan = [&](const CommitWriter::PlanContext& context) -> Result<ControlChange> {
+    ControlChange change;
+    for (const auto& [id, stream] : context.state.streams()) {
+      if (stream->deleting) continue;
+      for (const auto& [key, row] : stream->data_keys) {
+        if (row.wrapped.master_id == current) continue;
+        DataKeyRow fresh = row;
+        MILLRACE_ASSIGN_OR_RETURN(fresh.wrapped, engine.keys.Rewrap(id, key));
+        change.push_back(DataKeySetRow(id, key, fresh));
+      }
+    }
+    rewrapped = change.size();
+    return change;
+  };
+  MILLRACE_RETURN_IF_ERROR(writer.Change(plan));
+  if (rewrapped == 0) return {};
+  MILLRACE_RETURN_IF_ERROR(writer.RenewControl());
+  Log(LogLevel::kInfo,
+      "wrapped the data keys with the current master key; older ones are not needed any more",
+      {{"master_key", current}, {"data_keys", rewrapped}});
+  return {};
+}
+
+}  // namespace millrace::storage
