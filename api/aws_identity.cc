@@ -2,13 +2,19 @@
 
 namespace millrace::api {
 
+std::string AwsIdentity::Partition() const {
+  if (region.starts_with("cn-")) return "aws-cn";
+  if (region.starts_with("us-gov-")) return "aws-us-gov";
+  return "aws";
+}
+
 std::string AwsIdentity::DataStreamArn(std::string_view name) const {
-  return "arn:aws:kinesis:" + region + ":" + account + ":stream/" + std::string(name);
+  return "arn:" + Partition() + ":kinesis:" + region + ":" + account + ":stream/" + std::string(name);
 }
 
 std::string AwsIdentity::VideoStreamArn(std::string_view name, Timestamp created) const {
-  return "arn:aws:kinesisvideo:" + region + ":" + account + ":stream/" + std::string(name) + "/" +
-         std::to_string(created.millis());
+  return "arn:" + Partition() + ":kinesisvideo:" + region + ":" + account + ":stream/" + std::string(name) +
+         "/" + std::to_string(created.millis());
 }
 
 }  // namespace millrace::api

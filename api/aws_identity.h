@@ -12,6 +12,8 @@ struct AwsIdentity {
   std::string region = "us-east-1";
   std::string account = "000000000000";  // 12 digits
 
+  // "aws", or what regions in China and of governments have.
+  std::string Partition() const;
   // "arn:aws:kinesis:us-east-1:000000000000:stream/name"
   std::string DataStreamArn(std::string_view name) const;
   // "arn:aws:kinesisvideo:us-east-1:000000000000:stream/name/1763690820250": with the creation time in ms, so

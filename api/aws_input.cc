@@ -332,9 +332,10 @@ std::vector<std::int64_t> AwsInput::Integers(std::string_view name, const AwsLis
 }
 
 std::map<std::string, std::string> AwsInput::StringMap(std::string_view name, std::size_t count_max,
-                                                       std::size_t key_max, std::size_t value_max) {
+                                                       std::size_t key_max, std::size_t value_max,
+                                                       bool required) {
   std::map<std::string, std::string> map;
-  const auto* value = Find(name);
+  const auto* value = Find(name, required);
   if (value == nullptr) return map;
   if (!value->is_object()) {
     TypeError("Expected map or null");

@@ -87,7 +87,8 @@ class AwsInput {
                                      const AwsIntegerRule& item);
   // Of strings, at most `count_max`.
   std::map<std::string, std::string> StringMap(std::string_view name, std::size_t count_max,
-                                               std::size_t key_max, std::size_t value_max);
+                                               std::size_t key_max, std::size_t value_max,
+                                               bool required = false);
 
   // Adds a broken constraint of this member: `rule` is what follows "failed to satisfy constraint: ".
   void Fail(std::string_view name, std::string_view value, std::string_view rule);

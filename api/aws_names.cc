@@ -31,19 +31,28 @@ std::vector<std::string_view> ArnParts(std::string_view arn) {
   return parts;
 }
 
-// The name in "arn:aws:kinesis:region:123456789012:stream/name"; empty where it is no such ARN.
-std::string_view NameInDataArn(std::string_view arn) {
+bool IsDataName(std::string_view name) {
+  return kAwsNamePattern.matches(name) && name.size() <= kDataNameMax;
+}
+
+// "arn:aws:kinesis:region:123456789012:stream/…", and what follows the slash in `name`, whatever it is.
+std::optional<DataStreamName> ParseDataArn(std::string_view arn) {
   const auto parts = ArnParts(arn);
   if (parts.size() != 6 || parts[0] != "arn" || !parts[1].starts_with("aws") || parts[2] != "kinesis" ||
       parts[4].size() != 12 || !AllOf(parts[4], IsDigit) || !parts[5].starts_with("stream/")) {
-    return {};
+    return std::nullopt;
   }
-  const std::string_view name = parts[5].substr(7);
-  return kAwsNamePattern.matches(name) && name.size() <= kDataNameMax ? name : std::string_view();
+  return DataStreamName{std::string(parts[5].substr(7)), std::string(parts[3]), std::string(parts[4])};
 }
 
-bool IsDataArn(std::string_view arn) { return !NameInDataArn(arn).empty(); }
+bool IsDataArn(std::string_view arn) {
+  const auto parsed = ParseDataArn(arn);
+  return parsed && IsDataName(parsed->name);
+}
 const AwsPattern kDataArnPattern{"arn:aws.*:kinesis:.*:\\d{12}:stream/\\S+", IsDataArn};
+
+bool IsDataResourceArn(std::string_view arn) { return ParseDataResourceArn(arn).has_value(); }
+const AwsPattern kDataResourceArnPattern{"arn:aws.*:kinesis:.*:\\d{12}:.*stream/\\S+", IsDataResourceArn};
 
 struct VideoArn {
   std::string_view name;
@@ -78,12 +87,47 @@ const AwsPattern kVideoArnPattern{
 
 }  // namespace
 
-std::optional<std::string> ReadDataStreamName(AwsInput& input) {
-  auto name = input.String("StreamName", {.min = 1, .max = kDataNameMax, .pattern = kAwsNamePattern});
-  const auto arn = input.String("StreamARN", {.min = 1, .max = kDataArnMax, .pattern = kDataArnPattern});
+std::optional<DataStreamName> ReadDataStreamArn(AwsInput& input, bool required) {
+  const auto arn = input.String(
+      "StreamARN", {.required = required, .min = 1, .max = kDataArnMax, .pattern = kDataArnPattern});
   (void)input.String("StreamId", {.min = 1, .max = 24, .pattern = kAwsStreamIdPattern});
-  if (arn) return std::string(NameInDataArn(*arn));
-  return name;
+  return arn ? ParseDataArn(*arn) : std::nullopt;
+}
+
+std::optional<DataStreamName> ReadDataStreamName(AwsInput& input) {
+  auto name = input.String("StreamName", {.min = 1, .max = kDataNameMax, .pattern = kAwsNamePattern});
+  if (auto by_arn = ReadDataStreamArn(input, false)) return by_arn;
+  if (name) return DataStreamName{std::move(*name), {}, {}};
+  return std::nullopt;
+}
+
+std::optional<DataResourceName> ParseDataResourceArn(std::string_view arn) {
+  auto parsed = ParseDataArn(arn);
+  if (!parsed) return std::nullopt;
+  DataResourceName resource{std::move(*parsed), {}, 0};
+  std::string& name = resource.stream.name;
+  if (const auto slash = name.find('/'); slash != std::string::npos) {
+    const std::string rest = name.substr(slash);
+    name.resize(slash);
+    const auto colon = rest.find(':');
+    if (!rest.starts_with("/consumer/") || colon == std::string::npos) return std::nullopt;
+    resource.consumer = rest.substr(10, colon - 10);
+    const char* end = rest.data() + rest.size();
+    const auto [at, ec] = std::from_chars(rest.data() + colon + 1, end, resource.consumer_created_s);
+    if (!IsDataName(resource.consumer) || ec != std::errc() || at != end || rest[colon + 1] == '-') {
+      return std::nullopt;
+    }
+  }
+  if (!IsDataName(name)) return std::nullopt;
+  return resource;
+}
+
+std::optional<DataResourceName> ReadDataResource(AwsInput& input) {
+  (void)input.String("StreamId", {.min = 1, .max = 24, .pattern = kAwsStreamIdPattern});
+  const auto arn = input.String(
+      "ResourceARN", {.required = true, .min = 1, .max = kDataArnMax, .pattern = kDataResourceArnPattern});
+  if (!arn) return std::nullopt;
+  return ParseDataResourceArn(*arn);
 }
 
 std::optional<VideoStreamName> ReadVideoStreamName(AwsInput& input) {

@@ -1,54 +1,13 @@
 #include "api/data_stream_catalog.h"
 
 #include <algorithm>
-#include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 
 namespace millrace::api {
 namespace {
 
 constexpr char kPrefix[] = "api/data-streams/";
-constexpr std::int64_t kVersion = 1;
 
 }  // namespace
-
-std::string EncodeDataStreamSettings(const DataStreamSettings& settings) {
-  boost::json::object tags;
-  for (const auto& [key, value] : settings.tags) tags[key] = value;
-  boost::json::object object;
-  object["version"] = kVersion;
-  object["on_demand"] = settings.on_demand;
-  object["record_kib_max"] = settings.record_kib_max;
-  object["warm_mibps"] = settings.warm_mibps;
-  object["spread"] = settings.spread;
-  object["tags"] = std::move(tags);
-  return boost::json::serialize(object);
-}
-
-Result<DataStreamSettings> DecodeDataStreamSettings(std::string_view json) {
-  boost::system::error_code ec;
-  const boost::json::value value = boost::json::parse(boost::json::string_view(json.data(), json.size()), ec);
-  try {
-    if (ec) return Error{ErrorCode::kCorruption, "a data stream's settings are not JSON: " + ec.message()};
-    const boost::json::object& object = value.as_object();
-    if (object.at("version").to_number<std::int64_t>() > kVersion) {
-      return Error{ErrorCode::kUnsupported, "a data stream's settings were written by a newer version"};
-    }
-    DataStreamSettings settings;
-    settings.on_demand = object.at("on_demand").as_bool();
-    settings.record_kib_max = object.at("record_kib_max").to_number<std::uint32_t>();
-    settings.warm_mibps = object.at("warm_mibps").to_number<std::uint32_t>();
-    settings.spread = object.at("spread").as_bool();
-    for (const auto& tag : object.at("tags").as_object()) {
-      settings.tags.emplace(std::string(tag.key().data(), tag.key().size()),
-                            std::string(tag.value().as_string().data(), tag.value().as_string().size()));
-    }
-    return settings;
-  } catch (const std::exception& e) {
-    return Error{ErrorCode::kCorruption, std::string("a data stream's settings are damaged: ") + e.what()};
-  }
-}
 
 Result<std::unique_ptr<DataStreamCatalog>> DataStreamCatalog::Open(storage::RecordLog& log,
                                                                    std::string fragment_log) {
@@ -58,7 +17,7 @@ Result<std::unique_ptr<DataStreamCatalog>> DataStreamCatalog::Open(storage::Reco
     const std::string name = entry.key.substr(sizeof(kPrefix) - 1);
     auto settings = DecodeDataStreamSettings(AsText(entry.value));
     if (!settings) return WithContext(std::move(settings).error(), "stream '" + name + "'");
-    catalog->settings_.emplace(name, std::move(*settings));
+    catalog->settings_.emplace(name, std::make_shared<const DataStreamSettings>(std::move(*settings)));
   }
   return catalog;
 }
@@ -75,12 +34,7 @@ Result<void> DataStreamCatalog::Create(const std::string& name, std::uint32_t sh
   }
   // The settings first: a stream never exists without them. What a failure leaves is written over by the next
   // stream of this name.
-  const std::string encoded = EncodeDataStreamSettings(settings);
-  MILLRACE_RETURN_IF_ERROR(log_.PutMetadata(kPrefix + name, Bytes(encoded.begin(), encoded.end())));
-  {
-    const std::lock_guard lock(mutex_);
-    settings_[name] = settings;
-  }
+  MILLRACE_RETURN_IF_ERROR(Save(name, settings));
   MILLRACE_RETURN_IF_ERROR(log_.CreateStream(name, shards, retention));
   return {};
 }
@@ -97,17 +51,35 @@ Result<void> DataStreamCatalog::Delete(const std::string& name) {
   return {};
 }
 
+Result<void> DataStreamCatalog::Save(const std::string& name, const DataStreamSettings& settings) {
+  const std::string encoded = EncodeDataStreamSettings(settings);
+  MILLRACE_RETURN_IF_ERROR(log_.PutMetadata(kPrefix + name, Bytes(encoded.begin(), encoded.end())));
+  const std::lock_guard lock(mutex_);
+  settings_[name] = std::make_shared<const DataStreamSettings>(settings);
+  return {};
+}
+
+AwsResult<DataStream> DataStreamCatalog::Change(const std::string& name, const StreamChange& change) {
+  const std::lock_guard control(control_mutex_);
+  MILLRACE_ASSIGN_OR_RETURN(DataStream stream, Describe(name));
+  const DataStreamSettings before = stream.settings;
+  if (auto refused = change(stream)) return *refused;
+  if (stream.settings != before) MILLRACE_RETURN_IF_ERROR(Save(name, stream.settings));
+  return stream;
+}
+
 Result<DataStream> DataStreamCatalog::Describe(const std::string& name) {
   MILLRACE_ASSIGN_OR_RETURN(storage::StreamDescription description, log_.DescribeStream(name));
-  return DataStream{std::move(description), SettingsOf(name), IsInternal(name)};
+  return DataStream{std::move(description), *SettingsOf(name), IsInternal(name)};
 }
 
 std::vector<std::string> DataStreamCatalog::List() { return log_.ListStreams(); }
 
-DataStreamSettings DataStreamCatalog::SettingsOf(const std::string& name) const {
+std::shared_ptr<const DataStreamSettings> DataStreamCatalog::SettingsOf(const std::string& name) const {
+  static const auto kDefaults = std::make_shared<const DataStreamSettings>();
   const std::lock_guard lock(mutex_);
   const auto found = settings_.find(name);
-  return found == settings_.end() ? DataStreamSettings() : found->second;
+  return found == settings_.end() ? kDefaults : found->second;
 }
 
 std::uint32_t DataStreamCatalog::OpenShards() {

@@ -1,30 +1,26 @@
 // The data streams as the API has them: the log's streams, and beside each what the log has no use for (its
-// capacity mode, limits, tags), kept in the log's metadata under "api/data-streams/<name>".
+// settings), kept in the log's metadata under "api/data-streams/<name>".
 //
 // The fragment log is one of them, but an internal one: nobody may make, delete or write it from outside.
 //
-// Threads: any. Create, Delete and Describe may wait for the disk; Find does not.
+// Threads: any. Create, Delete, Change and Describe may wait for the disk; the others do not.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "api/aws_error.h"
+#include "api/data_stream_settings.h"
 #include "base/result.h"
 #include "storage/record_log.h"
 
 namespace millrace::api {
-
-struct DataStreamSettings {
-  bool on_demand = false;
-  std::uint32_t record_kib_max = 1024;  // data and partition key together
-  std::uint32_t warm_mibps = 0;         // asked for at creation; 0: not
-  bool spread = false;                  // records go to any shard; partition keys count for nothing
-  std::map<std::string, std::string> tags;
-};
 
 struct DataStream {
   storage::StreamDescription description;
@@ -41,12 +37,19 @@ class DataStreamCatalog {
   Result<void> Create(const std::string& name, std::uint32_t shards, Duration retention,
                       const DataStreamSettings& settings);
   Result<void> Delete(const std::string& name);
+  // Changes a stream: one change of the catalog at a time, so that `change` sees the stream as it is and may
+  // change it in the log as well (its shards, its retention). What it makes of the settings is durable when
+  // this returns, and given back. An error of `change` leaves the settings as they were.
+  // Errors: kNotFound; those of `change` and of the log.
+  using StreamChange = std::function<std::optional<AwsError>(DataStream&)>;
+  AwsResult<DataStream> Change(const std::string& name, const StreamChange& change);
   // Errors: kNotFound.
   Result<DataStream> Describe(const std::string& name);
   // In name order; internal ones too.
   std::vector<std::string> List();
 
-  DataStreamSettings SettingsOf(const std::string& name) const;
+  // Never null: the defaults for a stream that has none.
+  std::shared_ptr<const DataStreamSettings> SettingsOf(const std::string& name) const;
   bool IsInternal(const std::string& name) const { return name == fragment_log_; }
   const std::string& fragment_log() const { return fragment_log_; }
 
@@ -59,17 +62,16 @@ class DataStreamCatalog {
   DataStreamCatalog(storage::RecordLog& log, std::string fragment_log)
       : log_(log), fragment_log_(std::move(fragment_log)) {}
 
+  // Durably. REQUIRES: control_mutex_ is held.
+  Result<void> Save(const std::string& name, const DataStreamSettings& settings);
+
   storage::RecordLog& log_;
   const std::string fragment_log_;
   std::mutex control_mutex_;  // one change of the set of streams at a time; taken before mutex_
   mutable std::mutex mutex_;  // never held while the disk is waited for
-  std::map<std::string, DataStreamSettings> settings_;  // GUARDED_BY(mutex_)
+  std::map<std::string, std::shared_ptr<const DataStreamSettings>> settings_;  // GUARDED_BY(mutex_)
 };
 
 inline constexpr std::uint32_t kOpenShardsMax = 10'000;
-
-// As it is kept: JSON with a version. Errors: kCorruption, kUnsupported (a newer version).
-std::string EncodeDataStreamSettings(const DataStreamSettings& settings);
-Result<DataStreamSettings> DecodeDataStreamSettings(std::string_view json);
 
 }  // namespace millrace::api

@@ -39,31 +39,19 @@ void WriteHead(AwsOutput& output, const DataStreamServices& services, const Data
   WriteMode(output, stream.settings);
   output.Key("RetentionPeriodHours").Integer(Hours(description.retention));
   output.Key("StreamCreationTimestamp").Time(description.created);
-  output.Key("EnhancedMonitoring").BeginArray().BeginObject();
-  output.Key("ShardLevelMetrics").BeginArray().EndArray().EndObject().EndArray();
+  output.Key("EnhancedMonitoring").BeginArray().BeginObject().Key("ShardLevelMetrics");
+  WriteShardMetrics(output, stream.settings.shard_metrics);
+  output.EndObject().EndArray();
   output.Key("EncryptionType").String("NONE");
-}
-
-AwsError TooManyShards(const DataStreamServices& services, std::uint32_t more) {
-  const AwsIdentity& identity = services.identity;
-  return {"LimitExceededException",
-          "This request would exceed the shard limit for the account " + identity.account + " in " +
-              identity.region + ". Current shard count for the account: " +
-              std::to_string(services.catalog.OpenShards()) + ". Limit: " + std::to_string(kOpenShardsMax) +
-              ". Number of additional shards that would have resulted from this request: " +
-              std::to_string(more) +
-              ". Refer to the AWS Service Limits page "
-              "(http://docs.aws.amazon.com/general/latest/gr/aws_service_limits.html) for current limits and "
-              "how to request higher limits."};
 }
 
 // The stream that the request names, and nothing else in it is wrong.
 AwsResult<DataStream> DescribeNamed(const DataStreamServices& services, AwsInput& input) {
-  const auto name = ReadDataStreamName(input);
+  const auto named = ReadDataStreamName(input);
   if (auto bad = input.Finish()) return *bad;
-  if (!name) return NoDataStreamNamed();
-  auto stream = services.catalog.Describe(*name);
-  if (!stream) return OfDataStream(services, *name, std::move(stream).error());
+  MILLRACE_ASSIGN_OR_RETURN(const std::string name, OurDataStream(services, named));
+  auto stream = services.catalog.Describe(name);
+  if (!stream) return OfDataStream(services, name, std::move(stream).error());
   return std::move(*stream);
 }
 
@@ -79,8 +67,7 @@ AwsAnswer CreateDataStream(const DataStreamServices& services, const DataStreamR
     settings.on_demand = details->String("StreamMode", {.required = true, .values = kModes}) == "ON_DEMAND";
   }
   settings.tags = input.StringMap("Tags", 200, 128, 256);
-  settings.warm_mibps =
-      static_cast<std::uint32_t>(input.Integer("WarmThroughputMiBps", {.min = 0, .max = 10'240}).value_or(0));
+  settings.warm_mibps = ReadWarmThroughput(input, false).value_or(0);
   settings.record_kib_max = static_cast<std::uint32_t>(
       input.Integer("MaxRecordSizeInKiB", {.min = 1024, .max = 10'240}).value_or(1024));
   settings.spread = input.String("RecordDistributionStrategy", {.values = kStrategies}) == "AUTO";
@@ -88,11 +75,8 @@ AwsAnswer CreateDataStream(const DataStreamServices& services, const DataStreamR
     (void)input.Integer("ShardCount", {.required = true});
   }
   if (auto bad = input.Finish()) return *bad;
-  if (settings.spread && !settings.on_demand) {
-    return AwsError(
-        "ValidationException",
-        "The record distribution strategy AUTO is only for streams in the ON_DEMAND capacity mode.");
-  }
+  if (auto bad = CheckSettings(services, *name, settings)) return *bad;
+  if (auto bad = CheckTags(services, *name, {}, settings.tags)) return *bad;
   const auto count = shards ? static_cast<std::uint32_t>(*shards) : kOnDemandShards;
   const auto created = services.catalog.Create(*name, count, kRetentionDefault, settings);
   if (created) return std::string();
@@ -107,12 +91,12 @@ AwsAnswer CreateDataStream(const DataStreamServices& services, const DataStreamR
 AwsAnswer DeleteDataStream(const DataStreamServices& services, const DataStreamRequest& request) {
   AwsInput input(request.members);
   (void)input.Bool("EnforceConsumerDeletion");
-  const auto name = ReadDataStreamName(input);
+  const auto named = ReadDataStreamName(input);
   if (auto bad = input.Finish()) return *bad;
-  if (!name) return NoDataStreamNamed();
-  if (services.catalog.IsInternal(*name)) return InternalDataStream(services, *name);
-  auto deleted = services.catalog.Delete(*name);
-  if (!deleted) return OfDataStream(services, *name, std::move(deleted).error());
+  MILLRACE_ASSIGN_OR_RETURN(const std::string name, OurDataStream(services, named));
+  if (services.catalog.IsInternal(name)) return InternalDataStream(services, name);
+  auto deleted = services.catalog.Delete(name);
+  if (!deleted) return OfDataStream(services, name, std::move(deleted).error());
   return std::string();
 }
 
@@ -156,10 +140,8 @@ AwsAnswer SummarizeDataStream(const DataStreamServices& services, const DataStre
                              [](const storage::ShardDescription& shard) { return !shard.closed; }));
   output.Key("ConsumerCount").Integer(0);
   if (stream.settings.warm_mibps > 0) {
-    output.Key("WarmThroughput").BeginObject();
-    output.Key("TargetMiBps").Unsigned(stream.settings.warm_mibps);
-    output.Key("CurrentMiBps").Unsigned(stream.settings.warm_mibps);
-    output.EndObject();
+    output.Key("WarmThroughput");
+    WriteWarmThroughput(output, stream.settings);
   }
   output.Key("MaxRecordSizeInKiB").Unsigned(stream.settings.record_kib_max);
   output.Key("RecordDistributionStrategy").String(stream.settings.spread ? "AUTO" : "USER_PARTITION_KEY");

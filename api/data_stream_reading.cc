@@ -112,7 +112,7 @@ void WriteChildren(AwsOutput& output, const std::vector<storage::ShardDescriptio
 AwsAnswer GetShardIterator(const DataStreamServices& services, const DataStreamRequest& request) {
   AwsInput input(request.members);
   IteratorRequest asked;
-  const auto stream_name = ReadDataStreamName(input);
+  const auto named = ReadDataStreamName(input);
   const auto shard_text =
       input.String("ShardId", {.required = true, .min = 1, .max = 128, .pattern = kAwsNamePattern});
   const auto type = input.String("ShardIteratorType", {.required = true, .values = kTypes});
@@ -120,8 +120,8 @@ AwsAnswer GetShardIterator(const DataStreamServices& services, const DataStreamR
   asked.time = input.Time("Timestamp");
   const bool dry_run = input.Bool("DryRun").value_or(false);
   if (auto bad = input.Finish()) return *bad;
-  if (!stream_name) return NoDataStreamNamed();
-  asked.stream = *stream_name;
+  MILLRACE_ASSIGN_OR_RETURN(asked.stream, OurDataStream(services, named));
+  const std::string& stream_name = asked.stream;
   asked.shard_text = *shard_text;
   asked.type = *type;
 
@@ -129,9 +129,9 @@ AwsAnswer GetShardIterator(const DataStreamServices& services, const DataStreamR
   const auto shard_id = storage::ShardId::Parse(*shard_text);
   if (!shard_id) {
     return AwsError("ResourceNotFoundException", "Could not find shard " + *shard_text + " in stream " +
-                                                     *stream_name + " under account " + account + ".");
+                                                     stream_name + " under account " + account + ".");
   }
-  const auto stream = services.catalog.Describe(*stream_name);
+  const auto stream = services.catalog.Describe(stream_name);
   const storage::ShardDescription* shard = nullptr;
   if (stream) {
     for (const auto& one : stream->description.shards) {
@@ -142,15 +142,15 @@ AwsAnswer GetShardIterator(const DataStreamServices& services, const DataStreamR
   }
   if (shard == nullptr) {
     return AwsError("ResourceNotFoundException", "Shard " + shard_id->ToString() + " in stream " +
-                                                     *stream_name + " under account " + account +
+                                                     stream_name + " under account " + account +
                                                      " does not exist");
   }
   asked.shard_text = shard_id->ToString();
   MILLRACE_ASSIGN_OR_RETURN(const storage::IteratorStart start, ReadStart(services, asked, *shard));
-  auto position = services.catalog.log().Seek(*stream_name, *shard_id, start);
-  if (!position) return OfDataStream(services, *stream_name, std::move(position).error());
+  auto position = services.catalog.log().Seek(stream_name, *shard_id, start);
+  if (!position) return OfDataStream(services, stream_name, std::move(position).error());
   if (dry_run) return DryRunDone();
-  const ShardIterator iterator{*stream_name, stream->description.created, *position, services.clock.Now()};
+  const ShardIterator iterator{stream_name, stream->description.created, *position, services.clock.Now()};
   AwsOutput output(request.encoding, 512);
   output.BeginObject();
   output.Key("ShardIterator").String(EncodeShardIterator(services.sealer, iterator)).EndObject();
@@ -161,13 +161,14 @@ AwsAnswer GetRecords(const DataStreamServices& services, const DataStreamRequest
   AwsInput input(request.members);
   const auto text = input.String("ShardIterator", {.required = true, .min = 1, .max = 512});
   const auto limit = input.Integer("Limit", {.min = 1, .max = kRecordsMax});
-  const auto stream_name = ReadDataStreamName(input);
+  const auto named = ReadDataStreamName(input);
   const bool dry_run = input.Bool("DryRun").value_or(false);
   if (auto bad = input.Finish()) return *bad;
   MILLRACE_ASSIGN_OR_RETURN(ShardIterator iterator,
                             DecodeShardIterator(services.sealer, *text, services.clock.Now()));
-  if (stream_name && *stream_name != iterator.stream) {
-    return InvalidArgument("The ShardIterator is not of stream " + *stream_name + ".");
+  if (named) {
+    MILLRACE_ASSIGN_OR_RETURN(const std::string name, OurDataStream(services, named));
+    if (name != iterator.stream) return InvalidArgument("The ShardIterator is not of stream " + name + ".");
   }
   const auto stream = services.catalog.Describe(iterator.stream);
   if (!stream || stream->description.created != iterator.stream_created) {

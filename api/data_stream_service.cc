@@ -1,6 +1,5 @@
 // The door of the Data Streams service: `POST /` with X-Amz-Target, JSON 1.1 and CBOR 1.1.
 #include <algorithm>
-#include <array>
 #include <boost/asio/this_coro.hpp>
 #include <type_traits>
 #include <variant>
@@ -34,27 +33,50 @@ struct NamedOperation {
   std::string_view name;
   std::variant<DataStreamOperation, PutOperation> run;
 };
-constexpr std::array<NamedOperation, 10> kOperations{{
+constexpr NamedOperation kOperations[] = {
+    {"AddTagsToStream", AddTagsToStream},
     {"CreateStream", CreateDataStream},
+    {"DecreaseStreamRetentionPeriod", DecreaseRetention},
+    {"DeleteResourcePolicy", DeleteResourcePolicy},
     {"DeleteStream", DeleteDataStream},
+    {"DescribeAccountSettings", DescribeAccountSettings},
+    {"DescribeLimits", DescribeLimits},
     {"DescribeStream", DescribeDataStream},
     {"DescribeStreamSummary", SummarizeDataStream},
+    {"DisableEnhancedMonitoring", DisableMonitoring},
+    {"EnableEnhancedMonitoring", EnableMonitoring},
     {"GetRecords", GetRecords},
+    {"GetResourcePolicy", GetResourcePolicy},
     {"GetShardIterator", GetShardIterator},
+    {"IncreaseStreamRetentionPeriod", IncreaseRetention},
     {"ListShards", ListShards},
     {"ListStreams", ListDataStreams},
+    {"ListTagsForResource", ListTagsForResource},
+    {"ListTagsForStream", ListTagsForStream},
+    {"MergeShards", MergeShards},
     {"PutRecord", PutOperation{ReadPutRecord, AnswerPutRecord}},
     {"PutRecords", PutOperation{ReadPutRecords, AnswerPutRecords}},
-}};
+    {"PutResourcePolicy", PutResourcePolicy},
+    {"RemoveTagsFromStream", RemoveTagsFromStream},
+    {"SplitShard", SplitShard},
+    {"TagResource", TagResource},
+    {"UntagResource", UntagResource},
+    {"UpdateAccountSettings", UpdateAccountSettings},
+    {"UpdateMaxRecordSize", UpdateMaxRecordSize},
+    {"UpdateShardCount", UpdateShardCount},
+    {"UpdateStreamMode", UpdateStreamMode},
+    {"UpdateStreamRecordDistributionStrategy", UpdateRecordDistribution},
+    {"UpdateStreamWarmThroughput", UpdateWarmThroughput},
+};
 
 // The operation that X-Amz-Target names; none: there is no such.
 const NamedOperation* FindOperation(const Request& request) {
   const auto target = request.headers.Find("X-Amz-Target");
   if (!target || !target->starts_with(kTargetPrefix)) return nullptr;
   const std::string_view name = target->substr(kTargetPrefix.size());
-  const auto found = std::find_if(kOperations.begin(), kOperations.end(),
+  const auto found = std::find_if(std::begin(kOperations), std::end(kOperations),
                                   [&](const NamedOperation& one) { return one.name == name; });
-  return found == kOperations.end() ? nullptr : &*found;
+  return found == std::end(kOperations) ? nullptr : found;
 }
 
 void Count(const NamedOperation* operation, const std::string& result) {

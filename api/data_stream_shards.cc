@@ -82,7 +82,7 @@ AwsResult<Listing> ReadListing(const DataStreamServices& services, AwsInput& inp
                                std::optional<Timestamp>& created) {
   const AwsStringRule shard_rule{.min = 1, .max = 128, .pattern = kAwsNamePattern};
   const auto token = input.String("NextToken", {.min = 1, .max = 1'048'576});
-  const auto name = ReadDataStreamName(input);
+  const auto named = ReadDataStreamName(input);
   const auto start = input.String("ExclusiveStartShardId", shard_rule);
   created = input.Time("StreamCreationTimestamp");
   std::optional<std::string> type, shard;
@@ -97,15 +97,15 @@ AwsResult<Listing> ReadListing(const DataStreamServices& services, AwsInput& inp
     Timestamp of;
     MILLRACE_ASSIGN_OR_RETURN(Listing listing, Open(services, *token, of));
     // Paginators send what they began with beside the token: that is fine, while it names the same stream.
-    if (name && *name != listing.stream) {
+    if (named && named->name != listing.stream) {
       return InvalidArgument("NextToken and StreamName cannot be provided together.");
     }
     created = of;
     return listing;
   }
-  if (!name) return InvalidArgument("Either NextToken or StreamName should be provided.");
+  if (!named) return InvalidArgument("Either NextToken or StreamName should be provided.");
   Listing listing;
-  listing.stream = *name;
+  MILLRACE_ASSIGN_OR_RETURN(listing.stream, OurDataStream(services, named));
   if (type) listing.filter = *type;
   if (start) {
     MILLRACE_ASSIGN_OR_RETURN(listing.after, ParseShard(*start));
@@ -172,6 +172,12 @@ AwsAnswer ListShards(const DataStreamServices& services, const DataStreamRequest
   if (more) output.Key("NextToken").String(Seal(services, listing, stream->description.created));
   output.EndObject();
   return std::move(output).Take();
+}
+
+std::string ListedStream(const DataStreamServices& services, const std::string& token) {
+  Timestamp created;
+  auto listing = Open(services, token, created);
+  return listing ? std::move(listing->stream) : std::string();
 }
 
 }  // namespace millrace::api

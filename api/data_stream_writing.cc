@@ -77,35 +77,35 @@ AwsError PutError(const DataStreamServices& services, const std::string& stream,
 
 AwsResult<PutRequest> ReadPutRecord(const DataStreamServices& services, const DataStreamRequest& request) {
   AwsInput input(request.members);
-  const auto stream = ReadDataStreamName(input);
+  const auto named = ReadDataStreamName(input);
   const auto ordering = input.String("SequenceNumberForOrdering", {.pattern = kAwsSequenceNumberPattern});
   const bool dry_run = input.Bool("DryRun").value_or(false);
-  const DataStreamSettings settings = stream ? services.catalog.SettingsOf(*stream) : DataStreamSettings();
-  auto record = ReadRecord(input, settings);
+  const auto settings = services.catalog.SettingsOf(named ? named->name : std::string());
+  auto record = ReadRecord(input, *settings);
   if (auto bad = input.Finish()) return *bad;
   if (!record) return std::move(record).error();
-  if (!stream) return NoDataStreamNamed();
-  if (services.catalog.IsInternal(*stream)) return InternalDataStream(services, *stream);
+  MILLRACE_ASSIGN_OR_RETURN(const std::string stream, OurDataStream(services, named));
+  if (services.catalog.IsInternal(stream)) return InternalDataStream(services, stream);
   if (ordering) {
-    MILLRACE_ASSIGN_OR_RETURN(const bool fine, CheckOrdering(services, *stream, *ordering));
+    MILLRACE_ASSIGN_OR_RETURN(const bool fine, CheckOrdering(services, stream, *ordering));
     (void)fine;
   }
   if (dry_run) return DryRunDone();
-  PutRequest put{*stream, {}};
+  PutRequest put{stream, {}};
   put.records.push_back(std::move(*record));
   return put;
 }
 
 AwsResult<PutRequest> ReadPutRecords(const DataStreamServices& services, const DataStreamRequest& request) {
   AwsInput input(request.members);
-  const auto stream = ReadDataStreamName(input);
+  const auto named = ReadDataStreamName(input);
   const bool dry_run = input.Bool("DryRun").value_or(false);
-  const DataStreamSettings settings = stream ? services.catalog.SettingsOf(*stream) : DataStreamSettings();
+  const auto settings = services.catalog.SettingsOf(named ? named->name : std::string());
   PutRequest put;
   std::optional<AwsError> first;
   std::size_t bytes = 0;
   for (AwsInput& item : input.Structures("Records", {.required = true, .min = 1, .max = kRecordsMax})) {
-    auto record = ReadRecord(item, settings);
+    auto record = ReadRecord(item, *settings);
     if (!record) {
       if (!first) first = std::move(record).error();
       continue;
@@ -115,11 +115,11 @@ AwsResult<PutRequest> ReadPutRecords(const DataStreamServices& services, const D
   }
   if (auto bad = input.Finish()) return *bad;
   if (first) return *first;
-  if (!stream) return NoDataStreamNamed();
-  if (services.catalog.IsInternal(*stream)) return InternalDataStream(services, *stream);
+  MILLRACE_ASSIGN_OR_RETURN(const std::string stream, OurDataStream(services, named));
+  if (services.catalog.IsInternal(stream)) return InternalDataStream(services, stream);
   if (bytes > kRequestBytesMax) return InvalidArgument("Records size exceeds 10 MB limit");
   if (dry_run) return DryRunDone();
-  put.stream = *stream;
+  put.stream = stream;
   return put;
 }
 
