@@ -1,5 +1,6 @@
 #include "media/audio_samples.h"
 
+#include <algorithm>
 #include <array>
 
 namespace millrace {
@@ -33,6 +34,9 @@ std::uint32_t SamplesPerFrame(const TrackInfo& track) {
 }
 
 std::uint32_t SamplesOfPacket(const TrackInfo& track, ByteSpan packet) {
+  if (track.codec == Codec::kPcmMulaw || track.codec == Codec::kPcmAlaw) {  // a byte a sample
+    return static_cast<std::uint32_t>(packet.size() / std::max(track.channels, 1u));
+  }
   if (track.codec != Codec::kOpus) return SamplesPerFrame(track);
   if (packet.empty()) return 0;
   const unsigned config = packet[0] >> 3;
