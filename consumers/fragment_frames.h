@@ -11,9 +11,10 @@
 
 namespace millrace {
 
-// In the order they are stored: decode order within a track. Their data are views that keep the whole
-// fragment alive; nothing is copied. `arrival` is not stored frame by frame and stays zero. Errors: as
-// parser/parse_fragment.h, with the fragment's number in front.
+// In the order they are stored: decode order within a track; their times on the producer's clock, on which
+// the Cluster's Timestamp is facts.start. Their data are views that keep the whole fragment alive; nothing is
+// copied. `arrival` is not stored frame by frame and stays zero. Errors: as parser/parse_fragment.h, with the
+// fragment's number in front.
 Result<std::vector<Frame>> FramesOf(const Fragment& fragment);
 
 }  // namespace millrace
