@@ -21,7 +21,22 @@ std::uint64_t SeedsFromEnvironment(std::uint64_t otherwise) {
   return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
 }
 
-EmbeddedLogOptions SmallOptions(FileSystem& files, const Clock& clock) {
+// Streams are encrypted, some of the time, and their keys change often.
+enum class Encryption { kNone, kFirstKey, kSecondKey };
+
+std::shared_ptr<const MasterKeys> KeysOf(Encryption encryption) {
+  switch (encryption) {
+    case Encryption::kNone:
+      return nullptr;
+    case Encryption::kFirstKey:
+      return MakeMasterKeys({"key-1"});
+    case Encryption::kSecondKey:
+      return MakeMasterKeys({"key-2", "key-1"});
+  }
+  return nullptr;
+}
+
+EmbeddedLogOptions SmallOptions(FileSystem& files, const Clock& clock, Encryption encryption) {
   EmbeddedLogOptions options;
   options.path = "/data";
   options.files = &files;
@@ -32,6 +47,9 @@ EmbeddedLogOptions SmallOptions(FileSystem& files, const Clock& clock) {
   options.index_write_buffer_bytes = 1 << 20;
   options.index_cache_bytes = 1 << 20;
   options.reserve_bytes = 0;
+  options.master_keys = KeysOf(encryption);
+  options.data_key_records_max = 5;
+  if (options.master_keys) options.encrypt_new_stream = [](const std::string& name) { return name != "c"; };
   return options;
 }
 
@@ -51,22 +69,25 @@ struct Told {
 
 class Script {
  public:
-  Script(FileSystem& files, ManualClock& clock, Told& told) : files_(files), clock_(clock), told_(told) {}
+  Script(FileSystem& files, ManualClock& clock, Told& told, Encryption encryption)
+      : files_(files), clock_(clock), told_(told), encryption_(encryption) {}
 
   // Stops at the first thing that fails.
   bool Run() {
     return Open() && Create("a", 2) && PutSome("a", "x", 5, 300) && PutSome("a", "y", 3, 9'000) &&
            Meta("m/1", 40) && Many("a", "z", 6, 1'500) && Split("a") && PutSome("a", "x", 3, 17'000) &&
-           Meta("m/2", 900) && Create("c", 1, std::chrono::hours(1)) && Batch(2, 700) && Batch(3, 9'000) &&
-           Meta("m/1", 900) && Batch(0, 50) && Purge("a", "y") && PutSome("a", "y", 2, 5'000) && Close() &&
-           Open() && Create("b", 1) && PutSome("b", "w", 3, 12'000) && Delete("b") && Sweep() &&
-           Many("a", "z", 8, 6'000) && Expire() && Batch(2, 4'000) && PutSome("a", "x", 2, 100) &&
-           Meta("m/2", 100) && Sweep() && Batch(1, 30) && PutSome("a", "v", 2, 0) && Close();
+           Meta("m/2", 900) && Create("c", 1, std::chrono::hours(1)) && Batch(2, 700) && Encrypt("c", true) &&
+           Batch(3, 9'000) && Meta("m/1", 900) && Batch(0, 50) && Purge("a", "y") &&
+           PutSome("a", "y", 2, 5'000) && Close() && RotateMasterKey() && Open() && Encrypt("c", false) &&
+           Create("b", 1) && PutSome("b", "w", 3, 12'000) && Delete("b") && Sweep() &&
+           Many("a", "z", 8, 6'000) && Expire() && Batch(2, 4'000) && Encrypt("c", true) &&
+           PutSome("a", "x", 2, 100) && Meta("m/2", 100) && Sweep() && Batch(1, 30) &&
+           PutSome("a", "v", 2, 0) && Close();
   }
 
  private:
   bool Open() {
-    auto log = EmbeddedLog::Open(SmallOptions(files_, clock_));
+    auto log = EmbeddedLog::Open(SmallOptions(files_, clock_, encryption_));
     if (log) log_ = std::move(*log);
     return log.has_value();
   }
@@ -177,6 +198,16 @@ class Script {
     return true;
   }
   bool Sweep() { return log_->Sweep().has_value(); }
+  bool Encrypt(const std::string& stream, bool on) {
+    if (encryption_ == Encryption::kNone) return true;
+    std::optional<std::string> key_name;
+    if (on) key_name = "key";
+    return log_->SetStreamEncryption(stream, key_name).has_value();
+  }
+  bool RotateMasterKey() {
+    if (encryption_ == Encryption::kFirstKey) encryption_ = Encryption::kSecondKey;
+    return true;
+  }
   void Gone(const std::vector<std::string>& names) {
     for (const std::string& name : names) {
       told_.acknowledged.erase(name);
@@ -188,6 +219,7 @@ class Script {
   FileSystem& files_;
   ManualClock& clock_;
   Told& told_;
+  Encryption encryption_;
   std::unique_ptr<EmbeddedLog> log_;
   std::uint64_t serial_ = 0;
 };
@@ -211,8 +243,10 @@ void ReadEverything(EmbeddedLog& log, std::map<std::string, Bytes>& found) {
   }
 }
 
-void Verify(SimulatedFileSystem& disk, ManualClock& clock, const Told& told) {
-  auto opened = EmbeddedLog::Open(SmallOptions(disk, clock));
+void Verify(SimulatedFileSystem& disk, ManualClock& clock, const Told& told, bool encrypted) {
+  // Whichever key wraps what: both are there, as they are until the new one has taken over.
+  const Encryption encryption = encrypted ? Encryption::kSecondKey : Encryption::kNone;
+  auto opened = EmbeddedLog::Open(SmallOptions(disk, clock, encryption));
   ASSERT_TRUE(opened.has_value()) << opened.error().ToString();
   auto log = std::move(*opened);
   std::map<std::string, Bytes> found;
@@ -264,7 +298,8 @@ void Verify(SimulatedFileSystem& disk, ManualClock& clock, const Told& told) {
     EXPECT_TRUE(found.contains("new"));
   }
   log.reset();
-  CheckReport report = CheckDataDirectory("/data", disk, clock);
+  CheckReport report =
+      CheckDataDirectory("/data", disk, clock, encrypted ? MakeMasterKeys({"key-2"}) : nullptr);
   EXPECT_TRUE(report.ok()) << report.ToString();
   EXPECT_THAT(report.notes, testing::IsEmpty()) << report.ToString();
 }
@@ -272,17 +307,19 @@ void Verify(SimulatedFileSystem& disk, ManualClock& clock, const Told& told) {
 struct LossCase {
   std::string name;
   LossMode mode;
+  bool encrypted = false;
 };
 
 class PowerLoss : public testing::TestWithParam<LossCase> {};
 
 TEST_P(PowerLoss, AtEveryCall) {
+  const Encryption encryption = GetParam().encrypted ? Encryption::kFirstKey : Encryption::kNone;
   std::uint64_t calls = 0;
   {
     SimulatedFileSystem files;
     ManualClock clock(kTestStart);
     Told told;
-    ASSERT_TRUE(Script(files, clock, told).Run());
+    ASSERT_TRUE(Script(files, clock, told, encryption).Run());
     calls = files.calls();
   }
   bool random = GetParam().mode != LossMode::kDropAll && GetParam().mode != LossMode::kKeepAll;
@@ -292,13 +329,13 @@ TEST_P(PowerLoss, AtEveryCall) {
     ManualClock clock(kTestStart);
     Told told;
     files.LosePowerAt(call);
-    bool finished = Script(files, clock, told).Run();
+    bool finished = Script(files, clock, told, encryption).Run();
     EXPECT_TRUE(finished || files.power_lost());
     for (std::uint64_t seed = 0; seed < seeds; ++seed) {
       SCOPED_TRACE("power lost at call " + std::to_string(call) + ", seed " +
                    std::to_string(call * 1000 + seed));
       auto disk = files.Crash(GetParam().mode, call * 1000 + seed);
-      Verify(*disk, clock, told);
+      Verify(*disk, clock, told, GetParam().encrypted);
       if (HasFailure()) return;
     }
   }
@@ -309,24 +346,27 @@ INSTANTIATE_TEST_SUITE_P(Modes, PowerLoss,
                                          LossCase{"KeepAll", LossMode::kKeepAll},
                                          LossCase{"TornPrefix", LossMode::kTornPrefix},
                                          LossCase{"Sectors", LossMode::kSectors},
-                                         LossCase{"Blocks", LossMode::kBlocks}),
+                                         LossCase{"Blocks", LossMode::kBlocks},
+                                         LossCase{"DropAllEncrypted", LossMode::kDropAll, true},
+                                         LossCase{"SectorsEncrypted", LossMode::kSectors, true}),
                          [](const auto& tested) { return tested.param.name; });
 
 // Power goes again while the log recovers from the first time.
 TEST(PowerLossTwice, WhileRecovering) {
+  const Encryption none = Encryption::kNone;
   for (std::uint64_t call = 40; call < 400; call += 23) {
     SimulatedFileSystem files;
     ManualClock clock(kTestStart);
     Told told;
     files.LosePowerAt(call);
-    Script(files, clock, told).Run();
+    Script(files, clock, told, none).Run();
     for (std::uint64_t second = 0; second < 40; second += 3) {
       auto disk = files.Crash(LossMode::kSectors, call);
       disk->LosePowerAt(second);
-      { auto opened = EmbeddedLog::Open(SmallOptions(*disk, clock)); }
+      { auto opened = EmbeddedLog::Open(SmallOptions(*disk, clock, none)); }
       auto again = disk->Crash(LossMode::kSectors, second);
       SCOPED_TRACE("power lost at calls " + std::to_string(call) + " and " + std::to_string(second));
-      Verify(*again, clock, told);
+      Verify(*again, clock, told, false);
       if (HasFailure()) return;
     }
   }

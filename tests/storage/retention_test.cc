@@ -136,6 +136,40 @@ TEST_F(RetentionTest, WhatHasExpiredNeverComesBack) {
   EXPECT_EQ(CountOf("s"), 0u);
 }
 
+// A bad time server sets the clock ten years ahead, and an hour later somebody notices.
+TEST_F(RetentionTest, AClockThatLeapsAheadDeletesNothingAtOnce) {
+  Get(log_->CreateStream("s", 1, kDay));
+  Put("s", "k", MakeData(300'000, 1));
+  const std::uint64_t full = DiskBytes();
+  EXPECT_OK(log_->Sweep());
+  clock_.Advance(hours(1));
+  clock_.StepTo(kTestStart + 3650 * kDay);
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_OK(log_->Sweep());
+    clock_.Advance(std::chrono::minutes(10));
+  }
+  EXPECT_EQ(CountOf("s"), 0u);
+  EXPECT_EQ(DiskBytes(), full);
+  clock_.StepTo(kTestStart + hours(2));
+  EXPECT_OK(log_->Sweep());
+  EXPECT_EQ(CountOf("s"), 1u);
+  // From there retention goes on as ever.
+  clock_.Advance(kDay);
+  EXPECT_OK(log_->Sweep());
+  EXPECT_LT(DiskBytes(), full);
+}
+
+TEST_F(RetentionTest, ALeapOfTheClockThatLastsIsBelieved) {
+  Get(log_->CreateStream("s", 1, kDay));
+  Put("s", "k", MakeData(300'000, 1));
+  const std::uint64_t full = DiskBytes();
+  clock_.StepTo(kTestStart + 30 * kDay);
+  EXPECT_OK(log_->Sweep());
+  clock_.Advance(hours(1));
+  EXPECT_OK(log_->Sweep());
+  EXPECT_LT(DiskBytes(), full);
+}
+
 TEST_F(RetentionTest, PurgeTakesOnePartitionAtOnceAndForGood) {
   Get(log_->CreateStream("s", 1, kDay));
   for (std::uint64_t i = 0; i < 5; ++i) {
