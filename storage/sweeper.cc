@@ -16,7 +16,7 @@ constexpr std::size_t kRemovalsAtOnce = 1024;
 }  // namespace
 
 Sweeper::Sweeper(Engine& engine, CommitWriter& writer)
-    : engine_(engine), writer_(writer), thread_([this] { Run(); }) {}
+    : engine_(engine), writer_(writer), clock_(*engine.options.clock), thread_([this] { Run(); }) {}
 
 Sweeper::~Sweeper() {
   {
@@ -82,7 +82,7 @@ Result<void> Sweeper::SweepLocked() {
   MILLRACE_RETURN_IF_ERROR(SettleEviction());
   MILLRACE_RETURN_IF_ERROR(SweepStreams());
   MILLRACE_RETURN_IF_ERROR(SweepPartitions());
-  Timestamp now = engine_.Now();
+  const Timestamp now = clock_.Now();
   for (const SegmentInfo& segment : engine_.segments.List()) {
     if (segment.sweep_due <= now) MILLRACE_RETURN_IF_ERROR(SweepSegment(segment, now));
     if (stopping()) return {};

@@ -20,6 +20,7 @@
 
 #include "storage/commit_writer.h"
 #include "storage/engine.h"
+#include "storage/retention_clock.h"
 
 namespace millrace::storage {
 
@@ -70,6 +71,7 @@ class Sweeper {
 
   Engine& engine_;
   CommitWriter& writer_;
+  RetentionClock clock_;             // GUARDED_BY(sweep_mutex_)
   std::mutex sweep_mutex_;           // one sweep at a time, so that no count is taken down twice
   std::uint64_t evicted_swept_ = 0;  // GUARDED_BY(sweep_mutex_); no row has a counter up to this
 
