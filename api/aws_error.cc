@@ -39,6 +39,7 @@ AwsError ToAws(AwsError error, AwsService service) {
     case ErrorCode::kFailedPrecondition:
       return Named(std::move(error), "ResourceInUseException", 400);
     case ErrorCode::kUnauthenticated:
+      return Named(std::move(error), "InvalidSignatureException", video ? 403 : 400);
     case ErrorCode::kPermissionDenied:
       return video ? Named(std::move(error), "NotAuthorizedException", 401)
                    : Named(std::move(error), "AccessDeniedException", 400);

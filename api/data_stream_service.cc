@@ -8,6 +8,8 @@
 #include "api/aws_body.h"
 #include "api/aws_http.h"
 #include "api/byte_budget.h"
+#include "api/caller.h"
+#include "api/data_stream_access.h"
 #include "api/data_stream_catalog.h"
 #include "api/data_stream_operations.h"
 #include "base/metrics.h"
@@ -154,7 +156,7 @@ net::awaitable<AwsAnswer> Put(const DataStreamServices& services, const PutOpera
 
 // Types and syntax first, then the operation's name, then what the operation says.
 net::awaitable<AwsAnswer> Run(const DataStreamServices& services, const NamedOperation* operation,
-                              AwsEncoding encoding, const std::string& body) {
+                              AwsEncoding encoding, const std::string& body, Caller* caller) {
   if (body.empty()) {
     co_return AwsError(operation == nullptr ? "UnknownOperationException" : "SerializationException", "");
   }
@@ -163,6 +165,9 @@ net::awaitable<AwsAnswer> Run(const DataStreamServices& services, const NamedOpe
   if (!parsed) co_return std::move(parsed).error();
   if (operation == nullptr) co_return AwsError("UnknownOperationException", "");
   const DataStreamRequest request{parsed->get_object(), encoding};
+  if (auto allowed = AuthorizeDataStream(caller, services, operation->name, request.members); !allowed) {
+    co_return std::move(allowed).error();
+  }
   if (const auto* put = std::get_if<PutOperation>(&operation->run)) {
     co_return co_await Put(services, *put, request, body.size());
   }
@@ -173,6 +178,9 @@ net::awaitable<AwsAnswer> Run(const DataStreamServices& services, const NamedOpe
 net::awaitable<void> Serve(const DataStreamServices& services, Request& request, ResponseWriter& writer) {
   const std::string type = MediaType(request);
   const NamedOperation* operation = FindOperation(request);
+  if (request.caller && operation != nullptr) {
+    request.caller->SetAction("kinesis:" + std::string(operation->name));
+  }
   auto body = co_await GatherAwsBody(request, services.budget, kBodyBytesMax);
   // What has no body has no type that counts: only JSON that says so is answered in JSON.
   const bool empty = body && body->text.empty();
@@ -191,7 +199,7 @@ net::awaitable<void> Serve(const DataStreamServices& services, Request& request,
     co_await RespondForeign(request, writer, type, body->text);
     co_return;
   } else {
-    answer = co_await Run(services, operation, encoding, body->text);
+    answer = co_await Run(services, operation, encoding, body->text, request.caller.get());
     *body = GatheredBody();
   }
   ByteBudget::Share share;

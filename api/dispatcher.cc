@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "api/error_response.h"
+#include "api/observed_writer.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/text.h"
@@ -39,10 +40,15 @@ void Count(const Request& request, const ResponseWriter& writer, std::string_vie
 
 Dispatcher::Dispatcher(const Router& router, Admission admission)
     : router_(router), admission_(std::move(admission)) {}
+Dispatcher::Dispatcher(const Router& router, Gatekeeper& gatekeeper)
+    : router_(router), gatekeeper_(&gatekeeper) {}
 
 net::awaitable<void> Dispatcher::Answer(Request& request, ResponseWriter& writer,
                                         Router::Match& match) const {
-  if (auto admitted = admission_(request); !admitted) {
+  if (gatekeeper_ != nullptr) {
+    const bool admitted = co_await gatekeeper_->Admit(request, writer, match);
+    if (!admitted) co_return;
+  } else if (auto admitted = admission_(request); !admitted) {
     co_await RespondError(writer, std::move(admitted).error());
     co_return;
   }
@@ -76,7 +82,8 @@ net::awaitable<void> Dispatcher::Answer(Request& request, ResponseWriter& writer
   co_await (*match.handler)(request, writer);
 }
 
-net::awaitable<void> Dispatcher::Handle(Request& request, ResponseWriter& writer) const {
+net::awaitable<void> Dispatcher::Handle(Request& request, ResponseWriter& beneath) const {
+  ObservedWriter writer(beneath);
   auto started = std::chrono::steady_clock::now();
   Router::Match match = router_.Find(request.method, request.target.segments);
   std::string failure;
@@ -92,6 +99,7 @@ net::awaitable<void> Dispatcher::Handle(Request& request, ResponseWriter& writer
   }
   std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
   Count(request, writer, match.pattern, took.count());
+  if (gatekeeper_ != nullptr) gatekeeper_->Answered(request, writer);
   Log(LogLevel::kDebug, "request",
       {{"method", request.method},
        {"path", request.target.path},

@@ -16,6 +16,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,6 +31,8 @@
 namespace millrace::api {
 
 namespace net = boost::asio;
+
+class Caller;
 
 // Names compare without regard to case; order and repetition are kept.
 class Headers {
@@ -75,6 +78,8 @@ struct Request {
   std::optional<std::uint64_t> content_length;  // as announced; none: none, or chunked
   BodySource* body = nullptr;                   // never null in a handler
   PathParameters path_parameters;               // what the route's pattern took out of the path
+  std::shared_ptr<Caller> caller;               // who sent it (api/caller.h); null: nobody was asked for
+  std::shared_ptr<BodySource> checked_body;     // where `body` points to, when it is checked while it is read
 
   // The path parameter of this name. REQUIRES: the route's pattern has it.
   const std::string& Parameter(std::string_view name) const;

@@ -60,4 +60,19 @@ Result<void> CheckCaller(const Request& request) {
   return {};
 }
 
+Result<void> CheckSameOrigin(const Request& request) {
+  if (auto site = request.headers.Find("Sec-Fetch-Site");
+      site && !EqualsIgnoreCase(*site, "same-origin") && !EqualsIgnoreCase(*site, "none")) {
+    return Denied("a page of another origin may not use this session");
+  }
+  if (auto origin = request.headers.Find("Origin")) {
+    const auto scheme = origin->find("://");
+    const std::string_view authority = scheme == std::string_view::npos ? "" : origin->substr(scheme + 3);
+    if (authority.empty() || !EqualsIgnoreCase(authority, request.headers.Find("Host").value_or(""))) {
+      return Denied("a page of " + Quoted(*origin) + " may not use this session");
+    }
+  }
+  return {};
+}
+
 }  // namespace millrace::api

@@ -15,6 +15,10 @@ namespace millrace::api {
 // Errors: kInvalidArgument (no Host, several, or none that can be read), kPermissionDenied (somebody else's).
 Result<void> CheckCaller(const Request& request);
 
+// Whether no other page made the browser send this: for what a cookie authenticates. Errors:
+// kPermissionDenied.
+Result<void> CheckSameOrigin(const Request& request);
+
 // "localhost", "127.0.0.1" or "[::1]", with or without a port.
 bool IsLocalAuthority(std::string_view authority);
 

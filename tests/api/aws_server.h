@@ -77,13 +77,16 @@ class AwsServerTest : public ::testing::Test {
     router_ = std::make_unique<Router>();
     AddDataStreamRoutes(*router_, {*catalog_, *sealer_, pool_, budget_, clock_});
     AddVideoStreamRoutes(*router_, {*store_, *sealer_, pool_, budget_, media_budget_, readers_, clock_});
-    dispatcher_ = std::make_unique<Dispatcher>(*router_, CheckCaller);
+    dispatcher_ = MakeDispatcher();
     ServerOptions server_options;
     server_options.port = 0;
     server_options.threads = 2;
     auto server = Server::Start(*dispatcher_, server_options);
     ASSERT_TRUE(server) << server.error().ToString();
     server_ = std::move(*server);
+  }
+  virtual std::unique_ptr<Dispatcher> MakeDispatcher() {
+    return std::make_unique<Dispatcher>(*router_, CheckCaller);
   }
   void Close() {
     server_.reset();
