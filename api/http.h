@@ -62,6 +62,9 @@ class BodySource {
   // limit. Errors: also kInvalidArgument (malformed chunks).
   virtual net::awaitable<Result<Bytes>> Read(
       std::optional<std::chrono::steady_clock::time_point> until = std::nullopt) = 0;
+  // Tells a peer that waits for it (100-continue) to send. Read does so by itself: this is for handlers that
+  // answer before they read.
+  virtual net::awaitable<Result<void>> GoAhead() { co_return Result<void>(); }
 };
 
 enum class HttpVersion { kHttp1_0, kHttp1_1, kHttp2 };

@@ -88,14 +88,17 @@ class Http1Session final : public ProtocolSession {
 
     net::awaitable<Result<Bytes>> Read(std::optional<TimePoint> until) override {
       if (failure_) co_return *failure_;
-      if (continue_due_ && !connection_.parser_->is_done()) {
-        continue_due_ = false;
-        auto written = co_await writer_.WriteContinue();
-        if (!written) co_return std::move(written).error();
-      }
+      auto told = co_await GoAhead();
+      if (!told) co_return std::move(told).error();
       auto piece = co_await connection_.ReadBodyPiece(until);
       if (!piece) failure_ = piece.error();
       co_return piece;
+    }
+
+    net::awaitable<Result<void>> GoAhead() override {
+      if (!continue_due_ || connection_.parser_->is_done()) co_return Result<void>();
+      continue_due_ = false;
+      co_return co_await writer_.WriteContinue();
     }
 
     // The peer waits for a go-ahead that it will not get, or the bytes are of no use any more.
