@@ -105,6 +105,8 @@ class Section {
     Fail(node, "'" + Full(key) + "' must be one of: " + names);
   }
 
+  void Bool(const char* key, bool& value) { OneOf(key, value, {{"true", true}, {"false", false}}); }
+
   YAML::Node Child(const char* key) const { return Find(key); }
   void Fail(const YAML::Node& node, const std::string& text) {
     if (error_) return;
@@ -134,11 +136,38 @@ bool IsAnalyzerName(const std::string& name) {
          name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos;
 }
 
+Result<EncryptionConfig> ReadEncryption(const YAML::Node& node, const std::string& name) {
+  EncryptionConfig made;
+  Section section(node, name, "encryption",
+                  {"master_key_file", "master_key_env", "fragments", "data_streams", "data_key_days"});
+  std::uint64_t days = 90;
+  section.Text("master_key_file", made.master_key_file);
+  section.Text("master_key_env", made.master_key_env);
+  section.Bool("fragments", made.fragments);
+  section.Bool("data_streams", made.data_streams);
+  section.Number("data_key_days", days, 1, 3650);
+  made.data_key_age_max = std::chrono::hours(24 * days);
+  if (!made.master_key_file.empty() && !made.master_key_env.empty()) {
+    section.Fail(section.Child("master_key_env"),
+                 "'encryption.master_key_file' and 'encryption.master_key_env' exclude each other");
+  }
+  // Whoever asks for it must not go without because a line is missing.
+  for (const char* key : {"fragments", "data_streams"}) {
+    if (YAML::Node wanted = section.Child(key); wanted.IsDefined() && !made.HasMasterKey()) {
+      section.Fail(wanted, std::string("'encryption.") + key +
+                               "' needs a master key: set 'encryption.master_key_file' or "
+                               "'encryption.master_key_env'");
+    }
+  }
+  MILLRACE_RETURN_IF_ERROR(section.Finish());
+  return made;
+}
+
 Result<Config> ReadConfig(const YAML::Node& root, const std::string& name) {
   Config config;
   Section top(root, name, "",
               {"listen", "data_dir", "console_dir", "stop_timeout_s", "log", "http", "cameras", "storage",
-               "hls", "analyzers"});
+               "hls", "analyzers", "encryption"});
   std::string listen;
   std::string data_dir;
   std::string console_dir;
@@ -251,6 +280,8 @@ Result<Config> ReadConfig(const YAML::Node& root, const std::string& name) {
     }
   }
   MILLRACE_RETURN_IF_ERROR(analyzers.Finish());
+
+  MILLRACE_ASSIGN_OR_RETURN(config.encryption, ReadEncryption(top.Child("encryption"), name));
   return config;
 }
 

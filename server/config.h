@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "server/encryption.h"
 
 namespace millrace::server {
 
@@ -75,6 +76,7 @@ struct Config {
   std::size_t storage_cache_bytes = 64u << 20;
   std::size_t hls_cache_bytes = 128u << 20;
   AnalyzersConfig analyzers;
+  EncryptionConfig encryption;
 };
 
 // Errors: kNotFound, kIo (the file); kInvalidArgument: "FILE:LINE: what is wrong".

@@ -24,6 +24,7 @@
 #include "server/camera_records.h"
 #include "server/commands.h"
 #include "server/config.h"
+#include "server/encryption.h"
 #include "server/exit_codes.h"
 #include "server/secret_box.h"
 #include "server/stop_signals.h"
@@ -103,6 +104,11 @@ Result<std::unique_ptr<storage::EmbeddedLog>> OpenLog(const Config& config) {
   if (config.storage_used_bytes_max != 0) options.budget.used_bytes_max = config.storage_used_bytes_max;
   options.reopen_after = std::chrono::seconds(1);
   options.index_cache_bytes = config.storage_cache_bytes;
+  MILLRACE_ASSIGN_OR_RETURN(options.master_keys, LoadMasterKeys(config.encryption));
+  options.data_key_age_max = config.encryption.data_key_age_max;
+  options.encrypt_new_stream = [encryption = config.encryption](const std::string& stream) {
+    return IsEncryptedFromBeginning(encryption, stream);
+  };
   return storage::EmbeddedLog::Open(options);
 }
 
@@ -111,6 +117,7 @@ class Service {
  public:
   Result<void> Start(const Config& config) {
     MILLRACE_ASSIGN_OR_RETURN(log_, OpenLog(config));
+    MILLRACE_RETURN_IF_ERROR(SettleEncryption(config.encryption, *log_));
     FragmentStore::Options store_options;
     store_options.shards = config.storage_shards;
     store_options.live_bytes_max = config.camera_memory_bytes / 8 * 7;

@@ -15,6 +15,24 @@ TEST(Config, NothingIsTheDefault) {
   ASSERT_TRUE(config) << config.error().ToString();
   EXPECT_EQ(config->listen.host, "127.0.0.1");
   EXPECT_EQ(config->listen.port, 4567);
+  EXPECT_FALSE(config->encryption.HasMasterKey());
+  EXPECT_FALSE(IsEncryptedFromBeginning(config->encryption, "millrace-fragments"));
+}
+
+TEST(Config, EncryptsWhatTheServerRecordsWhereThereIsAKey) {
+  auto config = ParseConfig("encryption:\n  master_key_file: /etc/millrace/master.key\n", "x.yaml");
+  ASSERT_TRUE(config) << config.error().ToString();
+  EXPECT_EQ(config->encryption.master_key_file, "/etc/millrace/master.key");
+  EXPECT_TRUE(IsEncryptedFromBeginning(config->encryption, "millrace-fragments"));
+  EXPECT_TRUE(IsEncryptedFromBeginning(config->encryption, "millrace-faces"));
+  EXPECT_FALSE(IsEncryptedFromBeginning(config->encryption, "orders"));
+  config = ParseConfig(
+      "encryption: {master_key_env: KEY, fragments: false, data_streams: true, data_key_days: 7}", "x.yaml");
+  ASSERT_TRUE(config) << config.error().ToString();
+  EXPECT_EQ(config->encryption.master_key_env, "KEY");
+  EXPECT_FALSE(IsEncryptedFromBeginning(config->encryption, "millrace-fragments"));
+  EXPECT_TRUE(IsEncryptedFromBeginning(config->encryption, "orders"));
+  EXPECT_EQ(config->encryption.data_key_age_max, std::chrono::hours(7 * 24));
 }
 
 TEST(Config, TakesWhatIsSet) {
@@ -73,6 +91,12 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"crossed_retries", "cameras:\n  retry_min_s: 9\n  retry_max_s: 3\n",
                   "x.yaml:", "retry_min_s"},
         BadConfig{"no_memory", "cameras:\n  memory_mib: 0\n", "x.yaml:2: ", "from 8"},
+        BadConfig{"two_keys", "encryption:\n  master_key_file: /k\n  master_key_env: K\n",
+                  "x.yaml:3: ", "exclude each other"},
+        BadConfig{"no_key", "encryption:\n  fragments: true\n", "x.yaml:2: ", "needs a master key"},
+        BadConfig{"encrypt_perhaps", "encryption:\n  master_key_env: K\n  fragments: perhaps\n",
+                  "x.yaml:3: ", "one of: true, false"},
+        BadConfig{"no_days", "encryption:\n  data_key_days: 0\n", "x.yaml:2: ", "from 1"},
         BadConfig{"empty_text", "data_dir: ''\n", "x.yaml:1: ", "'data_dir' must be text"}),
     [](const auto& test) { return std::string(test.param.name); });
 
