@@ -6,8 +6,10 @@
 #include <cstring>
 
 #include "api/protocol_session.h"
+#include "api/tls_transport.h"
 #include "api/transport.h"
 #include "base/log.h"
+#include "base/metrics.h"
 
 namespace millrace::api {
 namespace {
@@ -16,25 +18,34 @@ using boost::system::error_code;
 using net::ip::tcp;
 using TimePoint = Transport::TimePoint;
 
+prometheus::Counter& HandshakeCounter(bool good) {
+  constexpr const char* kHelp = "TLS handshakes of clients";
+  static auto& done = GetCounter("millrace_api_tls_handshakes_total", kHelp, {{"result", "done"}});
+  static auto& failed = GetCounter("millrace_api_tls_handshakes_total", kHelp, {{"result", "failed"}});
+  return good ? done : failed;
+}
+
 class ServedConnection final : public Connection, public std::enable_shared_from_this<ServedConnection> {
  public:
-  ServedConnection(tcp::socket socket, const Dispatcher& dispatcher, const ConnectionLimits& limits)
-      : executor_(socket.get_executor()), dispatcher_(dispatcher), limits_(limits) {
+  ServedConnection(tcp::socket socket, const Dispatcher& dispatcher, const ConnectionLimits& limits,
+                   std::shared_ptr<TlsSettings> tls)
+      : executor_(socket.get_executor()), dispatcher_(dispatcher), limits_(limits), secure_(tls != nullptr) {
     error_code ec;
     auto endpoint = socket.remote_endpoint(ec);
     if (!ec) peer_ = endpoint.address().to_string() + ":" + std::to_string(endpoint.port());
     socket.set_option(tcp::no_delay(true), ec);
-    transport_ = MakeTcpTransport(std::move(socket));
+    transport_ =
+        secure_ ? MakeTlsTransport(std::move(socket), std::move(tls)) : MakeTcpTransport(std::move(socket));
   }
 
   net::awaitable<void> Run() {
     Bytes received;
-    auto http_2 = co_await ReceivePreface(received);
+    auto http_2 = co_await FindProtocol(received);
     if (!http_2) {
       transport_->Close();
       co_return;
     }
-    SessionContext context{executor_, *transport_, dispatcher_, limits_, peer_, false};
+    SessionContext context{executor_, *transport_, dispatcher_, limits_, peer_, secure_};
     session_ = *http_2 ? MakeHttp2Session(std::move(context)) : MakeHttp1Session(std::move(context));
     if (draining_) session_->Drain();
     co_await session_->Run(std::move(received));
@@ -67,8 +78,19 @@ class ServedConnection final : public Connection, public std::enable_shared_from
            std::chrono::duration_cast<std::chrono::steady_clock::duration>(duration);
   }
 
-  // Reads until it is known whether the peer speaks HTTP/2; an error: the connection is over before its first
-  // byte. A preface that breaks off is HTTP/1.1's to complain about.
+  // Whether the peer speaks HTTP/2; an error: the connection is over before its first byte.
+  net::awaitable<Result<bool>> FindProtocol(Bytes& received) {
+    auto agreed = co_await transport_->Handshake(After(limits_.header_timeout));
+    if (secure_) HandshakeCounter(agreed.has_value()).Increment();
+    if (!agreed) {
+      Log(LogLevel::kDebug, "no TLS connection", {{"peer", peer_}, {"error", agreed.error().message}});
+      co_return std::move(agreed).error();
+    }
+    if (transport_->protocol() == "h2") co_return true;
+    co_return co_await ReceivePreface(received);
+  }
+
+  // Reads until it is known. A preface that breaks off is HTTP/1.1's to complain about.
   net::awaitable<Result<bool>> ReceivePreface(Bytes& received) {
     received.resize(limits_.header_bytes_max);
     std::size_t size = 0;
@@ -91,6 +113,7 @@ class ServedConnection final : public Connection, public std::enable_shared_from
   const net::any_io_executor executor_;
   const Dispatcher& dispatcher_;
   const ConnectionLimits limits_;
+  const bool secure_;
   std::string peer_;
   // Strand only.
   std::unique_ptr<Transport> transport_;
@@ -101,8 +124,9 @@ class ServedConnection final : public Connection, public std::enable_shared_from
 }  // namespace
 
 std::shared_ptr<Connection> StartConnection(tcp::socket socket, const Dispatcher& dispatcher,
-                                            const ConnectionLimits& limits, std::function<void()> on_closed) {
-  auto connection = std::make_shared<ServedConnection>(std::move(socket), dispatcher, limits);
+                                            const ConnectionLimits& limits, std::function<void()> on_closed,
+                                            std::shared_ptr<TlsSettings> tls) {
+  auto connection = std::make_shared<ServedConnection>(std::move(socket), dispatcher, limits, std::move(tls));
   auto executor = connection->executor();
   auto run = [](std::shared_ptr<ServedConnection> self) -> net::awaitable<void> { co_await self->Run(); };
   net::co_spawn(executor, run(connection),

@@ -13,6 +13,7 @@
 #include <memory>
 
 #include "api/dispatcher.h"
+#include "api/tls_context.h"
 #include "base/time.h"
 
 namespace millrace::api {
@@ -22,7 +23,7 @@ struct ConnectionLimits {
   std::size_t target_bytes_max = 8 * 1024;   // 414
   std::size_t unwanted_body_bytes_max = 256 * 1024;
   Duration header_timeout =
-      std::chrono::seconds(10);  // from the first byte of a request to the end of its headers
+      std::chrono::seconds(10);  // from the first byte of a request to the end of its headers; TLS handshake
   Duration idle_timeout = std::chrono::seconds(60);   // between requests
   Duration read_timeout = std::chrono::seconds(30);   // between pieces of a body
   Duration write_timeout = std::chrono::seconds(30);  // the peer takes nothing
@@ -45,8 +46,10 @@ class Connection {
 };
 
 // Begins to serve `socket`, whose executor is a strand of its own. `dispatcher` outlives the connection;
-// `on_closed` runs once, when it is over, on the strand.
+// `on_closed` runs once, when it is over, on the strand. `tls`: the connection is over TLS; null: it is
+// plain.
 std::shared_ptr<Connection> StartConnection(boost::asio::ip::tcp::socket socket, const Dispatcher& dispatcher,
-                                            const ConnectionLimits& limits, std::function<void()> on_closed);
+                                            const ConnectionLimits& limits, std::function<void()> on_closed,
+                                            std::shared_ptr<TlsSettings> tls = nullptr);
 
 }  // namespace millrace::api

@@ -53,31 +53,26 @@ class Server::Impl {
         options_(std::move(options)),
         io_(),
         work_(net::make_work_guard(io_)),
-        acceptor_(net::make_strand(io_)) {}
+        strand_(net::make_strand(io_)),
+        plain_(strand_),
+        tls_(strand_) {}
 
   Result<void> Listen() {
-    error_code ec;
-    auto address = net::ip::make_address(options_.address, ec);
-    if (ec) {
-      return Error{ErrorCode::kInvalidArgument,
-                   "'" + options_.address + "' is not a numeric address such as 127.0.0.1"};
+    MILLRACE_RETURN_IF_ERROR(Listen(plain_, options_.address, options_.port));
+    port_ = plain_.local_endpoint().port();
+    if (options_.tls) {
+      MILLRACE_RETURN_IF_ERROR(Listen(tls_, options_.tls->address, options_.tls->port));
+      tls_port_ = tls_.local_endpoint().port();
     }
-    tcp::endpoint endpoint(address, options_.port);
-    acceptor_.open(endpoint.protocol(), ec);
-    if (!ec) acceptor_.set_option(tcp::acceptor::reuse_address(true), ec);
-    if (!ec) acceptor_.bind(endpoint, ec);
-    if (!ec) acceptor_.listen(net::socket_base::max_listen_connections, ec);
-    if (ec) {
-      return Error{ErrorCode::kUnavailable, "cannot listen on " + options_.address + ":" +
-                                                std::to_string(options_.port) + ": " + ec.message()};
-    }
-    port_ = acceptor_.local_endpoint().port();
     return {};
   }
 
   void Run() {
-    auto accept = [](Impl* self) -> net::awaitable<void> { co_await self->Accept(); };
-    net::co_spawn(acceptor_.get_executor(), accept(this), net::detached);
+    auto accept = [](Impl* self, tcp::acceptor* acceptor, bool over_tls) -> net::awaitable<void> {
+      co_await self->Accept(*acceptor, over_tls);
+    };
+    net::co_spawn(strand_, accept(this, &plain_, false), net::detached);
+    if (options_.tls) net::co_spawn(strand_, accept(this, &tls_, true), net::detached);
     std::size_t count =
         options_.threads > 0 ? options_.threads : std::max(1U, std::thread::hardware_concurrency());
     for (std::size_t i = 0; i < count; ++i) threads_.emplace_back([this] { io_.run(); });
@@ -86,10 +81,11 @@ class Server::Impl {
   void Stop(Duration grace) {
     if (stopped_) return;
     stopped_ = true;
-    net::post(acceptor_.get_executor(), [this] {
+    net::post(strand_, [this] {
       stopping_ = true;
       error_code ignored;
-      acceptor_.close(ignored);
+      plain_.close(ignored);
+      tls_.close(ignored);
       ForEach([](Connection& connection) { connection.Drain(); });
     });
     if (!WaitForNone(grace)) {
@@ -105,6 +101,7 @@ class Server::Impl {
   }
 
   std::uint16_t port() const { return port_; }
+  std::uint16_t tls_port() const { return tls_port_; }
 
   std::size_t connections() const {
     std::lock_guard lock(mutex_);
@@ -112,16 +109,34 @@ class Server::Impl {
   }
 
  private:
-  net::awaitable<void> Accept() {
-    net::steady_timer pause(acceptor_.get_executor());
+  static Result<void> Listen(tcp::acceptor& acceptor, const std::string& host, std::uint16_t port) {
+    error_code ec;
+    auto address = net::ip::make_address(host, ec);
+    if (ec) {
+      return Error{ErrorCode::kInvalidArgument, "'" + host + "' is not a numeric address such as 127.0.0.1"};
+    }
+    tcp::endpoint endpoint(address, port);
+    acceptor.open(endpoint.protocol(), ec);
+    if (!ec) acceptor.set_option(tcp::acceptor::reuse_address(true), ec);
+    if (!ec) acceptor.bind(endpoint, ec);
+    if (!ec) acceptor.listen(net::socket_base::max_listen_connections, ec);
+    if (ec) {
+      return Error{ErrorCode::kUnavailable,
+                   "cannot listen on " + host + ":" + std::to_string(port) + ": " + ec.message()};
+    }
+    return {};
+  }
+
+  net::awaitable<void> Accept(tcp::acceptor& acceptor, bool over_tls) {
+    net::steady_timer pause(strand_);
     while (!stopping_) {
       auto [ec, socket] =
-          co_await acceptor_.async_accept(net::make_strand(io_), net::as_tuple(net::use_awaitable));
+          co_await acceptor.async_accept(net::make_strand(io_), net::as_tuple(net::use_awaitable));
       if (!ec) {
-        Admit(std::move(socket));
+        Admit(std::move(socket), over_tls);
         continue;
       }
-      if (ec == net::error::operation_aborted || !acceptor_.is_open()) co_return;
+      if (ec == net::error::operation_aborted || !acceptor.is_open()) co_return;
       // Out of descriptors, usually: connections that end will free some.
       Log(LogLevel::kWarning, "cannot accept a connection", {{"error", ec.message()}});
       pause.expires_after(std::chrono::milliseconds(100));
@@ -129,10 +144,11 @@ class Server::Impl {
     }
   }
 
-  // On the acceptor's strand.
-  void Admit(tcp::socket socket) {
+  // On the acceptors' strand.
+  void Admit(tcp::socket socket, bool over_tls) {
     if (connections() >= options_.connections_max) {
       RefusedCounter().Increment();
+      if (over_tls) return;  // it would take a handshake to say why
       error_code ignored;
       socket.non_blocking(true, ignored);
       socket.write_some(net::buffer(TooManyConnections()), ignored);
@@ -145,8 +161,9 @@ class Server::Impl {
       open_[id] = {};
     }
     ConnectionsGauge().Increment();
-    auto connection =
-        StartConnection(std::move(socket), dispatcher_, options_.limits, [this, id] { Closed(id); });
+    auto connection = StartConnection(
+        std::move(socket), dispatcher_, options_.limits, [this, id] { Closed(id); },
+        over_tls ? options_.tls->context->current() : nullptr);
     std::lock_guard lock(mutex_);
     auto found = open_.find(id);  // it may be over already
     if (found != open_.end()) found->second = connection;
@@ -176,13 +193,16 @@ class Server::Impl {
   const Dispatcher& dispatcher_;
   const ServerOptions options_;
   std::uint16_t port_ = 0;
+  std::uint16_t tls_port_ = 0;
   bool stopped_ = false;  // the owner's thread only
 
   net::io_context io_;
   net::executor_work_guard<net::io_context::executor_type> work_;
-  tcp::acceptor acceptor_;
-  bool stopping_ = false;      // the acceptor's strand only
-  std::uint64_t next_id_ = 0;  // the acceptor's strand only
+  const net::any_io_executor strand_;  // of both acceptors
+  tcp::acceptor plain_;
+  tcp::acceptor tls_;          // not open without options_.tls
+  bool stopping_ = false;      // the acceptors' strand only
+  std::uint64_t next_id_ = 0;  // the acceptors' strand only
 
   mutable std::mutex mutex_;
   std::map<std::uint64_t, std::weak_ptr<Connection>> open_;  // GUARDED_BY(mutex_)
@@ -201,6 +221,7 @@ Result<std::unique_ptr<Server>> Server::Start(const Dispatcher& dispatcher, Serv
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() { Stop(Duration{0}); }
 std::uint16_t Server::port() const { return impl_->port(); }
+std::uint16_t Server::tls_port() const { return impl_->tls_port(); }
 std::size_t Server::connections() const { return impl_->connections(); }
 void Server::Stop(Duration grace) { impl_->Stop(grace); }
 

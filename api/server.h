@@ -1,25 +1,34 @@
-// The HTTP server: listens, serves every connection on a strand of one io_context with several threads, and
-// stops in bounded time.
+// The HTTP server: listens on a plain port and, where it is given a certificate, on a TLS port; serves every
+// connection on a strand of one io_context with several threads, and stops in bounded time.
 //
 // Threads: Start, Stop and the destructor from one thread that is none of its own; the rest from any.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "api/connection.h"
 #include "api/dispatcher.h"
+#include "api/tls_context.h"
 #include "base/result.h"
 #include "base/time.h"
 
 namespace millrace::api {
 
+struct TlsListener {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 4568;            // 0: any free one
+  const TlsContext* context = nullptr;  // outlives the server
+};
+
 struct ServerOptions {
   std::string address = "127.0.0.1";   // a numeric address
   std::uint16_t port = 4567;           // 0: any free one
   std::size_t threads = 0;             // 0: one a core
-  std::size_t connections_max = 1024;  // one more gets 503 and is closed
+  std::size_t connections_max = 1024;  // on both ports; one more gets 503 and is closed (over TLS: is closed)
+  std::optional<TlsListener> tls;
   ConnectionLimits limits;
 };
 
@@ -34,6 +43,7 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   std::uint16_t port() const;
+  std::uint16_t tls_port() const;  // 0: there is none
   std::size_t connections() const;
 
   // Takes no more connections and no more requests; lets those under way finish for at most `grace`, then

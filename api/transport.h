@@ -11,6 +11,7 @@
 #include <chrono>
 #include <memory>
 #include <span>
+#include <string_view>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -24,6 +25,10 @@ class Transport {
 
   virtual ~Transport() = default;
 
+  // What must happen before anything is read or written. After an error only Close is left.
+  virtual boost::asio::awaitable<Result<void>> Handshake(TimePoint until) = 0;
+  // The protocol that the handshake agreed on (ALPN): "h2", "http/1.1"; empty: none, the first bytes say it.
+  virtual std::string_view protocol() const = 0;
   // Some bytes, at least one; 0: the peer sends no more.
   virtual boost::asio::awaitable<Result<std::size_t>> ReadSome(std::span<std::uint8_t> into,
                                                                TimePoint until) = 0;
@@ -36,7 +41,8 @@ class Transport {
   // resets the connection, and the peer may lose what it was sent) until it closes too, `until`, or
   // `discard_bytes_max`; then closes. REQUIRES: no read and no write is under way.
   virtual boost::asio::awaitable<void> Shutdown(TimePoint until, std::size_t discard_bytes_max) = 0;
-  // Whether the peer has closed its side, or the connection is broken: found out without waiting.
+  // Whether the peer has closed its side, or the connection is broken: found out without waiting, and over
+  // TLS only when everything before was read.
   virtual bool PeerClosed() = 0;
   // Ends everything at once, so that an answer that is not finished is seen as such; with unread input the
   // peer sees a reset.
