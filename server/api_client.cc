@@ -2,11 +2,21 @@
 
 #include "api/json.h"
 #include "server/exit_codes.h"
+#include "wire/service_client.h"
 
 namespace millrace::server {
 namespace {
 
 constexpr std::size_t kAnswerBytesMax = 64 * 1024 * 1024;
+
+// "ResourceNotFoundException: Stream …": the name is for programs.
+Error WithoutType(Error error) {
+  const auto end = error.message.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+  if (end != 0 && end != std::string::npos && error.message.compare(end, 2, ": ") == 0) {
+    error.message.erase(0, end + 2);
+  }
+  return error;
+}
 
 Error ToError(const wire::HttpResponse& response) {
   auto object = api::ParseJsonObject(response.body, kAnswerBytesMax);
@@ -56,6 +66,24 @@ Result<boost::json::object> ApiClient::Call(const std::string& method, const std
   if (!object) {
     return Error{ErrorCode::kInternal,
                  "the answer is not JSON: is " + http_->endpoint().ToString() + " a millrace server?"};
+  }
+  return object;
+}
+
+Result<boost::json::object> ApiClient::DataStreams(const std::string& operation,
+                                                   const boost::json::object& request) {
+  unreachable_ = false;
+  wire::HttpRequest post{"POST", "/", {}, api::ToText(request)};
+  post.headers.emplace_back("Content-Type", "application/x-amz-json-1.1");
+  post.headers.emplace_back("X-Amz-Target", "Kinesis_20131202." + operation);
+  auto response = http_->Send(post);
+  if (!response) return Unreachable(response.error());
+  if (response->status < 200 || response->status > 299) return WithoutType(wire::ErrorOf(*response));
+  if (response->body.empty()) return boost::json::object();
+  auto object = api::ParseJsonObject(response->body, kAnswerBytesMax);
+  if (!object) {
+    return Error{ErrorCode::kInternal, "the answer to " + operation + " is not JSON: is " +
+                                           http_->endpoint().ToString() + " a millrace server?"};
   }
   return object;
 }

@@ -17,6 +17,8 @@ class ApiClient {
   // Errors: what the server said, under its code; kUnavailable: no server answers, with what to do.
   Result<boost::json::object> Call(const std::string& method, const std::string& target,
                                    const std::string& body = "");
+  // An operation of the Data Streams protocol: "ListShards". An answer without a body is an empty object.
+  Result<boost::json::object> DataStreams(const std::string& operation, const boost::json::object& request);
   // The body of the answer to a GET, piece by piece.
   Result<void> Download(const std::string& target, const wire::HttpClient::BodySink& sink);
 

@@ -10,6 +10,8 @@
 
 namespace millrace::server {
 
+struct EncryptionConfig;
+
 struct ClientOptions {
   std::string endpoint = "http://127.0.0.1:4567";
   bool json = false;  // JSON on standard output instead of tables
@@ -43,10 +45,6 @@ int RunCameraList(const ClientOptions& client);
 int RunCameraShow(const ClientOptions& client, const std::string& name);
 int RunCameraRemove(const ClientOptions& client, const std::string& name, bool purge);
 int RunCameraEnable(const ClientOptions& client, const std::string& name, bool enabled);
-
-int RunStreamList(const ClientOptions& client);
-int RunStreamShow(const ClientOptions& client, const std::string& name);
-int RunStreamDelete(const ClientOptions& client, const std::string& name);
 
 struct CoverageOptions {
   std::string stream;
@@ -99,6 +97,15 @@ int RunStorage(const ClientOptions& client);
 int RunBackup(const ClientOptions& client, const std::filesystem::path& output);
 int RunRestore(const std::filesystem::path& backup, const std::filesystem::path& data_dir, bool json);
 
-int RunCheck(const std::optional<std::filesystem::path>& data_dir, bool repair, bool json);
+// `keys`: to open what is encrypted, too.
+struct UserAddOptions {
+  std::filesystem::path file;
+  std::string name;
+  std::vector<std::string> policies;
+};
+int RunUserAdd(const UserAddOptions& options, bool json);
+
+int RunCheck(const std::optional<std::filesystem::path>& data_dir, const EncryptionConfig& keys, bool repair,
+             bool json);
 
 }  // namespace millrace::server

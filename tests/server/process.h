@@ -26,11 +26,12 @@ inline std::string ReadAll(const std::filesystem::path& path) {
   return text.str();
 }
 
-// A child process with its output in files.
+// A child process with its input from a file and its output in files.
 class Process {
  public:
   Process(const std::vector<std::string>& arguments, const std::vector<std::string>& environment,
-          const std::filesystem::path& out, const std::filesystem::path& err)
+          const std::filesystem::path& out, const std::filesystem::path& err,
+          const std::filesystem::path& in = "/dev/null")
       : out_(out), err_(err) {
     std::vector<char*> argv;
     for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
@@ -40,7 +41,7 @@ class Process {
     envp.push_back(nullptr);
     pid_ = ::fork();
     if (pid_ == 0) {
-      ::dup2(::open("/dev/null", O_RDONLY), 0);
+      ::dup2(::open(in.c_str(), O_RDONLY), 0);
       ::dup2(::open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 1);
       ::dup2(::open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 2);
       ::execve(argv[0], argv.data(), envp.data());
