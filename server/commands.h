@@ -10,8 +10,6 @@
 
 namespace millrace::server {
 
-struct EncryptionConfig;
-
 struct ClientOptions {
   std::string endpoint = "http://127.0.0.1:4567";
   bool json = false;  // JSON on standard output instead of tables
@@ -97,15 +95,6 @@ int RunStorage(const ClientOptions& client);
 int RunBackup(const ClientOptions& client, const std::filesystem::path& output);
 int RunRestore(const std::filesystem::path& backup, const std::filesystem::path& data_dir, bool json);
 
-// `keys`: to open what is encrypted, too.
-struct UserAddOptions {
-  std::filesystem::path file;
-  std::string name;
-  std::vector<std::string> policies;
-};
-int RunUserAdd(const UserAddOptions& options, bool json);
-
-int RunCheck(const std::optional<std::filesystem::path>& data_dir, const EncryptionConfig& keys, bool repair,
-             bool json);
+int RunCheck(const std::optional<std::filesystem::path>& data_dir, bool repair, bool json);
 
 }  // namespace millrace::server

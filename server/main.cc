@@ -6,7 +6,6 @@
 #include <functional>
 
 #include "server/commands.h"
-#include "server/encryption.h"
 #include "server/exit_codes.h"
 #include "server/stream_command_line.h"
 #include "server/version.h"
@@ -18,9 +17,6 @@ constexpr const char* kFooter =
     "\nEnvironment:\n"
     "  MILLRACE_ENDPOINT         the server that commands talk to (default http://127.0.0.1:4567)\n"
     "  MILLRACE_DATA_DIR         where footage is kept\n"
-    "  MILLRACE_ACCESS_KEY_ID, MILLRACE_SECRET_ACCESS_KEY\n"
-    "                            the key that commands sign with (also AWS_ACCESS_KEY_ID, "
-    "AWS_SECRET_ACCESS_KEY)\n"
     "  MILLRACE_CAMERA_PASSWORD  a camera's password for `camera add --username`\n"
     "\nExit codes:\n"
     "  0 done   1 failed   2 wrong usage, configuration or request   3 not found   4 no server answers\n"
@@ -43,10 +39,8 @@ struct CommandLine {
   FacesListOptions faces_list;
   std::optional<std::filesystem::path> check_data_dir;
   bool check_repair = false;
-  EncryptionConfig check_keys;
   std::filesystem::path backup_file;
   std::filesystem::path restore_data_dir;
-  UserAddOptions user_add;
   std::function<int()> run;
 };
 
@@ -282,12 +276,6 @@ void AddCheck(CLI::App& app, CommandLine& line) {
   check->add_option("--data-dir", line.check_data_dir, "The directory (default: as `millrace serve`)")
       ->type_name("DIR");
   check->add_flag("--repair", line.check_repair, "Mend what is damaged, and say what is lost");
-  auto* key_file = check->add_option("--master-key-file", line.check_keys.master_key_file,
-                                     "Also open what is encrypted, with this key; else checksums only");
-  check
-      ->add_option("--master-key-env", line.check_keys.master_key_env,
-                   "Likewise, with the key in this variable")
-      ->excludes(key_file);
   AddJson(check, line);
   check->footer(
       "\nThe server must not be running on it. Without --repair nothing is changed. Exit code 0: sound (with "
@@ -295,28 +283,8 @@ void AddCheck(CLI::App& app, CommandLine& line) {
       "\nExamples:\n  millrace check\n  millrace check --data-dir /srv/footage --json\n"
       "  millrace check --data-dir /srv/footage --repair\n");
   check->callback([&line] {
-    line.run = [&line] { return RunCheck(line.check_data_dir, line.check_keys, line.check_repair, line.client.json); };
+    line.run = [&line] { return RunCheck(line.check_data_dir, line.check_repair, line.client.json); };
   });
-}
-
-void AddUserCommands(CLI::App& app, CommandLine& line) {
-  auto& options = line.user_add;
-  auto* user = app.add_subcommand("user", "Users and their access keys");
-  user->require_subcommand(1);
-  auto* add = user->add_subcommand("add", "Add a user with a new access key to a credentials file");
-  add->add_option("NAME", options.name, "The user's name")->required();
-  add->add_option("--file", options.file, "The file (auth.file of the configuration); made where it is not there")
-      ->required()
-      ->type_name("FILE");
-  add->add_option("--policy", options.policies,
-                  "What the user may do: administrator, viewer, or a policy of the file; repeatable")
-      ->type_name("NAME");
-  AddJson(add, line);
-  add->footer(
-      "\nThe key is shown once. A running server takes the changed file within a second.\n"
-      "\nExamples:\n  millrace user add ann --file /etc/millrace/users.yaml --policy administrator\n"
-      "  millrace user add lobby-screen --file /etc/millrace/users.yaml --policy viewer\n");
-  add->callback([&line] { line.run = [&line] { return RunUserAdd(line.user_add, line.client.json); }; });
 }
 
 int Main(int argc, char** argv) {
@@ -340,7 +308,6 @@ int Main(int argc, char** argv) {
   AddStorage(app, line);
   AddBackup(app, line);
   AddCheck(app, line);
-  AddUserCommands(app, line);
   auto* version = app.add_subcommand("version", "Print the version");
   AddJson(version, line);
   version->footer("\nExample:\n  millrace version\n");
