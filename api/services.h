@@ -74,6 +74,8 @@ struct DataStreamServices {
   AwsIdentity identity{};
 };
 void AddDataStreamRoutes(Router& router, DataStreamServices services);
+// GET /v1/data-streams[/{name}[/records]]: what the console shows of them.
+void AddDataStreamOverviewRoutes(Router& router, DataStreamServices services);
 
 // POST /getDataEndpoint, /listFragments, /getMedia, /getMediaForFragmentList: the Kinesis Video Streams
 // protocol.

@@ -190,6 +190,7 @@ class Service {
     api::AddStreamRoutes(router_, {*store_, *pool_, camera_of, clock, *ledger_});
     api::AddExportRoutes(router_, {*store_, *pool_, *export_pool_, clock});
     api::AddDataStreamRoutes(router_, {*catalog_, *sealer_, *pool_, budget_, clock});
+    api::AddDataStreamOverviewRoutes(router_, {*catalog_, *sealer_, *pool_, budget_, clock});
     api::AddVideoStreamRoutes(router_,
                               {*store_, *sealer_, *pool_, budget_, media_budget_, media_readers_, clock});
     applications_ = std::make_unique<api::ApplicationServices>(
