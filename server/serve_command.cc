@@ -26,6 +26,7 @@
 #include "server/config.h"
 #include "server/encryption.h"
 #include "server/exit_codes.h"
+#include "server/open_files.h"
 #include "server/secret_box.h"
 #include "server/stop_signals.h"
 #include "server/version.h"
@@ -243,6 +244,7 @@ int RunServe(const ServeOptions& options) {
   if (!config) return Complain(config.error());
   InitLogging(config->log_level, config->log_format);
   StopSignals::Block();
+  RaiseOpenFilesLimit();
   {
     Service service;
     if (auto started = service.Start(*config); !started) return Complain(started.error());

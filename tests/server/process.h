@@ -57,6 +57,7 @@ class Process {
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
+  pid_t pid() const { return pid_; }
   void Signal(int number) const { ::kill(pid_, number); }
 
   // The exit code; 128 + signal when one ended it; -1 when it did not end in time (and is killed).
