@@ -4,6 +4,7 @@
 #include "server/commands.h"
 #include "server/config.h"
 #include "server/console_output.h"
+#include "server/encryption.h"
 #include "server/exit_codes.h"
 #include "storage/checker.h"
 #include "storage/repair.h"
@@ -27,6 +28,8 @@ boost::json::object ToJson(const storage::CheckReport& report) {
   object["records"] = report.records;
   object["data_bytes"] = report.data_bytes;
   object["gone_records"] = report.gone_records;
+  object["encrypted_records"] = report.encrypted_records;
+  object["opened"] = report.opened;
   return object;
 }
 
@@ -34,8 +37,11 @@ void PrintText(const std::string& text) {
   std::printf("%s%s", text.c_str(), text.ends_with('\n') ? "" : "\n");
 }
 
-int Repair(const std::filesystem::path& path, bool json) {
-  storage::RepairReport report = storage::RepairDataDirectory(path.string());
+using MasterKeys = std::shared_ptr<const storage::MasterKeys>;
+
+int Repair(const std::filesystem::path& path, const MasterKeys& keys, bool json) {
+  storage::RepairReport report =
+      storage::RepairDataDirectory(path.string(), storage::PosixFileSystem(), SystemClock(), keys);
   if (json) {
     boost::json::object object;
     object["data_dir"] = path.string();
@@ -54,7 +60,8 @@ int Repair(const std::filesystem::path& path, bool json) {
 
 }  // namespace
 
-int RunCheck(const std::optional<std::filesystem::path>& data_dir, bool repair, bool json) {
+int RunCheck(const std::optional<std::filesystem::path>& data_dir, const EncryptionConfig& keys, bool repair,
+             bool json) {
   std::filesystem::path path;
   if (data_dir) {
     path = *data_dir;
@@ -68,8 +75,11 @@ int RunCheck(const std::optional<std::filesystem::path>& data_dir, bool repair, 
     return Complain(
         Error{ErrorCode::kNotFound, path.string() + " is not a directory: name one with --data-dir"});
   }
-  if (repair) return Repair(path, json);
-  storage::CheckReport report = storage::CheckDataDirectory(path.string());
+  auto master_keys = LoadMasterKeys(keys);
+  if (!master_keys) return Complain(master_keys.error());
+  if (repair) return Repair(path, *master_keys, json);
+  storage::CheckReport report =
+      storage::CheckDataDirectory(path.string(), storage::PosixFileSystem(), SystemClock(), *master_keys);
   if (json) {
     boost::json::object object = ToJson(report);
     object["data_dir"] = path.string();

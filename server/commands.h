@@ -10,6 +10,8 @@
 
 namespace millrace::server {
 
+struct EncryptionConfig;
+
 struct ClientOptions {
   std::string endpoint = "http://127.0.0.1:4567";
   bool json = false;  // JSON on standard output instead of tables
@@ -95,6 +97,8 @@ int RunStorage(const ClientOptions& client);
 int RunBackup(const ClientOptions& client, const std::filesystem::path& output);
 int RunRestore(const std::filesystem::path& backup, const std::filesystem::path& data_dir, bool json);
 
-int RunCheck(const std::optional<std::filesystem::path>& data_dir, bool repair, bool json);
+// `keys`: to open what is encrypted, too.
+int RunCheck(const std::optional<std::filesystem::path>& data_dir, const EncryptionConfig& keys, bool repair,
+             bool json);
 
 }  // namespace millrace::server

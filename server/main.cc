@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "server/commands.h"
+#include "server/encryption.h"
 #include "server/exit_codes.h"
 #include "server/stream_command_line.h"
 #include "server/version.h"
@@ -39,6 +40,7 @@ struct CommandLine {
   FacesListOptions faces_list;
   std::optional<std::filesystem::path> check_data_dir;
   bool check_repair = false;
+  EncryptionConfig check_keys;
   std::filesystem::path backup_file;
   std::filesystem::path restore_data_dir;
   std::function<int()> run;
@@ -276,6 +278,12 @@ void AddCheck(CLI::App& app, CommandLine& line) {
   check->add_option("--data-dir", line.check_data_dir, "The directory (default: as `millrace serve`)")
       ->type_name("DIR");
   check->add_flag("--repair", line.check_repair, "Mend what is damaged, and say what is lost");
+  auto* key_file = check->add_option("--master-key-file", line.check_keys.master_key_file,
+                                     "Also open what is encrypted, with this key; else checksums only");
+  check
+      ->add_option("--master-key-env", line.check_keys.master_key_env,
+                   "Likewise, with the key in this variable")
+      ->excludes(key_file);
   AddJson(check, line);
   check->footer(
       "\nThe server must not be running on it. Without --repair nothing is changed. Exit code 0: sound (with "
@@ -283,7 +291,9 @@ void AddCheck(CLI::App& app, CommandLine& line) {
       "\nExamples:\n  millrace check\n  millrace check --data-dir /srv/footage --json\n"
       "  millrace check --data-dir /srv/footage --repair\n");
   check->callback([&line] {
-    line.run = [&line] { return RunCheck(line.check_data_dir, line.check_repair, line.client.json); };
+    line.run = [&line] {
+      return RunCheck(line.check_data_dir, line.check_keys, line.check_repair, line.client.json);
+    };
   });
 }
 
