@@ -163,11 +163,28 @@ Result<EncryptionConfig> ReadEncryption(const YAML::Node& node, const std::strin
   return made;
 }
 
+Result<api::AwsIdentity> ReadAws(const YAML::Node& node, const std::string& name) {
+  api::AwsIdentity made;
+  Section section(node, name, "aws", {"region", "account"});
+  section.Text("region", made.region);
+  section.Text("account", made.account);
+  constexpr char kDigits[] = "0123456789";
+  if (made.region.empty() || made.region.size() > 32 ||
+      made.region.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos) {
+    section.Fail(section.Child("region"), "'aws.region' must be a region's name: a-z, 0-9 and -");
+  }
+  if (made.account.size() != 12 || made.account.find_first_not_of(kDigits) != std::string::npos) {
+    section.Fail(section.Child("account"), "'aws.account' must be 12 digits");
+  }
+  MILLRACE_RETURN_IF_ERROR(section.Finish());
+  return made;
+}
+
 Result<Config> ReadConfig(const YAML::Node& root, const std::string& name) {
   Config config;
   Section top(root, name, "",
               {"listen", "data_dir", "console_dir", "stop_timeout_s", "log", "http", "cameras", "storage",
-               "hls", "analyzers", "encryption"});
+               "hls", "analyzers", "aws", "encryption"});
   std::string listen;
   std::string data_dir;
   std::string console_dir;
@@ -281,6 +298,7 @@ Result<Config> ReadConfig(const YAML::Node& root, const std::string& name) {
   }
   MILLRACE_RETURN_IF_ERROR(analyzers.Finish());
 
+  MILLRACE_ASSIGN_OR_RETURN(config.aws, ReadAws(top.Child("aws"), name));
   MILLRACE_ASSIGN_OR_RETURN(config.encryption, ReadEncryption(top.Child("encryption"), name));
   return config;
 }

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "api/aws_identity.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "base/time.h"
@@ -76,6 +77,7 @@ struct Config {
   std::size_t storage_cache_bytes = 64u << 20;
   std::size_t hls_cache_bytes = 128u << 20;
   AnalyzersConfig analyzers;
+  api::AwsIdentity aws;  // who the Kinesis protocols say that this is
   EncryptionConfig encryption;
 };
 

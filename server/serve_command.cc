@@ -190,10 +190,10 @@ class Service {
     api::AddCameraRoutes(router_, {*fleet_, *store_, *pool_, Analyzers::Names(config.analyzers)});
     api::AddStreamRoutes(router_, {*store_, *pool_, camera_of, clock, *ledger_});
     api::AddExportRoutes(router_, {*store_, *pool_, *export_pool_, clock});
-    api::AddDataStreamRoutes(router_, {*catalog_, *sealer_, *pool_, budget_, clock});
+    api::AddDataStreamRoutes(router_, {*catalog_, *sealer_, *pool_, budget_, clock, config.aws});
     api::AddDataStreamOverviewRoutes(router_, {*catalog_, *sealer_, *pool_, budget_, clock});
-    api::AddVideoStreamRoutes(router_,
-                              {*store_, *sealer_, *pool_, budget_, media_budget_, media_readers_, clock});
+    api::AddVideoStreamRoutes(
+        router_, {*store_, *sealer_, *pool_, budget_, media_budget_, media_readers_, clock, config.aws});
     applications_ = std::make_unique<api::ApplicationServices>(
         api::ApplicationServices{*leases_, *log_, *pool_, budget_, {catalog_->fragment_log()}});
     api::AddApplicationRoutes(router_, *applications_);

@@ -49,6 +49,17 @@ TEST(Config, TakesWhatIsSet) {
   EXPECT_EQ(config->fragment_duration_max, std::chrono::milliseconds(2500));
 }
 
+TEST(Config, SaysWhichAccountAndRegionThisIs) {
+  auto config = ParseConfig("", "x.yaml");
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->aws.region, "us-east-1");
+  EXPECT_EQ(config->aws.account, "000000000000");
+  config = ParseConfig("aws: {region: cn-north-1, account: 012345678901}", "x.yaml");
+  ASSERT_TRUE(config) << config.error().ToString();
+  EXPECT_EQ(config->aws.region, "cn-north-1");
+  EXPECT_EQ(config->aws.account, "012345678901");
+}
+
 struct BadConfig {
   const char* name;
   const char* text;
@@ -69,6 +80,10 @@ TEST_P(BadConfigs, AreRefusedWithTheLine) {
 INSTANTIATE_TEST_SUITE_P(
     Yaml, BadConfigs,
     ::testing::Values(
+        BadConfig{"account_letters", "aws:\n  account: me", "x.yaml:2: ", "'aws.account' must be 12 digits"},
+        BadConfig{"account_short", "aws: {account: 123}", "x.yaml:1: ", "must be 12 digits"},
+        BadConfig{"region_colon", "aws: {region: 'a:b'}", "x.yaml:1: ", "'aws.region' must be"},
+        BadConfig{"no_region", "aws: {region: ''}", "x.yaml:1: ", "'aws.region' must be"},
         BadConfig{"misspelt", "# first\nlsiten: 127.0.0.1:1\n", "x.yaml:2: ", "did you mean 'listen'"},
         BadConfig{"misspelt_inside", "http:\n  threads: 1\n  worker_thread: 2\n",
                   "x.yaml:3: ", "'http.worker_threads'"},
