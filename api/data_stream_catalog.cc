@@ -12,6 +12,7 @@ constexpr char kPrefix[] = "api/data-streams/";
 Result<std::unique_ptr<DataStreamCatalog>> DataStreamCatalog::Open(storage::RecordLog& log,
                                                                    std::string fragment_log) {
   std::unique_ptr<DataStreamCatalog> catalog(new DataStreamCatalog(log, std::move(fragment_log)));
+  MILLRACE_ASSIGN_OR_RETURN(catalog->consumers_, StreamConsumers::Open(log));
   MILLRACE_ASSIGN_OR_RETURN(const auto entries, log.ListMetadata(kPrefix));
   for (const storage::MetadataEntry& entry : entries) {
     const std::string name = entry.key.substr(sizeof(kPrefix) - 1);

@@ -17,6 +17,7 @@
 
 #include "api/aws_error.h"
 #include "api/data_stream_settings.h"
+#include "api/stream_consumers.h"
 #include "base/result.h"
 #include "storage/record_log.h"
 
@@ -56,6 +57,7 @@ class DataStreamCatalog {
   // How many there are in all streams but the internal ones.
   std::uint32_t OpenShards();
 
+  StreamConsumers& consumers() { return *consumers_; }
   storage::RecordLog& log() { return log_; }
 
  private:
@@ -67,6 +69,7 @@ class DataStreamCatalog {
 
   storage::RecordLog& log_;
   const std::string fragment_log_;
+  std::unique_ptr<StreamConsumers> consumers_;  // set by Open, never changes
   std::mutex control_mutex_;  // one change of the set of streams at a time; taken before mutex_
   mutable std::mutex mutex_;  // never held while the disk is waited for
   std::map<std::string, std::shared_ptr<const DataStreamSettings>> settings_;  // GUARDED_BY(mutex_)

@@ -5,6 +5,7 @@
 #include "api/aws_input.h"
 #include "api/aws_names.h"
 #include "api/data_stream_catalog.h"
+#include "api/data_stream_consumers.h"
 #include "api/data_stream_operations.h"
 #include "wire/sealed_token.h"
 
@@ -90,11 +91,12 @@ AwsAnswer CreateDataStream(const DataStreamServices& services, const DataStreamR
 
 AwsAnswer DeleteDataStream(const DataStreamServices& services, const DataStreamRequest& request) {
   AwsInput input(request.members);
-  (void)input.Bool("EnforceConsumerDeletion");
+  const bool enforce = input.Bool("EnforceConsumerDeletion").value_or(false);
   const auto named = ReadDataStreamName(input);
   if (auto bad = input.Finish()) return *bad;
   MILLRACE_ASSIGN_OR_RETURN(const std::string name, OurDataStream(services, named));
   if (services.catalog.IsInternal(name)) return InternalDataStream(services, name);
+  if (auto refused = RemoveConsumers(services, name, enforce)) return *refused;
   auto deleted = services.catalog.Delete(name);
   if (!deleted) return OfDataStream(services, name, std::move(deleted).error());
   return std::string();
@@ -138,7 +140,8 @@ AwsAnswer SummarizeDataStream(const DataStreamServices& services, const DataStre
   output.Key("OpenShardCount")
       .Integer(std::count_if(shards.begin(), shards.end(),
                              [](const storage::ShardDescription& shard) { return !shard.closed; }));
-  output.Key("ConsumerCount").Integer(0);
+  output.Key("ConsumerCount")
+      .Unsigned(services.catalog.consumers().Count(stream.description.name, stream.description.created));
   if (stream.settings.warm_mibps > 0) {
     output.Key("WarmThroughput");
     WriteWarmThroughput(output, stream.settings);

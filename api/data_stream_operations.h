@@ -45,6 +45,12 @@ void WriteShard(AwsOutput& output, const storage::ShardDescription& shard);
 // The stream that a NextToken of ListShards goes on with; empty: it is none, or is over.
 std::string ListedStream(const DataStreamServices& services, const std::string& token);
 
+// -- data_stream_consumers.cc
+AwsAnswer RegisterStreamConsumer(const DataStreamServices& services, const DataStreamRequest& request);
+AwsAnswer DescribeStreamConsumer(const DataStreamServices& services, const DataStreamRequest& request);
+AwsAnswer ListStreamConsumers(const DataStreamServices& services, const DataStreamRequest& request);
+AwsAnswer DeregisterStreamConsumer(const DataStreamServices& services, const DataStreamRequest& request);
+
 // -- data_stream_resharding.cc
 AwsAnswer SplitShard(const DataStreamServices& services, const DataStreamRequest& request);
 AwsAnswer MergeShards(const DataStreamServices& services, const DataStreamRequest& request);
@@ -107,6 +113,23 @@ AwsAnswer UpdateAccountSettings(const DataStreamServices& services, const DataSt
 Result<bool> HasCommitment(const DataStreamServices& services);
 
 // -- data_stream_reading.cc
+// Where a reader starts, and the words of the errors around it.
+struct IteratorRequest {
+  std::string stream;
+  std::string shard_text;
+  std::string type;  // "AFTER_SEQUENCE_NUMBER"
+  std::optional<std::string> number;
+  std::optional<Timestamp> time;
+};
+AwsResult<storage::ShardPosition> SeekShard(const DataStreamServices& services,
+                                            const Result<DataStream>& stream, IteratorRequest asked);
+// `fragments`: of the fragment log. A fragment can be larger than any answer, and is media: its record is
+// seen as a descriptor, and its data are not read.
+storage::ReadLimits LimitsOfRead(bool fragments, std::size_t records_max, std::uint64_t bytes_max);
+std::size_t SizeOfRecords(bool fragments, const std::vector<storage::Record>& records);  // written; about
+std::optional<AwsError> WriteRecords(AwsOutput& output, const DataStreamServices& services, bool fragments,
+                                     std::vector<storage::Record> records);
+void WriteChildren(AwsOutput& output, const std::vector<storage::ShardDescription>& children);
 AwsAnswer GetShardIterator(const DataStreamServices& services, const DataStreamRequest& request);
 AwsAnswer GetRecords(const DataStreamServices& services, const DataStreamRequest& request);
 

@@ -19,15 +19,6 @@ constexpr std::uint64_t kAnswerDataMax = 10 * 1024 * 1024;
 constexpr std::array<std::string_view, 5> kTypes{"AFTER_SEQUENCE_NUMBER", "LATEST", "AT_TIMESTAMP",
                                                  "AT_SEQUENCE_NUMBER", "TRIM_HORIZON"};
 
-// Where the iterator starts, and the words of the errors around it.
-struct IteratorRequest {
-  std::string stream;
-  std::string shard_text;
-  std::string type;
-  std::optional<std::string> number;
-  std::optional<Timestamp> time;
-};
-
 AwsError InvalidNumber(const DataStreamServices& services, const IteratorRequest& request, const char* why) {
   return InvalidArgument("StartingSequenceNumber " + *request.number + " used in GetShardIterator on shard " +
                          request.shard_text + " in stream " + request.stream + " under account " +
@@ -91,6 +82,8 @@ AwsResult<storage::IteratorStart> ReadStart(const DataStreamServices& services,
   return start;
 }
 
+}  // namespace
+
 void WriteChildren(AwsOutput& output, const std::vector<storage::ShardDescription>& children) {
   output.Key("ChildShards").BeginArray();
   for (const storage::ShardDescription& child : children) {
@@ -107,7 +100,71 @@ void WriteChildren(AwsOutput& output, const std::vector<storage::ShardDescriptio
   output.EndArray();
 }
 
-}  // namespace
+AwsResult<storage::ShardPosition> SeekShard(const DataStreamServices& services,
+                                            const Result<DataStream>& stream, IteratorRequest asked) {
+  const std::string& account = services.identity.account;
+  const auto shard_id = storage::ShardId::Parse(asked.shard_text);
+  if (!shard_id) {
+    return AwsError("ResourceNotFoundException", "Could not find shard " + asked.shard_text + " in stream " +
+                                                     asked.stream + " under account " + account + ".");
+  }
+  const storage::ShardDescription* shard = nullptr;
+  if (stream) {
+    for (const auto& one : stream->description.shards) {
+      if (one.id == *shard_id) shard = &one;
+    }
+  } else if (stream.error().code != ErrorCode::kNotFound) {
+    return stream.error();
+  }
+  if (shard == nullptr) {
+    return AwsError("ResourceNotFoundException", "Shard " + shard_id->ToString() + " in stream " +
+                                                     asked.stream + " under account " + account +
+                                                     " does not exist");
+  }
+  asked.shard_text = shard_id->ToString();
+  MILLRACE_ASSIGN_OR_RETURN(const storage::IteratorStart start, ReadStart(services, asked, *shard));
+  auto position = services.catalog.log().Seek(asked.stream, *shard_id, start);
+  if (!position) return OfDataStream(services, asked.stream, std::move(position).error());
+  return *position;
+}
+
+storage::ReadLimits LimitsOfRead(bool fragments, std::size_t records_max, std::uint64_t bytes_max) {
+  storage::ReadLimits limits;
+  limits.records_max = records_max;
+  limits.data_bytes_max = fragments ? ~std::uint64_t{0} : bytes_max;
+  limits.with_data = !fragments;
+  return limits;
+}
+
+std::size_t SizeOfRecords(bool fragments, const std::vector<storage::Record>& records) {
+  std::size_t bytes = 1024;
+  for (const storage::Record& record : records) {
+    bytes += 256 + record.info.partition_key.size() + (fragments ? 1024 : record.data.size() / 3 * 4);
+  }
+  return bytes;
+}
+
+std::optional<AwsError> WriteRecords(AwsOutput& output, const DataStreamServices& services, bool fragments,
+                                     std::vector<storage::Record> records) {
+  output.Key("Records").BeginArray();
+  for (storage::Record& record : records) {
+    output.BeginObject();
+    output.Key("SequenceNumber").String(record.info.sequence_number.ToString());
+    output.Key("ApproximateArrivalTimestamp").Time(record.info.arrival);
+    if (fragments) {
+      const auto descriptor = DescribeFragmentRecord(services.identity, record.info);
+      if (!descriptor) return AwsError(descriptor.error());
+      output.Key("Data").Blob(AsBytes(*descriptor));
+    } else {
+      output.Key("Data").Blob(record.data.span());
+      record.data = SharedBytes();
+    }
+    output.Key("PartitionKey").String(record.info.partition_key);
+    output.EndObject();
+  }
+  output.EndArray();
+  return std::nullopt;
+}
 
 AwsAnswer GetShardIterator(const DataStreamServices& services, const DataStreamRequest& request) {
   AwsInput input(request.members);
@@ -125,32 +182,10 @@ AwsAnswer GetShardIterator(const DataStreamServices& services, const DataStreamR
   asked.shard_text = *shard_text;
   asked.type = *type;
 
-  const std::string& account = services.identity.account;
-  const auto shard_id = storage::ShardId::Parse(*shard_text);
-  if (!shard_id) {
-    return AwsError("ResourceNotFoundException", "Could not find shard " + *shard_text + " in stream " +
-                                                     stream_name + " under account " + account + ".");
-  }
   const auto stream = services.catalog.Describe(stream_name);
-  const storage::ShardDescription* shard = nullptr;
-  if (stream) {
-    for (const auto& one : stream->description.shards) {
-      if (one.id == *shard_id) shard = &one;
-    }
-  } else if (stream.error().code != ErrorCode::kNotFound) {
-    return stream.error();
-  }
-  if (shard == nullptr) {
-    return AwsError("ResourceNotFoundException", "Shard " + shard_id->ToString() + " in stream " +
-                                                     stream_name + " under account " + account +
-                                                     " does not exist");
-  }
-  asked.shard_text = shard_id->ToString();
-  MILLRACE_ASSIGN_OR_RETURN(const storage::IteratorStart start, ReadStart(services, asked, *shard));
-  auto position = services.catalog.log().Seek(stream_name, *shard_id, start);
-  if (!position) return OfDataStream(services, stream_name, std::move(position).error());
+  MILLRACE_ASSIGN_OR_RETURN(const storage::ShardPosition position, SeekShard(services, stream, asked));
   if (dry_run) return DryRunDone();
-  const ShardIterator iterator{stream_name, stream->description.created, *position, services.clock.Now()};
+  const ShardIterator iterator{stream_name, stream->description.created, position, services.clock.Now()};
   AwsOutput output(request.encoding, 512);
   output.BeginObject();
   output.Key("ShardIterator").String(EncodeShardIterator(services.sealer, iterator)).EndObject();
@@ -176,37 +211,15 @@ AwsAnswer GetRecords(const DataStreamServices& services, const DataStreamRequest
     return NoDataStream(services, iterator.stream);
   }
   if (dry_run) return DryRunDone();
-  // A fragment can be larger than any answer, and is media: its record is seen as a descriptor.
   const bool fragments = stream->internal;
-  storage::ReadLimits limits;
-  limits.records_max = static_cast<std::size_t>(limit.value_or(kRecordsMax));
-  limits.data_bytes_max = fragments ? ~std::uint64_t{0} : kAnswerDataMax;
-  limits.with_data = !fragments;
+  const auto limits =
+      LimitsOfRead(fragments, static_cast<std::size_t>(limit.value_or(kRecordsMax)), kAnswerDataMax);
   auto batch = services.catalog.log().Read(iterator.stream, iterator.position, limits);
   if (!batch) return OfDataStream(services, iterator.stream, std::move(batch).error());
 
-  std::size_t bytes = 1024;
-  for (const storage::Record& record : batch->records) {
-    bytes += 256 + record.info.partition_key.size() + (fragments ? 1024 : record.data.size() / 3 * 4);
-  }
-  AwsOutput output(request.encoding, bytes);
-  output.BeginObject().Key("Records").BeginArray();
-  for (storage::Record& record : batch->records) {
-    output.BeginObject();
-    output.Key("SequenceNumber").String(record.info.sequence_number.ToString());
-    output.Key("ApproximateArrivalTimestamp").Time(record.info.arrival);
-    if (fragments) {
-      MILLRACE_ASSIGN_OR_RETURN(const std::string descriptor,
-                                DescribeFragmentRecord(services.identity, record.info));
-      output.Key("Data").Blob(AsBytes(descriptor));
-    } else {
-      output.Key("Data").Blob(record.data.span());
-      record.data = SharedBytes();
-    }
-    output.Key("PartitionKey").String(record.info.partition_key);
-    output.EndObject();
-  }
-  output.EndArray();
+  AwsOutput output(request.encoding, SizeOfRecords(fragments, batch->records));
+  output.BeginObject();
+  if (auto bad = WriteRecords(output, services, fragments, std::move(batch->records))) return *bad;
   if (batch->next) {
     iterator.position = *batch->next;
     iterator.issued = services.clock.Now();

@@ -12,6 +12,7 @@
 #include "api/data_stream_access.h"
 #include "api/data_stream_catalog.h"
 #include "api/data_stream_operations.h"
+#include "api/data_stream_subscribe.h"
 #include "base/metrics.h"
 
 namespace millrace::api {
@@ -31,9 +32,14 @@ struct PutOperation {
   AwsAnswer (*answer)(const DataStreamServices&, const std::string&, AwsEncoding, PutReceipts);
 };
 
+// An operation whose answer goes on.
+struct PushOperation {
+  AwsResult<std::shared_ptr<ShardPush>> (*open)(const DataStreamServices&, const DataStreamRequest&);
+};
+
 struct NamedOperation {
   std::string_view name;
-  std::variant<DataStreamOperation, PutOperation> run;
+  std::variant<DataStreamOperation, PutOperation, PushOperation> run;
 };
 constexpr NamedOperation kOperations[] = {
     {"AddTagsToStream", AddTagsToStream},
@@ -41,9 +47,11 @@ constexpr NamedOperation kOperations[] = {
     {"DecreaseStreamRetentionPeriod", DecreaseRetention},
     {"DeleteResourcePolicy", DeleteResourcePolicy},
     {"DeleteStream", DeleteDataStream},
+    {"DeregisterStreamConsumer", DeregisterStreamConsumer},
     {"DescribeAccountSettings", DescribeAccountSettings},
     {"DescribeLimits", DescribeLimits},
     {"DescribeStream", DescribeDataStream},
+    {"DescribeStreamConsumer", DescribeStreamConsumer},
     {"DescribeStreamSummary", SummarizeDataStream},
     {"DisableEnhancedMonitoring", DisableMonitoring},
     {"EnableEnhancedMonitoring", EnableMonitoring},
@@ -52,6 +60,7 @@ constexpr NamedOperation kOperations[] = {
     {"GetShardIterator", GetShardIterator},
     {"IncreaseStreamRetentionPeriod", IncreaseRetention},
     {"ListShards", ListShards},
+    {"ListStreamConsumers", ListStreamConsumers},
     {"ListStreams", ListDataStreams},
     {"ListTagsForResource", ListTagsForResource},
     {"ListTagsForStream", ListTagsForStream},
@@ -59,8 +68,10 @@ constexpr NamedOperation kOperations[] = {
     {"PutRecord", PutOperation{ReadPutRecord, AnswerPutRecord}},
     {"PutRecords", PutOperation{ReadPutRecords, AnswerPutRecords}},
     {"PutResourcePolicy", PutResourcePolicy},
+    {"RegisterStreamConsumer", RegisterStreamConsumer},
     {"RemoveTagsFromStream", RemoveTagsFromStream},
     {"SplitShard", SplitShard},
+    {"SubscribeToShard", PushOperation{ShardPush::Open}},
     {"TagResource", TagResource},
     {"UntagResource", UntagResource},
     {"UpdateAccountSettings", UpdateAccountSettings},
@@ -154,9 +165,11 @@ net::awaitable<AwsAnswer> Put(const DataStreamServices& services, const PutOpera
   co_return operation.answer(services, stream, request.encoding, std::move(receipts));
 }
 
-// Types and syntax first, then the operation's name, then what the operation says.
+// Types and syntax first, then the operation's name, then what the operation says. `push` is what goes on to
+// answer, where the operation is one that does.
 net::awaitable<AwsAnswer> Run(const DataStreamServices& services, const NamedOperation* operation,
-                              AwsEncoding encoding, const std::string& body, Caller* caller) {
+                              AwsEncoding encoding, const std::string& body, Caller* caller,
+                              std::shared_ptr<ShardPush>& push) {
   if (body.empty()) {
     co_return AwsError(operation == nullptr ? "UnknownOperationException" : "SerializationException", "");
   }
@@ -167,6 +180,13 @@ net::awaitable<AwsAnswer> Run(const DataStreamServices& services, const NamedOpe
   const DataStreamRequest request{parsed->get_object(), encoding};
   if (auto allowed = AuthorizeDataStream(caller, services, operation->name, request.members); !allowed) {
     co_return std::move(allowed).error();
+  }
+  if (const auto* pushed = std::get_if<PushOperation>(&operation->run)) {
+    auto open = [&] { return pushed->open(services, request); };
+    auto opened = co_await services.pool.Run(open);
+    if (!opened) co_return std::move(opened).error();
+    push = std::move(*opened);
+    co_return std::string();
   }
   if (const auto* put = std::get_if<PutOperation>(&operation->run)) {
     co_return co_await Put(services, *put, request, body.size());
@@ -186,6 +206,7 @@ net::awaitable<void> Serve(const DataStreamServices& services, Request& request,
   const bool empty = body && body->text.empty();
   const bool cbor = type == kCbor11 || (empty && type != kJson11);
   const AwsEncoding encoding = cbor ? AwsEncoding::kCbor : AwsEncoding::kJson;
+  std::shared_ptr<ShardPush> push;
   AwsAnswer answer = std::string();
   if (!body) {
     if (body.error().code == ErrorCode::kResourceExhausted && body.error().type.empty()) {
@@ -199,8 +220,13 @@ net::awaitable<void> Serve(const DataStreamServices& services, Request& request,
     co_await RespondForeign(request, writer, type, body->text);
     co_return;
   } else {
-    answer = co_await Run(services, operation, encoding, body->text, request.caller.get());
+    answer = co_await Run(services, operation, encoding, body->text, request.caller.get(), push);
     *body = GatheredBody();
+  }
+  if (push) {
+    Count(operation, "ok");
+    co_await push->Run(writer);
+    co_return;
   }
   ByteBudget::Share share;
   if (answer && answer->size() > kAnswerUncountedMax) {
@@ -225,6 +251,7 @@ net::awaitable<void> Serve(const DataStreamServices& services, Request& request,
 }  // namespace
 
 void AddDataStreamRoutes(Router& router, DataStreamServices services) {
+  if (!services.subscriptions) services.subscriptions = std::make_shared<ShardSubscriptions>();
   router.Add("POST", "/", [services](Request& request, ResponseWriter& writer) -> net::awaitable<void> {
     co_await Serve(services, request, writer);
   });

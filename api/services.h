@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -31,6 +32,7 @@ namespace millrace::api {
 
 class ByteBudget;
 class DataStreamCatalog;
+class ShardSubscriptions;
 
 // The name of the camera that feeds a stream. Any thread.
 using CameraOfStream = std::function<std::optional<std::string>(const std::string& stream)>;
@@ -72,6 +74,7 @@ struct DataStreamServices {
   ByteBudget& budget;  // of large requests and answers
   const Clock& clock;
   AwsIdentity identity{};
+  std::shared_ptr<ShardSubscriptions> subscriptions{};  // null: AddDataStreamRoutes makes one
 };
 void AddDataStreamRoutes(Router& router, DataStreamServices services);
 // GET /v1/data-streams[/{name}[/records]]: what the console shows of them.

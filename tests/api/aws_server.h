@@ -75,7 +75,7 @@ class AwsServerTest : public ::testing::Test {
     ASSERT_TRUE(catalog) << catalog.error().ToString();
     catalog_ = std::move(*catalog);
     router_ = std::make_unique<Router>();
-    AddDataStreamRoutes(*router_, {*catalog_, *sealer_, pool_, budget_, clock_});
+    AddDataStreamRoutes(*router_, MakeDataStreamServices());
     AddVideoStreamRoutes(*router_, {*store_, *sealer_, pool_, budget_, media_budget_, readers_, clock_});
     dispatcher_ = MakeDispatcher();
     ServerOptions server_options;
@@ -84,6 +84,9 @@ class AwsServerTest : public ::testing::Test {
     auto server = Server::Start(*dispatcher_, server_options);
     ASSERT_TRUE(server) << server.error().ToString();
     server_ = std::move(*server);
+  }
+  virtual DataStreamServices MakeDataStreamServices() {
+    return {*catalog_, *sealer_, pool_, budget_, clock_};
   }
   virtual std::unique_ptr<Dispatcher> MakeDispatcher() {
     return std::make_unique<Dispatcher>(*router_, CheckCaller);
