@@ -31,7 +31,8 @@ using Answer = AwsResult<std::string>;
 // The address as the caller reached it, which admission has checked already.
 std::string EndpointOf(const Request& request) {
   const std::string& authority = request.target.authority;
-  return "http://" + (authority.empty() ? std::string(request.headers.Find("Host").value_or("")) : authority);
+  return (request.secure ? "https://" : "http://") +
+         (authority.empty() ? std::string(request.headers.Find("Host").value_or("")) : authority);
 }
 
 Answer GetDataEndpoint(const VideoStreamServices& services, const boost::json::object& object,

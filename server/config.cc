@@ -180,11 +180,36 @@ Result<api::AwsIdentity> ReadAws(const YAML::Node& node, const std::string& name
   return made;
 }
 
+Result<TlsConfig> ReadTls(const YAML::Node& node, const std::string& name) {
+  TlsConfig made;
+  Section section(node, name, "tls", {"listen", "certificate", "key"});
+  std::string listen, certificate, key;
+  section.Text("listen", listen);
+  section.Text("certificate", certificate);
+  section.Text("key", key);
+  if (!listen.empty()) {
+    if (auto parsed = ListenAddress::Parse(listen)) {
+      made.listen = *parsed;
+    } else {
+      section.Fail(section.Child("listen"), parsed.error().message);
+    }
+  }
+  if (certificate.empty() != key.empty()) {
+    section.Fail(node,
+                 "'tls.certificate' and 'tls.key' belong together: give both, or neither for a "
+                 "self-signed certificate");
+  }
+  made.certificate = certificate;
+  made.key = key;
+  MILLRACE_RETURN_IF_ERROR(section.Finish());
+  return made;
+}
+
 Result<Config> ReadConfig(const YAML::Node& root, const std::string& name) {
   Config config;
   Section top(root, name, "",
-              {"listen", "data_dir", "console_dir", "stop_timeout_s", "log", "http", "cameras", "storage",
-               "hls", "analyzers", "aws", "encryption"});
+              {"listen", "tls", "data_dir", "console_dir", "stop_timeout_s", "log", "http", "cameras",
+               "storage", "hls", "analyzers", "aws", "encryption"});
   std::string listen;
   std::string data_dir;
   std::string console_dir;
@@ -203,6 +228,9 @@ Result<Config> ReadConfig(const YAML::Node& root, const std::string& name) {
   MILLRACE_RETURN_IF_ERROR(top.Finish());
   config.data_dir = data_dir;
   if (!console_dir.empty()) config.console_dir = console_dir;
+  if (YAML::Node tls = top.Child("tls"); tls.IsDefined()) {
+    MILLRACE_ASSIGN_OR_RETURN(config.tls, ReadTls(tls, name));
+  }
 
   Section log(top.Child("log"), name, "log", {"level", "format"});
   log.OneOf("level", config.log_level,
@@ -213,13 +241,15 @@ Result<Config> ReadConfig(const YAML::Node& root, const std::string& name) {
   log.OneOf("format", config.log_format, {{"text", LogFormat::kText}, {"json", LogFormat::kJson}});
   MILLRACE_RETURN_IF_ERROR(log.Finish());
 
-  Section http(top.Child("http"), name, "http",
-               {"threads", "worker_threads", "connections_max", "exports_max", "idle_timeout_s"});
+  Section http(
+      top.Child("http"), name, "http",
+      {"threads", "worker_threads", "connections_max", "exports_max", "idle_timeout_s", "streams_max"});
   http.Number("threads", config.http_threads, 0, 256);
   http.Number("worker_threads", config.http_worker_threads, 1, 256);
   http.Number("connections_max", config.http_connections_max, 1, 100'000);
   http.Number("exports_max", config.http_exports_max, 1, 64);
   http.Seconds("idle_timeout_s", config.http_idle_timeout, 1, 3600);
+  http.Number("streams_max", config.http_streams_max, 1, 10'000);
   MILLRACE_RETURN_IF_ERROR(http.Finish());
 
   Section cameras(top.Child("cameras"), name, "cameras",
@@ -356,9 +386,10 @@ Result<ListenAddress> ListenAddress::Parse(std::string_view text) {
 
 bool ListenAddress::IsLoopback() const { return host.starts_with("127.") || host == "::1"; }
 
-std::string ListenAddress::Url(std::uint16_t actual_port) const {
+std::string ListenAddress::Url(std::uint16_t actual_port, std::string_view scheme) const {
   bool v6 = host.find(':') != std::string::npos;
-  return "http://" + (v6 ? "[" + host + "]" : host) + ":" + std::to_string(actual_port) + "/";
+  return std::string(scheme) + "://" + (v6 ? "[" + host + "]" : host) + ":" + std::to_string(actual_port) +
+         "/";
 }
 
 Result<std::filesystem::path> DefaultDataDirectory() {

@@ -27,7 +27,15 @@ struct ListenAddress {
   // "127.0.0.1:4567", "localhost:4567", "[::1]:4567", ":4567". Errors: kInvalidArgument.
   static Result<ListenAddress> Parse(std::string_view text);
   bool IsLoopback() const;
-  std::string Url(std::uint16_t actual_port) const;  // "http://127.0.0.1:4567/"
+  // "http://127.0.0.1:4567/"
+  std::string Url(std::uint16_t actual_port, std::string_view scheme = "http") const;
+};
+
+// The TLS port. Without files the server makes a certificate of its own.
+struct TlsConfig {
+  ListenAddress listen{"127.0.0.1", 4568};
+  std::filesystem::path certificate;  // both or neither
+  std::filesystem::path key;
 };
 
 // The analyzers that the server runs for cameras: docs/configuration.md.
@@ -45,6 +53,7 @@ struct AnalyzersConfig {
 
 struct Config {
   ListenAddress listen;
+  std::optional<TlsConfig> tls;                      // none: no TLS port
   std::filesystem::path data_dir;                    // empty: DefaultDataDirectory()
   std::optional<std::filesystem::path> console_dir;  // none: where the build or the package put it
   Duration stop_timeout = std::chrono::seconds(20);
@@ -57,6 +66,7 @@ struct Config {
   std::size_t http_connections_max = 1024;
   std::size_t http_exports_max = 4;
   Duration http_idle_timeout = std::chrono::seconds(60);
+  std::uint32_t http_streams_max = 128;  // of one HTTP/2 connection
 
   Duration fragment_duration_min = std::chrono::seconds(1);
   Duration fragment_duration_max = std::chrono::seconds(10);

@@ -11,8 +11,10 @@
 #include "api/data_stream_catalog.h"
 #include "api/dispatcher.h"
 #include "api/origin_policy.h"
+#include "api/self_signed.h"
 #include "api/server.h"
 #include "api/services.h"
+#include "api/tls_context.h"
 #include "api/token_key.h"
 #include "base/log.h"
 #include "consumers/hls/hls_service.h"
@@ -65,15 +67,32 @@ Result<Config> GatherConfig(const ServeOptions& options) {
     if (std::string_view(name) == "level") config.log_level = parsed.log_level;
     if (std::string_view(name) == "format") config.log_format = parsed.log_format;
   }
-  if (!config.listen.IsLoopback()) {
+  for (const ListenAddress& listen : {config.listen, config.tls.value_or(TlsConfig{}).listen}) {
+    if (listen.IsLoopback()) continue;
     return Error{
         ErrorCode::kInvalidArgument,
-        "will not listen on " + config.listen.host +
+        "will not listen on " + listen.host +
             ": no credentials are configured, so anybody who can reach this address could watch and delete. "
             "Listen on 127.0.0.1 or [::1], and reach it from elsewhere through ssh -L or a proxy that checks "
             "who is calling"};
   }
   return config;
+}
+
+// The certificate that was configured, or one of the server's own, which it also renews.
+Result<std::unique_ptr<api::TlsContext>> OpenTls(const TlsConfig& config,
+                                                 const std::filesystem::path& data_dir) {
+  if (!config.certificate.empty()) return api::TlsContext::Open({config.certificate, config.key});
+  const api::TlsFiles files{data_dir / "tls-certificate.pem", data_dir / "tls-key.pem"};
+  auto ensure = [files, names = api::LocalNames({config.listen.host})] {
+    return api::EnsureSelfSigned(files, names, SystemClock());
+  };
+  MILLRACE_RETURN_IF_ERROR(ensure());
+  return api::TlsContext::Open(files, [ensure] {
+    if (auto renewed = ensure(); !renewed) {
+      Log(LogLevel::kError, "cannot renew the TLS certificate", {{"error", renewed.error().message}});
+    }
+  });
 }
 
 std::filesystem::path ConsoleDirectory(const Config& config) {
@@ -166,6 +185,11 @@ class Service {
     options.threads = config.http_threads;
     options.connections_max = config.http_connections_max;
     options.limits.idle_timeout = config.http_idle_timeout;
+    options.limits.streams_max = config.http_streams_max;
+    if (config.tls) {
+      MILLRACE_ASSIGN_OR_RETURN(tls_, OpenTls(*config.tls, config.data_dir));
+      options.tls = api::TlsListener{config.tls->listen.host, config.tls->listen.port, tls_.get()};
+    }
     MILLRACE_ASSIGN_OR_RETURN(server_, api::Server::Start(*dispatcher_, options));
     std::string endpoint = config.listen.Url(server_->port());
     endpoint.pop_back();  // the slash
@@ -173,6 +197,7 @@ class Service {
   }
 
   std::uint16_t port() const { return server_->port(); }
+  std::uint16_t tls_port() const { return server_->tls_port(); }
 
   // Recording goes on until the last moment: no more requests, then no more frames; open fragments are closed
   // and stored.
@@ -233,6 +258,7 @@ class Service {
   std::unique_ptr<api::WorkerPool> export_pool_;
   api::Router router_;
   std::unique_ptr<api::Dispatcher> dispatcher_;
+  std::unique_ptr<api::TlsContext> tls_;
   std::unique_ptr<api::Server> server_;
   Analyzers analyzers_;
 };
@@ -251,6 +277,9 @@ int RunServe(const ServeOptions& options) {
     std::string url = config->listen.Url(service.port());
     Log(LogLevel::kInfo, "millrace is ready",
         {{"version", kVersion}, {"console", url}, {"data_dir", config->data_dir.string()}});
+    if (config->tls) {
+      Log(LogLevel::kInfo, "TLS port", {{"url", config->tls->listen.Url(service.tls_port(), "https")}});
+    }
     std::printf("Console: %s\n", url.c_str());
     std::fflush(stdout);
     int signal = StopSignals::Wait();

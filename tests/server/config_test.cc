@@ -35,6 +35,22 @@ TEST(Config, EncryptsWhatTheServerRecordsWhereThereIsAKey) {
   EXPECT_EQ(config->encryption.data_key_age_max, std::chrono::hours(7 * 24));
 }
 
+TEST(Config, HasATlsPortWhereItIsAskedFor) {
+  auto config = ParseConfig("", "x.yaml");
+  ASSERT_TRUE(config);
+  EXPECT_FALSE(config->tls.has_value());
+  config = ParseConfig("tls: {listen: '[::1]:0'}", "x.yaml");
+  ASSERT_TRUE(config) << config.error().ToString();
+  ASSERT_TRUE(config->tls.has_value());
+  EXPECT_EQ(config->tls->listen.Url(9, "https"), "https://[::1]:9/");
+  EXPECT_TRUE(config->tls->certificate.empty());
+  config = ParseConfig("tls: {certificate: /etc/x.crt, key: /etc/x.key}", "x.yaml");
+  ASSERT_TRUE(config) << config.error().ToString();
+  EXPECT_EQ(config->tls->listen.port, 4568);
+  EXPECT_EQ(config->tls->certificate, "/etc/x.crt");
+  EXPECT_EQ(config->tls->key, "/etc/x.key");
+}
+
 TEST(Config, TakesWhatIsSet) {
   auto config = ParseConfig(
       "listen: '[::1]:80'\ndata_dir: /srv/x\nlog: {level: debug, format: json}\nstorage:\n  segment_mib: 1\n"
@@ -94,6 +110,11 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"text", "just text\n", "x.yaml:1: ", "mapping"},
         BadConfig{"section_is_text", "log: debug\n", "x.yaml:1: ", "'log' must be a mapping"},
         BadConfig{"address", "listen: everywhere\n", "x.yaml:1: ", "127.0.0.1:4567"},
+        BadConfig{"tls_address", "tls:\n  listen: everywhere\n", "x.yaml:2: ", "127.0.0.1:4567"},
+        BadConfig{"tls_key_alone", "tls:\n  key: /x.key\n", "x.yaml:2: ", "belong together"},
+        BadConfig{"tls_text", "tls: true\n", "x.yaml:1: ", "'tls' must be a mapping"},
+        BadConfig{"tls_unknown", "tls: {certficate: /x}\n", "x.yaml:1: ", "did you mean 'tls.certificate'"},
+        BadConfig{"no_streams", "http: {streams_max: 0}\n", "x.yaml:1: ", "from 1"},
         BadConfig{"level", "log:\n  level: loud\n", "x.yaml:2: ", "debug, info"},
         BadConfig{"negative", "http:\n  threads: -1\n", "x.yaml:2: ", "whole number from 0"},
         BadConfig{"fraction", "http:\n  threads: 1.5\n", "x.yaml:2: ", "whole number"},
