@@ -1,0 +1,86 @@
+"""Shards split and merge at random while producers write and readers read: each partition key's records are read in order,
+once; nothing is lost.
+
+Method: producers put numbered records of their own keys; readers follow the rule that a shard is read when its parents are
+read to their end. MILLRACE_TEST_RESHARD_S=3600 for a long run, MILLRACE_TEST_SEED to replay one.
+"""
+import collections
+import os
+import random
+import threading
+import time
+
+from data_streams import DataStreams, data_of
+from harness import Server, check, main
+from service_model import MODEL
+from stream_load import Producer, Resharder
+from stream_readers import PollingReader
+
+SECONDS = float(os.environ.get("MILLRACE_TEST_RESHARD_S", "10"))
+SEED = int(os.environ.get("MILLRACE_TEST_SEED", str(random.randrange(1 << 32))))
+STREAM = "chaos"
+
+
+class Seen:
+    """What a reader was given, by partition key. Threads: any."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.by_key = collections.defaultdict(list)  # (serial, shard, sequence number)
+        self.count = 0
+
+    def take(self, shard, record):
+        key, serial, _ = data_of(record).decode().split("/")
+        check(key == record["PartitionKey"], f"{record['PartitionKey']} has a record of {key}")
+        with self.lock:
+            self.by_key[key].append((int(serial), shard, record["SequenceNumber"]))
+            self.count += 1
+
+    def compare(self, name, acknowledged):
+        wanted = collections.defaultdict(list)
+        for key, serial, _, shard, number in acknowledged:
+            wanted[key].append((serial, shard, number))
+        for key in wanted.keys() | self.by_key.keys():
+            check(self.by_key[key] == wanted[key], f"{name}: {key} was read as {self.by_key[key][:50]}…, "
+                                                   f"put as {wanted[key][:50]}…")
+
+
+def test(directory):
+    print(f"seed {SEED}")
+    rng = random.Random(SEED)
+    server = Server(directory)
+    try:
+        client = DataStreams(server.endpoint)
+        client.call("CreateStream", StreamName=STREAM, ShardCount=2)
+        producers = [Producer(lambda: server.endpoint, STREAM, f"p{i}", rng.random(), pause_s=0.01) for i in range(4)]
+        resharder = Resharder(lambda: server.endpoint, STREAM, rng.random(), pause_s=(0.1, 0.8))
+        polled = Seen()
+        poller = PollingReader(lambda: server.endpoint, STREAM, polled.take)
+        for thread in [*producers, resharder]:
+            thread.start()
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline:
+            poller.round()
+            time.sleep(0.02)
+            check(all(one.is_alive() for one in [*producers, resharder]),
+                  f"ended: {[one.failure for one in [*producers, resharder]]}")
+        resharder.stop()
+        for producer in producers:
+            producer.stop()
+        acknowledged = [one for producer in producers for one in producer.acknowledged]
+        poller.read_until(lambda: polled.count >= len(acknowledged), 60)
+        polled.compare("polling", acknowledged)
+        poller.lineage.check_whole()
+        numbers = [number for *_, number in acknowledged]
+        check(len(set(numbers)) == len(numbers), "a sequence number was given twice")
+
+        print(f"{len(acknowledged)} records of {len(polled.by_key)} keys, {len(poller.lineage.begun)} shards: {resharder.done}, "
+              f"{sum(one.busy for one in producers)} told to wait")
+        check(resharder.done["split"] > 0 and resharder.done["merge"] > 0, "nothing was done to the stream")
+        print(f"checked against the model: {dict(MODEL.checked)}")
+        check(server.terminate() == 0, "the server did not stop cleanly")
+    finally:
+        server.kill()
+
+
+main(test)

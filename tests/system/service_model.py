@@ -1,0 +1,171 @@
+"""Is an answer of the Data Streams service what the service model of the AWS SDKs says of it?
+
+    MODEL.check_answer("PutRecord", body_as_json)     raises Failure with the place and the reason
+
+Looks at the values on the wire rather than at what an SDK makes of them, since SDKs drop what they do not know: required
+members, members that the model has not, types, enums, bounds of lengths, patterns. The model is that of the newest
+botocore to be had: the one in MILLRACE_AWS_CLIENTS, else Debian's, which does not know every operation and member (`complete`
+is False then, and what it does not know is not looked at).
+"""
+import base64
+import binascii
+import collections
+import gzip
+import json
+import os
+import pathlib
+import re
+import threading
+
+from harness import Failure
+
+DEBIAN = "/usr/lib/python3/dist-packages"
+# Errors that any operation may answer with; those of an operation's own are in the model.
+COMMON_ERRORS = {"AccessDeniedException", "ExpiredTokenException", "IncompleteSignatureException", "InternalFailure",
+                 "InvalidSignatureException", "MissingAuthenticationTokenException", "SerializationException",
+                 "UnknownOperationException", "UnrecognizedClientException", "ValidationException"}
+INTEGERS = {"integer": 31, "long": 63}
+
+
+class Instant(int):
+    """Milliseconds since 1970, as CBOR has them; in JSON a timestamp is a number of seconds."""
+
+
+def _model_files():
+    for place in (os.environ.get("MILLRACE_AWS_CLIENTS", ""), DEBIAN):
+        if place:
+            yield from sorted(pathlib.Path(place).glob("**/botocore/data/kinesis/2013-12-02/service-2.json*"))
+
+
+class ServiceModel:
+    """Threads: any."""
+
+    def __init__(self):
+        file = next(_model_files(), None)
+        if file is None:
+            raise Failure("no botocore is to be had, neither from PyPI nor Debian's (scripts/deps --test installs it)")
+        raw = file.read_bytes()
+        model = json.loads(gzip.decompress(raw) if file.suffix == ".gz" else raw)
+        self.operations, self.shapes = model["operations"], model["shapes"]
+        self.complete = "UpdateMaxRecordSize" in self.operations
+        self.checked = collections.Counter()  # answers by operation
+        self.unknown = collections.Counter()  # operations that an older model does not have
+        self._lock = threading.Lock()
+
+    def check_answer(self, operation, value):
+        """`value`: the decoded body; None: it was empty."""
+        if operation not in self.operations:
+            if self.complete:
+                raise Failure(f"{operation} is not in the model")
+            with self._lock:
+                self.unknown[operation] += 1
+            return
+        output = self.operations[operation].get("output")
+        if output is None:
+            if value is not None:
+                raise Failure(f"{operation} answers nothing by the model, but it said {value!r:.200}")
+        else:
+            self._check(output["shape"], value, operation)
+        with self._lock:
+            self.checked[operation] += 1
+
+    def check_event(self, name, value):
+        """An event of SubscribeToShard's stream. The last one of a closed shard has no ContinuationSequenceNumber, although
+        the model requires it: clients take the end of the shard by that."""
+        if name == "SubscribeToShardEvent":
+            children = bool(value.get("ChildShards"))
+            if children == ("ContinuationSequenceNumber" in value):
+                raise Failure(f"a position and child shards, or neither: {value!r:.300}")
+            for child in value.get("ChildShards", []):
+                if not child.get("ParentShards"):
+                    raise Failure(f"a child shard without parents: {child}")
+            if children:
+                value = {**value, "ContinuationSequenceNumber": "0"}
+        self._check(name, value, name)
+        with self._lock:
+            self.checked[name] += 1
+
+    def check_error(self, operation, status, body):
+        if not isinstance(body, dict) or not isinstance(body.get("__type"), str):
+            raise Failure(f"{operation}: an error without its type: {body!r:.200}")
+        name = body["__type"]
+        known = {self.shapes[one["shape"]].get("error", {}).get("code", one["shape"])
+                 for one in self.operations.get(operation, {}).get("errors", [])}
+        if self.complete and operation in self.operations and name not in known | COMMON_ERRORS:
+            raise Failure(f"{operation} answers {name}, which is none of its errors: {sorted(known)}")
+        if status != (500 if name == "InternalFailure" else 400):
+            raise Failure(f"{operation}: {name} came with status {status}")
+        with self._lock:
+            self.checked[name] += 1
+
+    def _check(self, shape_name, value, where):
+        shape = self.shapes[shape_name]
+        kind = shape["type"]
+
+        def refuse(reason):
+            raise Failure(f"{where}: {reason}: {value!r:.200}")
+
+        def bounds(size, what):
+            if size < shape.get("min", size) or size > shape.get("max", size):
+                refuse(f"{what} {size} is not within {shape.get('min')}..{shape.get('max')}")
+
+        if kind == "structure":
+            if not isinstance(value, dict):
+                refuse("no structure")
+            for name in shape.get("required", []):
+                if name not in value:
+                    refuse(f"the model requires {name}")
+            for name, member in value.items():
+                if name in shape["members"]:
+                    self._check(shape["members"][name]["shape"], member, f"{where}.{name}")
+                elif self.complete:
+                    refuse(f"the model has no {name}")
+        elif kind == "list":
+            if not isinstance(value, list):
+                refuse("no list")
+            bounds(len(value), "the length")
+            for i, item in enumerate(value):
+                self._check(shape["member"]["shape"], item, f"{where}[{i}]")
+        elif kind == "map":
+            if not isinstance(value, dict):
+                refuse("no map")
+            for key, item in value.items():
+                self._check(shape["key"]["shape"], key, f"{where} key")
+                self._check(shape["value"]["shape"], item, f"{where}.{key}")
+        elif kind == "string":
+            if not isinstance(value, str):
+                refuse("no string")
+            if self.complete and "enum" in shape and value not in shape["enum"]:
+                refuse(f"none of {shape['enum']}")
+            bounds(len(value), "the length")
+            if "pattern" in shape and not re.fullmatch(shape["pattern"], value):
+                refuse(f"does not match {shape['pattern']}")
+        elif kind in INTEGERS:
+            if isinstance(value, bool) or isinstance(value, Instant) or not isinstance(value, int):
+                refuse(f"no {kind}")
+            if abs(value) >> INTEGERS[kind]:
+                refuse(f"too large for {kind}")
+            # No lower bound: the model says of FailedRecordCount that it is at least 1, and the service answers 0.
+            if value > shape.get("max", value):
+                refuse(f"more than {shape['max']}")
+        elif kind == "boolean":
+            if not isinstance(value, bool):
+                refuse("no boolean")
+        elif kind == "timestamp":
+            seconds = value / 1000 if isinstance(value, Instant) else value
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1e9 < seconds < 4e9:
+                refuse("no timestamp of our times")
+        elif kind == "blob":
+            if isinstance(value, str):
+                try:
+                    value = base64.b64decode(value, validate=True)
+                except binascii.Error as error:
+                    refuse(f"no base64 ({error})")
+            if not isinstance(value, bytes):
+                refuse("no blob")
+            bounds(len(value), "the length")
+        else:
+            refuse(f"a {kind}, which this checker does not know")
+
+
+MODEL = ServiceModel()
