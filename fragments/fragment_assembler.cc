@@ -155,9 +155,9 @@ void FragmentAssembler::BreakOff(AssemblerEvents& events) {
   (void)Emit(std::nullopt);
 }
 
-std::optional<OpenedFragment> FragmentAssembler::open() const {
+std::optional<PartialFragment> FragmentAssembler::open() const {
   if (!open_) return std::nullopt;
-  return open_->opened;
+  return PartialFragment{open_->opened, Timestamp{open_->last_ns}};
 }
 
 // ---- from the parser

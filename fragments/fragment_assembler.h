@@ -66,6 +66,12 @@ struct OpenedFragment {
   Timestamp start;             // on the producer's clock
 };
 
+// A fragment of which some is here.
+struct PartialFragment {
+  OpenedFragment opened;
+  Timestamp last;  // of its latest frame so far
+};
+
 // A fragment is whole.
 struct AssembledFragment {
   std::uint64_t timecode = 0;
@@ -98,8 +104,7 @@ class FragmentAssembler final : private MkvVisitor, private FragmentHandler {
   // nothing afterwards.
   void BreakOff(AssemblerEvents& events);
 
-  // The fragment that is open, with some of it here.
-  std::optional<OpenedFragment> open() const;
+  std::optional<PartialFragment> open() const;
   // Held now.
   std::size_t bytes() const { return buffer_.capacity(); }
 
