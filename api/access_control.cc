@@ -77,7 +77,9 @@ net::awaitable<void> Refuse(const Request& request, ResponseWriter& writer, Door
 
 std::string AccessControl::ResourceOf(const AccessRule& rule, const PathParameters& parameters) const {
   if (rule.resource.empty() || rule.resource == "*") return std::string(rule.resource);
-  std::string text = "arn:aws:millrace:" + options_.identity.region + ":" + options_.identity.account + ":";
+  const std::string_view service = rule.action.substr(0, rule.action.find(':'));
+  std::string text = "arn:aws:" + std::string(service) + ":" + options_.identity.region + ":" +
+                     options_.identity.account + ":";
   const auto open = rule.resource.find('{');
   text += rule.resource.substr(0, open);
   const std::string_view name = rule.resource.substr(open + 1, rule.resource.size() - open - 2);

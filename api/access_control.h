@@ -34,6 +34,9 @@ class AccessControl final : public Gatekeeper {
   // All that the options name outlives this.
   explicit AccessControl(Options options) : options_(std::move(options)) {}
 
+  // Whether callers must say who they are.
+  bool checks() const { return options_.credentials != nullptr; }
+
   net::awaitable<bool> Admit(Request& request, ResponseWriter& writer, const Router::Match& match) override;
   void Answered(const Request& request, const ObservedWriter& writer) override;
 

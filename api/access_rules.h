@@ -28,7 +28,7 @@ struct AccessRule {
   Door door = Door::kOpen;
   BodyUse body = BodyUse::kNone;
   std::string_view action;    // "millrace:GetCamera"
-  std::string_view resource;  // "camera/{name}": of our own paths; "*": none in particular
+  std::string_view resource;  // of our own paths: "camera/{name}", of the action's service; "*": none
 };
 
 // Null: there is none. `method` HEAD counts as GET.

@@ -3,7 +3,9 @@
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
 #include <charconv>
+#include <set>
 
+#include "api/caller.h"
 #include "api/camera_json.h"
 #include "api/handlers.h"
 #include "api/json.h"
@@ -112,7 +114,7 @@ Result<LeaseBody> ParseLeaseBody(boost::json::object object, bool take) {
 }
 
 Result<std::string> Begin(const ApplicationServices& services, const std::string& application,
-                          std::string_view json) {
+                          std::string_view json, Caller*) {
   MILLRACE_RETURN_IF_ERROR(CheckName(application, "application's name"));
   MILLRACE_ASSIGN_OR_RETURN(boost::json::object object, ParseJsonObject(json));
   ObjectReader reader(object, {"stream", "start"});
@@ -127,7 +129,7 @@ Result<std::string> Begin(const ApplicationServices& services, const std::string
 }
 
 Result<std::string> Renew(const ApplicationServices& services, const std::string& application,
-                          std::string_view json) {
+                          std::string_view json, Caller*) {
   MILLRACE_RETURN_IF_ERROR(CheckName(application, "application's name"));
   MILLRACE_ASSIGN_OR_RETURN(boost::json::object object, ParseJsonObject(json, kRenewBodyBytesMax));
   boost::json::array leases;
@@ -170,7 +172,7 @@ Result<std::string> Renew(const ApplicationServices& services, const std::string
 }
 
 Result<std::string> Take(const ApplicationServices& services, const std::string& application,
-                         std::string_view json) {
+                         std::string_view json, Caller*) {
   MILLRACE_RETURN_IF_ERROR(CheckName(application, "application's name"));
   MILLRACE_ASSIGN_OR_RETURN(boost::json::object object, ParseJsonObject(json));
   MILLRACE_ASSIGN_OR_RETURN(LeaseBody body, ParseLeaseBody(std::move(object), true));
@@ -181,7 +183,7 @@ Result<std::string> Take(const ApplicationServices& services, const std::string&
 }
 
 Result<std::string> Release(const ApplicationServices& services, const std::string& application,
-                            std::string_view json) {
+                            std::string_view json, Caller*) {
   MILLRACE_RETURN_IF_ERROR(CheckName(application, "application's name"));
   MILLRACE_ASSIGN_OR_RETURN(boost::json::object object, ParseJsonObject(json));
   MILLRACE_ASSIGN_OR_RETURN(LeaseBody body, ParseLeaseBody(std::move(object), false));
@@ -191,7 +193,7 @@ Result<std::string> Release(const ApplicationServices& services, const std::stri
 }
 
 Result<std::string> Attempt(const ApplicationServices& services, const std::string& application,
-                            std::string_view json) {
+                            std::string_view json, Caller*) {
   MILLRACE_RETURN_IF_ERROR(CheckName(application, "application's name"));
   MILLRACE_ASSIGN_OR_RETURN(boost::json::object object, ParseJsonObject(json));
   boost::json::object only;
@@ -211,13 +213,19 @@ Result<std::string> Attempt(const ApplicationServices& services, const std::stri
 }
 
 Result<std::string> Commit(const ApplicationServices& services, const std::string& application,
-                           std::string_view json) {
+                           std::string_view json, Caller* caller) {
   MILLRACE_RETURN_IF_ERROR(CheckName(application, "application's name"));
   MILLRACE_ASSIGN_OR_RETURN(ApplicationCommit commit, ParseApplicationCommit(json));
+  std::set<std::string> asked;
   for (const ApplicationRecord& record : commit.records) {
     if (services.internal_streams.contains(record.stream)) {
       return Error{ErrorCode::kPermissionDenied,
                    "stream '" + record.stream + "' is internal: records are not put there from outside"};
+    }
+    // It is a put, whatever way it takes.
+    if (asked.insert(record.stream).second) {
+      MILLRACE_RETURN_IF_ERROR(
+          Authorize(caller, "kinesis:PutRecords", services.identity.DataStreamArn(record.stream)));
     }
   }
   MILLRACE_ASSIGN_OR_RETURN(auto committed, services.leases.Commit(application, std::move(commit)));
@@ -307,7 +315,8 @@ Result<std::string> Faces(const ApplicationServices& services, const std::string
   return ToText(answer);
 }
 
-using Action = Result<std::string> (*)(const ApplicationServices&, const std::string&, std::string_view);
+using Action = Result<std::string> (*)(const ApplicationServices&, const std::string&, std::string_view,
+                                       Caller*);
 
 // A POST with a JSON body for one application.
 void AddAction(Router& router, const ApplicationServices& services, const std::string& path,
@@ -328,7 +337,7 @@ void AddAction(Router& router, const ApplicationServices& services, const std::s
         }
         auto work = [&]() -> Result<std::string> {
           MILLRACE_RETURN_IF_ERROR(request.target.CheckQuery({}));
-          return action(services, request.Parameter("app"), *body);
+          return action(services, request.Parameter("app"), *body, request.caller.get());
         };
         co_await RespondWith(services.pool, writer, work);
       });

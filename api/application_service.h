@@ -6,6 +6,7 @@
 #include <string>
 
 #include "api/application_leases.h"
+#include "api/aws_identity.h"
 #include "api/byte_budget.h"
 #include "api/router.h"
 #include "api/worker_pool.h"
@@ -21,6 +22,7 @@ struct ApplicationServices {
   WorkerPool& pool;
   ByteBudget& budget;                      // of commits' bodies
   std::set<std::string> internal_streams;  // a commit may not put records there
+  AwsIdentity identity{};
 };
 
 // Outlives the server, as everything in `services` does.

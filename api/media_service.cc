@@ -8,6 +8,7 @@
 #include "api/async_event.h"
 #include "api/aws_http.h"
 #include "api/media_sender.h"
+#include "api/video_stream_access.h"
 #include "api/video_stream_requests.h"
 #include "base/log.h"
 
@@ -308,7 +309,14 @@ net::awaitable<std::optional<Admitted<T>>> Admit(const VideoStreamServices& serv
   if (!body) {
     refused = std::move(body).error();
   } else {
-    auto work = [&]() -> AwsResult<T> { return read(services, body->text); };
+    auto work = [&]() -> AwsResult<T> {
+      if (request.caller) {
+        MILLRACE_ASSIGN_OR_RETURN(const boost::json::value value, ParseAwsObject(body->text));
+        MILLRACE_RETURN_IF_ERROR(AuthorizeVideoStream(request.caller.get(), services.store, services.identity,
+                                                      value.get_object()));
+      }
+      return read(services, body->text);
+    };
     auto asked = co_await services.pool.Run(work);
     auto place = services.readers.Take(1);
     if (asked && place) co_return Admitted<T>{std::move(*asked), std::move(*place)};

@@ -32,6 +32,8 @@ namespace millrace::api {
 
 class ByteBudget;
 class DataStreamCatalog;
+class CredentialStore;
+class Sessions;
 class ShardSubscriptions;
 
 // The name of the camera that feeds a stream. Any thread.
@@ -113,3 +115,11 @@ void AddHealthRoutes(Router& router, WorkerPool& pool, std::function<Result<void
 void AddConsoleRoutes(Router& router, WorkerPool& pool, std::filesystem::path directory);
 
 }  // namespace millrace::api
+// POST and DELETE /v1/session: logging in and out, for browsers. All outlive the server.
+struct SessionServices {
+  const CredentialStore* credentials;  // null: none are configured
+  const Sessions& sessions;
+  const Clock& clock;
+};
+void AddSessionRoutes(Router& router, SessionServices services);
+

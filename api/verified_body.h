@@ -24,6 +24,7 @@ class HashedBody final : public BodySource {
 
   net::awaitable<Result<Bytes>> Read(
       std::optional<std::chrono::steady_clock::time_point> until = std::nullopt) override;
+  net::awaitable<Result<void>> GoAhead() override { return beneath_.GoAhead(); }
 
  private:
   BodySource& beneath_;
@@ -40,6 +41,7 @@ class ChunkedBody final : public BodySource {
 
   net::awaitable<Result<Bytes>> Read(
       std::optional<std::chrono::steady_clock::time_point> until = std::nullopt) override;
+  net::awaitable<Result<void>> GoAhead() override { return beneath_.GoAhead(); }
 
  private:
   BodySource& beneath_;

@@ -5,6 +5,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "api/aws_http.h"
+#include "api/video_stream_access.h"
 #include "api/video_stream_requests.h"
 #include "wire/json_writer.h"
 #include "wire/sealed_token.h"
@@ -177,6 +178,8 @@ net::awaitable<void> Serve(const VideoStreamServices& services, Operation operat
     const std::string endpoint = EndpointOf(request);
     auto work = [&]() -> Answer {
       MILLRACE_ASSIGN_OR_RETURN(const boost::json::value value, ParseAwsObject(body->text));
+      MILLRACE_RETURN_IF_ERROR(
+          AuthorizeVideoStream(request.caller.get(), services.store, services.identity, value.get_object()));
       return operation(services, value.get_object(), endpoint);
     };
     answer = co_await services.pool.Run(work);

@@ -124,7 +124,7 @@ void AnalyzerSupervisor::Step(const std::set<std::string>& wanted) {
 }
 
 void AnalyzerSupervisor::StartChild() {
-  auto child = ChildProcess::Start(options_.command);
+  auto child = ChildProcess::Start(options_.command, options_.environment);
   if (!child) {
     start_at_ = steady_clock::now() + backoff_.Next();
     std::lock_guard lock(mutex_);

@@ -25,8 +25,9 @@
 namespace millrace::server {
 
 struct SupervisorOptions {
-  std::string name;                  // of the analyzer, as cameras name it
-  std::vector<std::string> command;  // to start it with
+  std::string name;                      // of the analyzer, as cameras name it
+  std::vector<std::string> command;      // to start it with
+  std::vector<std::string> environment;  // "NAME=value", beside the server's
   BackoffOptions backoff;
   Duration stable_after =
       std::chrono::seconds(60);  // running for so long makes the next wait a first one again

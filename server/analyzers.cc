@@ -28,6 +28,22 @@ std::vector<std::string> CommandFor(const AnalyzersConfig& config, const std::st
   return command;
 }
 
+// A key for the analyzer of this name: it reads fragments, and writes its own results.
+Result<wire::AccessKey> MakeKey(const std::string& name, api::CredentialStore& credentials) {
+  const wire::AccessKey key = api::MakeAccessKey();
+  const std::string application = "millrace-" + name;
+  api::Policy policy{
+      application,
+      {{true,
+        {"kinesis:GetShardIterator", "kinesis:GetRecords", "kinesisvideo:GetMediaForFragmentList"},
+        {"*"}},
+       {true, {"millrace:RunApplication"}, {"arn:aws:millrace:*:*:application/" + application}},
+       {true, {"kinesis:PutRecords"}, {"arn:aws:kinesis:*:*:stream/" + application}}}};
+  api::User user{"millrace:" + application, {key}, {std::make_shared<const api::Policy>(std::move(policy))}};
+  MILLRACE_RETURN_IF_ERROR(credentials.AddBuiltIn(std::move(user)));
+  return key;
+}
+
 }  // namespace
 
 std::set<std::string> Analyzers::Names(const AnalyzersConfig& config) {
@@ -37,7 +53,8 @@ std::set<std::string> Analyzers::Names(const AnalyzersConfig& config) {
 }
 
 Result<void> Analyzers::Start(const AnalyzersConfig& config, const std::string& endpoint, CameraFleet& fleet,
-                              api::ApplicationLeases& leases, storage::RecordLog& log) {
+                              api::ApplicationLeases& leases, storage::RecordLog& log,
+                              api::CredentialStore* credentials) {
   for (const std::string& name : Names(config)) {
     auto configured = config.plugins.find(name);
     const std::string plugin = configured == config.plugins.end() ? "" : configured->second;
@@ -46,6 +63,11 @@ Result<void> Analyzers::Start(const AnalyzersConfig& config, const std::string& 
     SupervisorOptions options;
     options.name = name;
     options.command = CommandFor(config, endpoint, name, plugin);
+    if (credentials != nullptr) {
+      MILLRACE_ASSIGN_OR_RETURN(const wire::AccessKey key, MakeKey(name, *credentials));
+      // Not on the command line, which every user of the machine can read.
+      options.environment = {"MILLRACE_ACCESS_KEY_ID=" + key.id, "MILLRACE_SECRET_ACCESS_KEY=" + key.secret};
+    }
     options.backoff = {.base = config.restart_min, .max = config.restart_max};
     options.frame_max = config.frame_max;
     options.silence_max = config.silence_max;

@@ -10,6 +10,7 @@
 
 #include "api/analyzer_status.h"
 #include "api/application_leases.h"
+#include "api/credentials.h"
 #include "ingest/camera_fleet.h"
 #include "server/analyzer_supervisor.h"
 #include "server/config.h"
@@ -23,8 +24,11 @@ class Analyzers {
   static std::set<std::string> Names(const AnalyzersConfig& config);
   // Starts the supervisors; `endpoint` is this server. All outlive this. The data streams of their results
   // are made where they are not there. Errors: the log's.
+  // `credentials` null: none are configured; else each analyzer gets a key of its own in them, which can do
+  // what it needs and no more.
   Result<void> Start(const AnalyzersConfig& config, const std::string& endpoint, CameraFleet& fleet,
-                     api::ApplicationLeases& leases, storage::RecordLog& log);
+                     api::ApplicationLeases& leases, storage::RecordLog& log,
+                     api::CredentialStore* credentials);
   // Ends all of them, side by side.
   void Stop();
   std::vector<api::AnalyzerStatus> statuses() const;

@@ -43,7 +43,8 @@ Error OsError(const std::string& what, int number) {
 
 }  // namespace
 
-Result<std::unique_ptr<ChildProcess>> ChildProcess::Start(const std::vector<std::string>& command) {
+Result<std::unique_ptr<ChildProcess>> ChildProcess::Start(const std::vector<std::string>& command,
+                                                          const std::vector<std::string>& environment) {
   Pipe input;
   Pipe output;
   if (!input.Open() || !output.Open()) return OsError("making a pipe", errno);
@@ -64,8 +65,13 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::Start(const std::vector<std:
   std::vector<char*> words;
   for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
+  // The first of a name counts.
+  std::vector<char*> variables;
+  for (const std::string& variable : environment) variables.push_back(const_cast<char*>(variable.c_str()));
+  for (char** variable = environ; *variable != nullptr; ++variable) variables.push_back(*variable);
+  variables.push_back(nullptr);
   pid_t pid = 0;
-  int failed = posix_spawn(&pid, words[0], &actions, &attributes, words.data(), environ);
+  int failed = posix_spawn(&pid, words[0], &actions, &attributes, words.data(), variables.data());
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   if (failed != 0) return OsError("starting " + command.front(), failed);

@@ -20,7 +20,9 @@ class ChildProcess {
  public:
   // `command`: the program's path and its arguments. It inherits standard error and nothing else.
   // Errors: kIo.
-  static Result<std::unique_ptr<ChildProcess>> Start(const std::vector<std::string>& command);
+  // `environment`: "NAME=value", beside those of this process.
+  static Result<std::unique_ptr<ChildProcess>> Start(const std::vector<std::string>& command,
+                                                     const std::vector<std::string>& environment = {});
   // Kills it, if it still runs, and waits.
   ~ChildProcess();
   ChildProcess(const ChildProcess&) = delete;

@@ -209,7 +209,7 @@ Result<Config> ReadConfig(const YAML::Node& root, const std::string& name) {
   Config config;
   Section top(root, name, "",
               {"listen", "tls", "data_dir", "console_dir", "stop_timeout_s", "log", "http", "cameras",
-               "storage", "hls", "analyzers", "aws", "encryption"});
+               "storage", "hls", "analyzers", "aws", "audit", "auth", "encryption"});
   std::string listen;
   std::string data_dir;
   std::string console_dir;
@@ -290,6 +290,20 @@ Result<Config> ReadConfig(const YAML::Node& root, const std::string& name) {
   }
   storage.Number("cache_mib", config.storage_cache_bytes, 1, 65'536, 1 << 20);
   MILLRACE_RETURN_IF_ERROR(storage.Finish());
+
+  std::string auth_file;
+  Section auth(top.Child("auth"), name, "auth", {"file"});
+  auth.Text("file", auth_file);
+  MILLRACE_RETURN_IF_ERROR(auth.Finish());
+  config.auth_file = auth_file;
+
+  std::string audit_file;
+  Section audit(top.Child("audit"), name, "audit", {"file", "max_mib", "keep"});
+  audit.Text("file", audit_file);
+  audit.Number("max_mib", config.audit.bytes_max, 1, 65'536, 1 << 20);
+  audit.Number("keep", config.audit.keep, 0, 1000);
+  MILLRACE_RETURN_IF_ERROR(audit.Finish());
+  config.audit.file = audit_file;
 
   Section hls(top.Child("hls"), name, "hls", {"cache_mib"});
   hls.Number("cache_mib", config.hls_cache_bytes, 1, 65'536, 1 << 20);

@@ -51,6 +51,13 @@ struct AnalyzersConfig {
   std::uint64_t memory_bytes_max = 2048ull << 20;
 };
 
+// The audit log: api/audit_log.h.
+struct AuditConfig {
+  std::filesystem::path file;  // empty: none
+  std::uint64_t bytes_max = 64u << 20;
+  unsigned keep = 8;
+};
+
 struct Config {
   ListenAddress listen;
   std::optional<TlsConfig> tls;                      // none: no TLS port
@@ -87,7 +94,9 @@ struct Config {
   std::size_t storage_cache_bytes = 64u << 20;
   std::size_t hls_cache_bytes = 128u << 20;
   AnalyzersConfig analyzers;
-  api::AwsIdentity aws;  // who the Kinesis protocols say that this is
+  api::AwsIdentity aws;             // who the Kinesis protocols say that this is
+  std::filesystem::path auth_file;  // users and keys; empty: none, and loopback only
+  AuditConfig audit;
   EncryptionConfig encryption;
 };
 

@@ -6,11 +6,11 @@
 #include <memory>
 #include <optional>
 
+#include "api/access_control.h"
 #include "api/application_service.h"
 #include "api/byte_budget.h"
 #include "api/data_stream_catalog.h"
 #include "api/dispatcher.h"
-#include "api/origin_policy.h"
 #include "api/self_signed.h"
 #include "api/server.h"
 #include "api/services.h"
@@ -26,6 +26,7 @@
 #include "server/camera_records.h"
 #include "server/commands.h"
 #include "server/config.h"
+#include "server/credentials_file.h"
 #include "server/encryption.h"
 #include "server/exit_codes.h"
 #include "server/open_files.h"
@@ -68,13 +69,13 @@ Result<Config> GatherConfig(const ServeOptions& options) {
     if (std::string_view(name) == "format") config.log_format = parsed.log_format;
   }
   for (const ListenAddress& listen : {config.listen, config.tls.value_or(TlsConfig{}).listen}) {
-    if (listen.IsLoopback()) continue;
+    if (listen.IsLoopback() || !config.auth_file.empty()) continue;
     return Error{
         ErrorCode::kInvalidArgument,
         "will not listen on " + listen.host +
             ": no credentials are configured, so anybody who can reach this address could watch and delete. "
-            "Listen on 127.0.0.1 or [::1], and reach it from elsewhere through ssh -L or a proxy that checks "
-            "who is calling"};
+            "Make users with `millrace user add` and name their file as auth.file; or listen on 127.0.0.1 or "
+            "[::1], and reach it from elsewhere through ssh -L"};
   }
   return config;
 }
@@ -178,7 +179,8 @@ class Service {
     export_pool_ = std::make_unique<api::WorkerPool>(config.http_exports_max, 0);
     leases_ = std::make_unique<api::ApplicationLeases>(*log_, SystemClock());
     AddRoutes(config);
-    dispatcher_ = std::make_unique<api::Dispatcher>(router_, api::CheckCaller);
+    MILLRACE_RETURN_IF_ERROR(StartAccessControl(config));
+    dispatcher_ = std::make_unique<api::Dispatcher>(router_, *access_);
     api::ServerOptions options;
     options.address = config.listen.host;
     options.port = config.listen.port;
@@ -193,7 +195,8 @@ class Service {
     MILLRACE_ASSIGN_OR_RETURN(server_, api::Server::Start(*dispatcher_, options));
     std::string endpoint = config.listen.Url(server_->port());
     endpoint.pop_back();  // the slash
-    return analyzers_.Start(config.analyzers, endpoint, *fleet_, *leases_, *log_);
+    return analyzers_.Start(config.analyzers, endpoint, *fleet_, *leases_, *log_,
+                            access_->checks() ? &credentials_ : nullptr);
   }
 
   std::uint16_t port() const { return server_->port(); }
@@ -209,6 +212,24 @@ class Service {
   }
 
  private:
+  // Users from their file where there is one; the audit log.
+  Result<void> StartAccessControl(const Config& config) {
+    if (!config.auth_file.empty()) {
+      MILLRACE_ASSIGN_OR_RETURN(credentials_file_, CredentialsFile::Open(config.auth_file, credentials_));
+    }
+    if (!config.audit.file.empty()) {
+      MILLRACE_ASSIGN_OR_RETURN(
+          audit_, api::AuditLog::Open({config.audit.file, config.audit.bytes_max, config.audit.keep}));
+    }
+    api::AccessControl::Options options;
+    if (credentials_file_) options.credentials = &credentials_;
+    options.sessions = sessions_.get();
+    options.audit = audit_.get();
+    options.identity = config.aws;
+    access_ = std::make_unique<api::AccessControl>(options);
+    return {};
+  }
+
   void AddRoutes(const Config& config) {
     const Clock& clock = SystemClock();
     auto camera_of = [this](const std::string& stream) { return fleet_->CameraOfStream(stream); };
@@ -220,12 +241,14 @@ class Service {
     api::AddVideoStreamRoutes(
         router_, {*store_, *sealer_, *pool_, budget_, media_budget_, media_readers_, clock, config.aws});
     applications_ = std::make_unique<api::ApplicationServices>(
-        api::ApplicationServices{*leases_, *log_, *pool_, budget_, {catalog_->fragment_log()}});
+        api::ApplicationServices{*leases_, *log_, *pool_, budget_, {catalog_->fragment_log()}, config.aws});
     api::AddApplicationRoutes(router_, *applications_);
     api::AddAnalyzerRoutes(router_, *pool_, [this] { return analyzers_.statuses(); });
     api::AddHlsRoutes(router_, *hls_, *pool_);
     api::AddStorageRoutes(router_,
                           {[this] { return log_->Status(); }, [this] { return log_->Backup(); }, *pool_});
+    sessions_ = std::make_unique<api::Sessions>(*sealer_, clock);
+    api::AddSessionRoutes(router_, {config.auth_file.empty() ? nullptr : &credentials_, *sessions_, clock});
     api::AddHealthRoutes(router_, *pool_, [this] { return Ready(); });
     api::AddConsoleRoutes(router_, *pool_, ConsoleDirectory(config));
   }
@@ -256,6 +279,11 @@ class Service {
   std::unique_ptr<api::ApplicationServices> applications_;
   std::unique_ptr<api::WorkerPool> pool_;
   std::unique_ptr<api::WorkerPool> export_pool_;
+  api::CredentialStore credentials_;
+  std::unique_ptr<CredentialsFile> credentials_file_;
+  std::unique_ptr<api::AuditLog> audit_;
+  std::unique_ptr<api::Sessions> sessions_;
+  std::unique_ptr<api::AccessControl> access_;
   api::Router router_;
   std::unique_ptr<api::Dispatcher> dispatcher_;
   std::unique_ptr<api::TlsContext> tls_;

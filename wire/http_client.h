@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,6 +19,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "wire/signature_v4.h"
 
 namespace millrace::wire {
 
@@ -43,9 +45,14 @@ struct HttpResponse {
   std::string body;  // empty where it went to a sink
 };
 
+// MILLRACE_ACCESS_KEY_ID and MILLRACE_SECRET_ACCESS_KEY, else those that AWS's clients take:
+// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. None: not both are set.
+std::optional<AccessKey> AccessKeyFromEnvironment();
+
 class HttpClient {
  public:
   struct Options {
+    std::optional<AccessKey> key = AccessKeyFromEnvironment();  // requests are signed with it
     Duration connect_timeout = std::chrono::seconds(5);
     Duration progress_timeout = std::chrono::seconds(60);  // nothing came or went
     std::size_t body_bytes_max = 64 * 1024 * 1024;         // of an answer that is gathered
