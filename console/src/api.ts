@@ -82,7 +82,9 @@ function noteDate(date: string | null): void {
   clockOffset = Math.abs(difference) > 2000 ? difference : 0;
 }
 
-async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+const kJsonType = { 'content-type': 'application/json' };
+
+async function call<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = kJsonType): Promise<T> {
   let response: Response;
   let text: string;
   try {
@@ -90,7 +92,7 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
       method,
       cache: 'no-store',
       signal: AbortSignal.timeout(kDeadlineMs),
-      ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+      ...(body === undefined ? {} : { body: JSON.stringify(body), headers }),
     });
     text = await response.text();
   } catch (error) {
@@ -106,9 +108,9 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
     throw new ApiError(response.status, 'internal', `the answer to ${method} ${path} is not JSON (HTTP ${response.status})`);
   }
   if (!response.ok) {
-    const error = (answer as { error?: { code?: string; message?: string } } | null)?.error;
-    const words = error?.message ?? `HTTP ${response.status}`;
-    throw new ApiError(response.status, error?.code ?? 'internal', words);
+    // Our own errors, or those of the Data Streams protocol.
+    const { error, __type: type, message } = (answer ?? {}) as { error?: { code?: string; message?: string }; __type?: string; message?: string };
+    throw new ApiError(response.status, error?.code ?? type ?? 'internal', error?.message ?? message ?? `HTTP ${response.status}`);
   }
   return answer as T;
 }
@@ -178,6 +180,68 @@ export async function getFaces(stream: string, start: number, end: number): Prom
     if (next === null) return { frames, until: end };
   }
   return { frames, until: frames[frames.length - 1]?.time ?? end };
+}
+
+export interface DataStream {
+  readonly name: string;
+  readonly mode: 'provisioned' | 'on_demand';
+  readonly created: string;
+  readonly retention_hours: number;
+  readonly open_shards: number;
+  readonly internal: boolean;
+}
+
+export interface Shard {
+  readonly id: string;
+  readonly parents: readonly string[];
+  readonly first_hash_key: string;
+  readonly last_hash_key: string;
+  readonly start: number; // as a part of all hash keys, 0 to 1
+  readonly end: number;
+  readonly open: boolean;
+  readonly records_per_second: number | null;
+  readonly bytes_per_second: number | null;
+}
+
+export interface DataStreamDetail extends Omit<DataStream, 'shards'> {
+  readonly shards: readonly Shard[];
+}
+
+export interface DataRecord {
+  readonly shard: string;
+  readonly sequence_number: string;
+  readonly sub_sequence: number | null;
+  readonly aggregated: number | null; // how many the aggregated record holds
+  readonly time: string;
+  readonly partition_key: string;
+  readonly bytes: number;
+  readonly text: string | null;
+  readonly hex: string | null;
+  readonly truncated: boolean;
+}
+
+export interface RecordsAnswer {
+  readonly records: readonly DataRecord[];
+  readonly skipped: boolean;
+  readonly next: string;
+}
+
+export async function listDataStreams(internal: boolean): Promise<DataStream[]> {
+  return (await call<{ data_streams: DataStream[] }>('GET', `/v1/data-streams${internal ? '?internal=true' : ''}`)).data_streams;
+}
+
+export function getDataStream(name: string): Promise<DataStreamDetail> {
+  return call('GET', path('v1', 'data-streams', name));
+}
+
+/** The newest records, or with `after` (the last answer's `next`) those that came since. */
+export function getRecords(name: string, after: string | null): Promise<RecordsAnswer> {
+  return call('GET', `${path('v1', 'data-streams', name, 'records')}${after ? `?${new URLSearchParams({ after })}` : ''}`);
+}
+
+/** An operation of the Data Streams protocol. */
+export function dataStreams<T>(operation: string, request: Readonly<Record<string, unknown>>): Promise<T> {
+  return call('POST', '/', request, { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': `Kinesis_20131202.${operation}` });
 }
 
 /** The HLS playlist of a stream: live, or from `start` (to `end`, or growing with the stream). */

@@ -5,7 +5,7 @@ import { cameraDialog, purgeDialog, removeDialog } from './cameras/dialogs.js';
 import { CameraList, emptyState } from './cameras/list.js';
 import { type Row, retryWords, rowsOf, wordsOf } from './cameras/rows.js';
 import { h, iconButton, setHidden, setText } from './dom.js';
-import { type Place, readHash, writeHash } from './hash.js';
+import { type Place, readHash, readStreamsHash, writeHash, writeStreamsHash } from './hash.js';
 import { FaceWindow } from './faces/face_window.js';
 import { boxesAt } from './faces/sightings.js';
 import { helpDialog } from './help.js';
@@ -14,6 +14,7 @@ import { Player } from './player/player.js';
 import { PlayerPanel, type Shown, kRates } from './player/controls.js';
 import { codecName } from './player/words.js';
 import { Poll } from './poll.js';
+import { StreamsPage } from './streams/page.js';
 import { nextTheme, theme } from './theme.js';
 import {
   formatBitrate, formatClock, formatDate, formatDuration, formatNear, fromInputValue, kDay, kHour, kMinute, kSecond,
@@ -52,6 +53,11 @@ export class App {
   private readonly range = h('span', { className: 'range' });
   private readonly spans = kSpans.map(([label, ms]) =>
     h('button', { type: 'button', className: 'span', onclick: () => this.timeline.setSpan(ms) }, label));
+  private readonly streams = new StreamsPage((words) => this.say(words));
+  private readonly pages = [h('a', { href: '#', className: 'page-link' }, 'Cameras'),
+    h('a', { href: writeStreamsHash(), className: 'page-link' }, 'Data streams')] as const;
+  private readonly menu = iconButton('menu', 'Cameras', '', () => this.openMenu(!document.body.classList.contains('menu-open')));
+  private readonly cameras = h('div', { className: 'body' });
   private readonly themeButton = iconButton('theme', 'Theme', '', () => this.switchTheme());
 
   private rows: Row[] = [];
@@ -90,9 +96,14 @@ export class App {
     this.timeline.onGo = (time) => void this.go(time, true);
     this.timeline.onView = () => this.renderRange();
     window.addEventListener('popstate', () => this.follow());
-    listen(this.keys());
+    const keys = this.keys();
+    // On the data streams' page nothing plays: only what names no picture works there.
+    const anywhere = ['s', '?'];
+    listen(Object.fromEntries(Object.entries(keys).map(([key, run]) =>
+      [key, () => { if (!this.streams.shown || anywhere.includes(key)) run(); }])));
     this.watchPictures();
     window.setInterval(() => this.tick(), kTickMs);
+    this.showStreams(readStreamsHash(location.hash));
     void this.poll.now();
   }
 
@@ -100,17 +111,11 @@ export class App {
     this.banner.setAttribute('role', 'alert');
     this.toast.setAttribute('role', 'status');
     this.themeButton.classList.add('theme-button');
-    const menu = iconButton('menu', 'Cameras', '', () => {
-      const open = document.body.classList.toggle('menu-open');
-      menu.setAttribute('aria-expanded', String(open));
-    });
-    menu.classList.add('menu-button');
-    menu.setAttribute('aria-expanded', 'false');
-    menu.setAttribute('aria-controls', 'cameras');
+    this.menu.classList.add('menu-button');
+    this.menu.setAttribute('aria-expanded', 'false');
+    this.menu.setAttribute('aria-controls', 'cameras');
     this.list.element.addEventListener('click', (event) => {
-      if (!(event.target instanceof Element) || !event.target.closest('a')) return;
-      document.body.classList.remove('menu-open');
-      menu.setAttribute('aria-expanded', 'false');
+      if (event.target instanceof Element && event.target.closest('a')) this.openMenu(false);
     });
     this.change.addEventListener('click', () => {
       const camera = this.row()?.camera;
@@ -139,11 +144,17 @@ export class App {
     const brand = h('a', { className: 'brand', href: '#' }, 'Millrace');
     document.body.append(
       this.banner,
-      h('header', { className: 'top' }, menu, brand, h('span', { className: 'spring' }), this.themeButton,
-        iconButton('help', 'Help', '?', helpDialog)),
-      h('div', { className: 'body' }, this.list.element, h('main', null, this.stage, this.empty)),
-      this.toast);
+      h('header', { className: 'top' }, this.menu, brand,
+        h('nav', { className: 'pages', attributes_: { 'aria-label': 'Pages' } }, ...this.pages),
+        h('span', { className: 'spring' }), this.themeButton, iconButton('help', 'Help', '?', helpDialog)),
+      this.cameras, this.streams.element, this.toast);
+    this.cameras.append(this.list.element, h('main', null, this.stage, this.empty));
     this.nameTheme();
+  }
+
+  private openMenu(open: boolean): void {
+    document.body.classList.toggle('menu-open', open);
+    this.menu.setAttribute('aria-expanded', String(open));
   }
 
   private keys(): Record<string, () => void> {
@@ -170,6 +181,7 @@ export class App {
       '>': () => this.stepRate(1),
       '.': () => this.stepRate(1),
       a: () => this.add(),
+      s: () => { location.hash = this.streams.shown ? '' : writeStreamsHash(); },
       '?': helpDialog,
     };
   }
@@ -182,7 +194,7 @@ export class App {
     setText(this.banner, trouble ?? '');
     setHidden(this.banner, trouble === null);
     document.body.classList.toggle('stale', trouble !== null);
-    if (fleet && !this.place) this.follow();
+    if (fleet && !this.place && !this.streams.shown) this.follow();
     if (back) {
       this.say('The server is back.');
       this.player.retry();
@@ -222,6 +234,9 @@ export class App {
   }
 
   private follow(): void {
+    const dataStream = readStreamsHash(location.hash);
+    this.showStreams(dataStream);
+    if (dataStream !== null) return;
     const place = readHash(location.hash);
     if (place) {
       this.show(place);
@@ -232,7 +247,26 @@ export class App {
     else this.leave();
   }
 
+  /** The data streams' page with this stream; null: the cameras. */
+  private showStreams(name: string | null): void {
+    this.cameras.hidden = name !== null;
+    this.menu.hidden = name !== null;
+    this.pages.forEach((link, i) => {
+      if ((name !== null) === (i === 1)) link.setAttribute('aria-current', 'page');
+      else link.removeAttribute('aria-current');
+    });
+    if (name === null) {
+      this.streams.hide();
+      return;
+    }
+    this.openMenu(false);
+    if (this.place) this.leave();
+    this.streams.show(name);
+    this.render();
+  }
+
   private leave(): void {
+    this.going += 1;
     this.place = null;
     this.player.stop();
     this.choose(null);
@@ -495,7 +529,7 @@ export class App {
     setHidden(this.empty, !known || this.rows.length > 0);
     setHidden(this.stage, this.place === null || (known && this.rows.length === 0));
     if (!this.place) {
-      document.title = 'Millrace';
+      document.title = this.streams.title() ?? 'Millrace';
       return;
     }
     const row = this.row();

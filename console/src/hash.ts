@@ -1,4 +1,5 @@
-// Deep links: #/stream/NAME is live, #/stream/NAME?t=TIME (RFC 3339 or seconds since 1970) goes to that time. Pure.
+// Deep links: #/stream/NAME is live, #/stream/NAME?t=TIME (RFC 3339 or seconds since 1970) goes to that time;
+// #/streams is the data streams' page, #/streams/NAME one of them. Pure.
 import { parseTime, toApiTime } from './time.js';
 
 export interface Place {
@@ -21,4 +22,19 @@ export function readHash(hash: string): Place | null {
 export function writeHash(place: Place): string {
   const base = `#/stream/${encodeURIComponent(place.stream)}`;
   return place.time === null ? base : `${base}?t=${toApiTime(place.time)}`;
+}
+
+/** The data streams' page: the stream that is chosen there, '' for none; null: the link is another page's. */
+export function readStreamsHash(hash: string): string | null {
+  const match = /^#\/streams(?:\/([^/?]*))?$/.exec(hash);
+  if (!match) return null;
+  try {
+    return decodeURIComponent(match[1] ?? '');
+  } catch {
+    return '';
+  }
+}
+
+export function writeStreamsHash(name = ''): string {
+  return name === '' ? '#/streams' : `#/streams/${encodeURIComponent(name)}`;
 }

@@ -14,6 +14,7 @@ const kKeys: readonly (readonly [string, string])[] = [
   ['+ −', 'zoom the timeline'],
   ['↑ ↓', 'previous or next camera'],
   ['A', 'add a camera'],
+  ['S', 'data streams, and back'],
   ['?', 'this help'],
 ];
 

@@ -11,6 +11,7 @@ import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { FakeDataStreams } from './fake_data_streams.mjs';
 
 const kLoopSeconds = 20;
 export const kFaceSeconds = 15; // of each loop's 20: a face is in the picture
@@ -92,6 +93,7 @@ export class FakeServer {
     this.bodies = []; // of puts
     this.refuse = null; // { status, code, message }: answered to every put and delete of a camera
     this.fleetEmpty = false;
+    this.dataStreams = new FakeDataStreams();
     this.reset();
   }
 
@@ -171,7 +173,10 @@ export class FakeServer {
     request.on('data', (chunk) => chunks.push(chunk));
     request.on('end', () => {
       try {
-        if (parts[0] === 'v1') this.api(request.method, parts.slice(1), url.searchParams, Buffer.concat(chunks).toString(), json, error);
+        const text = Buffer.concat(chunks).toString();
+        if (parts[0] === 'v1' && parts[1] === 'data-streams') this.dataStreams.get(parts.slice(2), url.searchParams, json, error);
+        else if (request.method === 'POST' && url.pathname === '/') this.dataStreams.call(request.headers['x-amz-target'], JSON.parse(text), json);
+        else if (parts[0] === 'v1') this.api(request.method, parts.slice(1), url.searchParams, text, json, error);
         else if (parts[0] === 'hls') this.hls(parts[1], parts[2], url, response, error);
         else this.file(url.pathname, response, error);
       } catch (problem) {

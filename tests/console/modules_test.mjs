@@ -16,6 +16,7 @@ const faces = await load('faces/sightings.js');
 const hash = await load('hash.js');
 const rows = await load('cameras/rows.js');
 const words = await load('player/words.js');
+const streams = await load('streams/format.js');
 
 const kHour = 3_600_000;
 const at = (text) => Date.parse(text);
@@ -309,5 +310,39 @@ describe('faces', () => {
     assert.deepEqual(faces.faceRuns(list, { start: 60_000, end: 90_000 }, 1000), []);
     assert.deepEqual(faces.faceRuns([{ time: 5000, boxes: [box(0.1)] }], { start: 0, end: 100_000_000 }, 1000)
       .map((run) => [run.x.toFixed(3), run.width.toFixed(3)]), [['0.050', '2.000']]);
+  });
+});
+
+describe('data streams', () => {
+  const record = (more) => ({ text: null, hex: null, truncated: false, ...more });
+  it('have links of their own', () => {
+    for (const name of ['', 'events', 'a/b ü']) assert.equal(hash.readStreamsHash(hash.writeStreamsHash(name)), name);
+    for (const other of ['', '#/', '#/stream/streams', '#/streamsx', '#/streams/a/b']) assert.equal(hash.readStreamsHash(other), null, other);
+    assert.equal(hash.readStreamsHash('#/streams/%ff'), '');
+    assert.equal(hash.readHash('#/streams/events'), null);
+  });
+  it('are put into words', () => {
+    assert.deepEqual([0, 1 / 3, 0.125, 1, 0.0001].map(streams.formatShare), ['0%', '33.3%', '12.5%', '100%', '0.01%']);
+    assert.deepEqual([0, 0.44, 340, 12_000, 3e6].map(streams.formatCount), ['0', '0.4', '340', '12.0 k', '3.0 M']);
+    assert.equal(streams.shortShard('shardId-000000000010'), '10');
+    assert.equal(streams.shortShard('shardId-000000000000'), '0');
+    assert.equal(streams.formatRate({ records_per_second: null, bytes_per_second: null }), '');
+  });
+  it('are split in the middle, and merged with the next open shard', () => {
+    const shard = { first_hash_key: '0', last_hash_key: String(2n ** 128n - 1n), open: true };
+    assert.equal(streams.middleOf(shard), String(2n ** 127n));
+    const [a, b] = [{ first_hash_key: '0', last_hash_key: '9', open: true }, { first_hash_key: '10', last_hash_key: '19', open: true }];
+    assert.equal(streams.nextOf(a, [a, b]), b);
+    assert.equal(streams.nextOf(b, [a, b]), null);
+    assert.equal(streams.nextOf(a, [a, { ...b, open: false }]), null);
+  });
+  it('show their records as JSON, text or bytes', () => {
+    assert.deepEqual(streams.previewOf(record({ text: '{"a":[1]}' })), { line: '{"a":[1]}', whole: '{\n  "a": [\n    1\n  ]\n}', kind: 'JSON' });
+    assert.equal(streams.previewOf(record({ text: '{"a":' })).kind, 'text');
+    assert.equal(streams.previewOf(record({ text: '[1]', truncated: true })).kind, 'text');
+    assert.equal(streams.previewOf(record({ text: 'a\nb\tc' })).line, 'a b c');
+    assert.deepEqual(streams.previewOf(record({ hex: '00ff10' })), { line: '00 ff 10', whole: '00 ff 10', kind: 'bytes' });
+    assert.equal(streams.previewOf(record({ hex: 'ab'.repeat(32) })).whole.split('\n').length, 2);
+    assert.equal(Buffer.from(streams.toBase64('grün\u0000'), 'base64').toString(), 'grün\u0000');
   });
 });

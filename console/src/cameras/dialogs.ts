@@ -1,55 +1,11 @@
 // The dialogs that change the fleet: add or change a camera, remove one, purge a stream. What the server answers to a
 // mistake is shown as it is: its messages say what to do.
 import * as api from '../api.js';
+import { field, openDialog } from '../dialog.js';
 import { h } from '../dom.js';
 import { formatDateTime } from '../time.js';
 
 export type Done = (message: string, stream: string | null) => void;
-
-let fieldNumber = 0;
-
-function field(label: string, input: HTMLInputElement | HTMLSelectElement, hint = ''): HTMLElement {
-  fieldNumber += 1;
-  input.id = `field-${fieldNumber}`;
-  const words = hint === '' ? null : h('span', { className: 'hint', id: `hint-${fieldNumber}` }, hint);
-  if (words) input.setAttribute('aria-describedby', words.id);
-  return h('div', { className: 'field' }, h('label', { htmlFor: input.id }, label), input, words);
-}
-
-interface DialogParts {
-  readonly title: string;
-  readonly body: (HTMLElement | null)[];
-  readonly action: string; // the button that does it
-  readonly dangerous?: boolean;
-  readonly run: () => Promise<void>; // throws what shall be shown
-}
-
-/** A modal dialog that closes when its action has worked, and shows why when it has not. */
-function open(parts: DialogParts): void {
-  const error = h('p', { className: 'form-error', hidden: true });
-  error.setAttribute('role', 'alert');
-  const action = h('button', { type: 'submit', className: parts.dangerous ? 'danger' : 'primary' }, parts.action);
-  const cancel = h('button', { type: 'button', onclick: () => dialog.close() }, 'Cancel');
-  const heading = h('h2', { id: 'dialog-title' }, parts.title);
-  const form = h('form', { noValidate: true, autocomplete: 'off' }, heading, ...parts.body, error,
-    h('div', { className: 'form-actions' }, cancel, action));
-  const dialog = h('dialog', null, form);
-  dialog.setAttribute('aria-labelledby', heading.id);
-  form.addEventListener('submit', (event) => {
-    event.preventDefault();
-    error.hidden = true;
-    action.disabled = true;
-    parts.run().then(() => dialog.close(), (reason: unknown) => {
-      error.textContent = reason instanceof api.Unreachable
-        ? 'The server does not answer. Nothing was changed, as far as this page knows.'
-        : reason instanceof Error ? reason.message : String(reason);
-      error.hidden = false;
-    }).finally(() => { action.disabled = false; });
-  });
-  dialog.addEventListener('close', () => dialog.remove());
-  document.body.append(dialog);
-  dialog.showModal();
-}
 
 /** Adds a camera (`camera` null) or changes one. */
 export function cameraDialog(camera: api.Camera | null, existing: readonly string[], done: Done): void {
@@ -90,7 +46,7 @@ export function cameraDialog(camera: api.Camera | null, existing: readonly strin
     return result;
   };
 
-  open({
+  openDialog({
     title: camera ? `Change ${camera.name}` : 'Add camera',
     body: [
       field('Name', name, camera ? '' : 'Letters, digits and _ . - ; it names the stream too.'),
@@ -126,7 +82,7 @@ export function removeDialog(camera: api.Camera, done: Done): void {
     `It can be played until its retention (${camera.retention_hours} h) is over.`);
   const [purge, purgeRow] = choice('purge', false, 'Purge its footage', 'At once, and for good.');
   const group = h('fieldset', null, h('legend', null, 'What becomes of the footage?'), keepRow, purgeRow);
-  open({
+  openDialog({
     title: `Remove ${camera.name}`,
     body: [group],
     action: 'Remove camera',
@@ -141,7 +97,7 @@ export function removeDialog(camera: api.Camera, done: Done): void {
 }
 
 export function purgeDialog(stream: string, done: Done): void {
-  open({
+  openDialog({
     title: `Purge ${stream}`,
     body: [h('p', null, `The stream and all of its footage go at once, and for good.`)],
     action: 'Purge footage',
