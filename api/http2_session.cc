@@ -125,7 +125,6 @@ class Http2Session final : public ProtocolSession, public Http2StreamHost {
     nghttp2_session_callbacks* callbacks = nullptr;
     if (nghttp2_session_callbacks_new(&callbacks) != 0) throw std::bad_alloc();
     CallbacksPtr callbacks_owner(callbacks);
-    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, &Caught<&OnBeginFrame>::Call);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, &Caught<&OnBeginHeaders>::Call);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, &Caught<&OnHeader>::Call);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, &Caught<&OnFrame>::Call);
@@ -175,17 +174,18 @@ class Http2Session final : public ProtocolSession, public Http2StreamHost {
   // False: nothing that follows can be understood.
   bool Feed(ByteSpan bytes) {
     if (writing_over_) return false;
-    watch_.Receive(bytes, Now());
-    const ssize_t parsed = nghttp2_session_mem_recv(session_.get(), bytes.data(), bytes.size());
+    watch_.Receive(bytes, Now(), [this](const Http2FrameWatch::Frame& frame) { Count(frame); });
+    bool good = !flooded_;
     if (flooded_) {
       FloodCounter().Increment();
       nghttp2_session_terminate_session(session_.get(), NGHTTP2_ENHANCE_YOUR_CALM);
-    } else if (parsed < 0) {
+    } else if (nghttp2_session_mem_recv(session_.get(), bytes.data(), bytes.size()) < 0) {
+      good = false;
       nghttp2_session_terminate_session(session_.get(), NGHTTP2_PROTOCOL_ERROR);
     }
     for (Ready& ready : std::exchange(ready_, {})) Start(std::move(ready));
     wake_.Set();
-    return parsed >= 0 && !flooded_;
+    return good;
   }
 
   struct Ready {
@@ -201,35 +201,26 @@ class Http2Session final : public ProtocolSession, public Http2StreamHost {
 
   static Http2Session& Self(void* user_data) { return *static_cast<Http2Session*>(user_data); }
 
-  bool Spend(double points) {
-    flooded_ = flooded_ || !guard_.Spend(points, Now());
-    return !flooded_;
-  }
-
-  // Before the frame's payload is looked at; also for frames of types that nobody knows.
-  static int OnBeginFrame(nghttp2_session*, const nghttp2_frame_hd* head, void* user_data) {
-    Http2Session& self = Self(user_data);
+  // Before anything is made of it.
+  void Count(const Http2FrameWatch::Frame& frame) {
     double points = Http2FloodGuard::kPerFrame;
-    switch (head->type) {
+    switch (frame.type) {
       case NGHTTP2_DATA:
-        if (head->length > 0) {
-          self.guard_.Earn(Http2FloodGuard::kEarnedByData);
-          return 0;
-        }
-        if ((head->flags & NGHTTP2_FLAG_END_STREAM) != 0) return 0;
+        if (frame.bytes > 0) guard_.Earn(Http2FloodGuard::kEarnedByData);
+        if (frame.bytes > 0 || (frame.flags & NGHTTP2_FLAG_END_STREAM) != 0) return;
         break;
       case NGHTTP2_HEADERS:
-        return 0;
+        return;
       case NGHTTP2_RST_STREAM:
         points = Http2FloodGuard::kPerReset;
         break;
       case NGHTTP2_SETTINGS:
-        if ((head->flags & NGHTTP2_FLAG_ACK) == 0) points = Http2FloodGuard::kPerSettings;
+        if ((frame.flags & NGHTTP2_FLAG_ACK) == 0) points = Http2FloodGuard::kPerSettings;
         break;
       default:
         break;
     }
-    return self.Spend(points) ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
+    flooded_ = flooded_ || !guard_.Spend(points, Now());
   }
 
   static int OnBeginHeaders(nghttp2_session* session, const nghttp2_frame* frame, void* user_data) {

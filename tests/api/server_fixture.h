@@ -40,7 +40,7 @@ class ServerTest : public ::testing::Test {
     server_ = std::move(*server);
   }
 
-  void AddRoutes() {
+  virtual void AddRoutes() {
     router_.Add("GET", "/hello/{name}", [](Request& request, ResponseWriter& writer) -> net::awaitable<void> {
       std::string text = "hello " + request.Parameter("name");
       co_await RespondText(writer, 200, "text/plain", std::move(text));
