@@ -62,12 +62,14 @@ Result<ApplicationCommit> ParseApplicationCommit(std::string_view json) {
   if (records.size() > kRecordsMax) {
     return Invalid("'records' has at most " + std::to_string(kRecordsMax) + " of them");
   }
-  ObjectReader reader(object, {"stream", "shard", "owner", "counter", "checkpoint", "records"});
+  ObjectReader reader(object,
+                      {"stream", "shard", "owner", "counter", "checkpoint", "sub_sequence", "records"});
   auto stream = reader.String("stream", 128);
   auto shard = reader.String("shard", 64);
   auto owner = reader.String("owner", 128);
   auto counter = reader.Number("counter", 1, kCounterMax);
   auto checkpoint = reader.String("checkpoint", 64);
+  auto sub_sequence = reader.Number("sub_sequence", 0, kCounterMax);
   MILLRACE_RETURN_IF_ERROR(reader.Finish());
   if (!stream || !shard || !owner || !counter || !checkpoint) {
     return Invalid("'stream', 'shard', 'owner', 'counter' and 'checkpoint' are required");
@@ -83,6 +85,9 @@ Result<ApplicationCommit> ParseApplicationCommit(std::string_view json) {
       return Invalid("'checkpoint' is the sequence number up to which all is done, or \"SHARD_END\"");
     }
     commit.checkpoint = *number;
+    if (sub_sequence) commit.sub_sequence = static_cast<std::uint64_t>(*sub_sequence);
+  } else if (sub_sequence) {
+    return Invalid("'sub_sequence' is of a record, and the shard's end is none");
   }
   commit.stream = std::move(*stream);
   commit.shard = *id;

@@ -19,6 +19,11 @@ using storage::ShardId;
 
 constexpr int kCommitTries = 4;
 
+// Whether one place in a record, whose user records up to it are done, lies before another.
+bool LiesBefore(std::optional<std::uint64_t> a, std::optional<std::uint64_t> b) {
+  return a && (!b || *a < *b);  // none: all of them
+}
+
 std::string StreamPrefix(const std::string& application, const std::string& stream) {
   return "applications/" + application + "/" + stream;
 }
@@ -56,6 +61,7 @@ struct ApplicationLeases::Row {
   std::uint64_t counter = 0;
   Duration length{0};
   std::optional<SequenceNumber> checkpoint;
+  std::optional<std::uint64_t> sub_sequence;
   bool ended = false;
   std::string attempt;  // at what; empty: nothing was noted since the checkpoint moved
   std::uint64_t attempts = 0;
@@ -67,6 +73,7 @@ struct ApplicationLeases::Row {
     object["counter"] = counter;
     object["lease_ms"] = length / std::chrono::milliseconds(1);
     if (checkpoint) object["checkpoint"] = checkpoint->ToString();
+    if (sub_sequence) object["sub_sequence"] = *sub_sequence;
     if (ended) object["ended"] = true;
     if (!attempt.empty()) {
       object["attempt"] = attempt;
@@ -97,6 +104,10 @@ struct ApplicationLeases::Row {
       if (!attempt->is_string() || attempts == nullptr || !attempts->is_int64()) return Malformed(entry.key);
       row.attempt = std::string(attempt->get_string());
       row.attempts = static_cast<std::uint64_t>(attempts->get_int64());
+    }
+    if (const auto* sub_sequence = object.if_contains("sub_sequence")) {
+      if (!sub_sequence->is_int64() || sub_sequence->get_int64() < 0) return Malformed(entry.key);
+      row.sub_sequence = static_cast<std::uint64_t>(sub_sequence->get_int64());
     }
     if (const auto* checkpoint = object.if_contains("checkpoint")) {
       if (!checkpoint->is_string()) return Malformed(entry.key);
@@ -140,6 +151,7 @@ ShardLease ApplicationLeases::ToLease(const std::string& stream, ShardId shard, 
     lease.expired = left <= Duration{0};
   }
   lease.checkpoint = row.checkpoint;
+  lease.sub_sequence = row.sub_sequence;
   lease.ended = row.ended;
   return lease;
 }
@@ -384,18 +396,22 @@ Result<ApplicationLeases::Committed> ApplicationLeases::TryCommit(const std::str
   if (row.owner != commit.owner || row.counter != commit.counter || row.version == 0) {
     return Lost(commit.stream, commit.shard);
   }
-  bool repeated = commit.checkpoint ? row.checkpoint == commit.checkpoint && !row.ended : row.ended;
+  const bool same_record = commit.checkpoint && row.checkpoint == commit.checkpoint;
+  bool repeated =
+      commit.checkpoint ? same_record && row.sub_sequence == commit.sub_sequence && !row.ended : row.ended;
   Committed committed;
   if (repeated) {
     SetDeadline(RowKey(application, commit.stream, commit.shard), row);
     committed.repeated = true;
     return committed;
   }
-  if (row.ended || (commit.checkpoint && row.checkpoint && *commit.checkpoint < *row.checkpoint)) {
+  if (row.ended || (commit.checkpoint && row.checkpoint && *commit.checkpoint < *row.checkpoint) ||
+      (same_record && LiesBefore(commit.sub_sequence, row.sub_sequence))) {
     return Error{ErrorCode::kInvalidArgument, "the checkpoint lies before the one that is there"};
   }
   std::uint64_t version = row.version;
   row.checkpoint = commit.checkpoint ? commit.checkpoint : row.checkpoint;
+  row.sub_sequence = commit.sub_sequence;
   row.ended = !commit.checkpoint;
   row.attempt.clear();
   row.attempts = 0;

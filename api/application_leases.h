@@ -41,7 +41,9 @@ struct ShardLease {
   std::optional<Timestamp> expires;                   // of an owned one
   bool expired = false;                               // an owned one that anybody may take
   std::optional<storage::SequenceNumber> checkpoint;  // all up to it is done; none: nothing is
-  bool ended = false;                                 // the shard is closed and all of it is done
+  // Of the record at the checkpoint, which is aggregated, only the user records up to this one are done.
+  std::optional<std::uint64_t> sub_sequence;
+  bool ended = false;    // the shard is closed and all of it is done
   bool suspect = false;  // as Take gives it: the owner before did not release it, or an attempt was noted
   bool ready = false;    // to be read now: not ended, and its parents have ended
 };
@@ -59,6 +61,7 @@ struct ApplicationCommit {
   std::string owner;
   std::uint64_t counter = 0;
   std::optional<storage::SequenceNumber> checkpoint;  // none: the shard's end
+  std::optional<std::uint64_t> sub_sequence;          // of the last user record done; none: all of the record
   std::vector<ApplicationRecord> records;
 };
 

@@ -38,6 +38,7 @@ boost::json::object ToJson(const ShardLease& lease) {
     object["checkpoint"] = "SHARD_END";
   } else if (lease.checkpoint) {
     object["checkpoint"] = lease.checkpoint->ToString();
+    if (lease.sub_sequence) object["sub_sequence"] = *lease.sub_sequence;
   } else {
     object["checkpoint"] = nullptr;
   }

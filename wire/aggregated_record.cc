@@ -193,6 +193,22 @@ std::optional<std::vector<UserRecord>> ReadAggregatedRecord(ByteSpan data) {
   return records;
 }
 
+bool BelongsTo(const UserRecord& record, std::string_view first_hash_key, std::string_view last_hash_key) {
+  __extension__ using Wide = unsigned __int128;
+  const auto parse = [](std::string_view decimal) {
+    Wide value = 0;
+    for (char digit : decimal) value = value * 10 + static_cast<Wide>(digit - '0');
+    return value;
+  };
+  Wide key = 0;
+  if (record.explicit_hash_key) {
+    key = parse(*record.explicit_hash_key);
+  } else {
+    for (const std::uint8_t byte : Md5(AsBytes(record.partition_key))) key = key << 8 | byte;
+  }
+  return parse(first_hash_key) <= key && key <= parse(last_hash_key);
+}
+
 Bytes WriteAggregatedRecord(const std::vector<UserRecord>& records) {
   Table partition_keys;
   Table hash_keys;

@@ -35,6 +35,11 @@ struct UserRecord {
 // the bytes behind `data`. None: `data` is an ordinary record's.
 std::optional<std::vector<UserRecord>> ReadAggregatedRecord(ByteSpan data);
 
+// Whether the record's hash key (its explicit one, else the MD5 of its partition key) lies in the range of a
+// shard, whose ends are decimal and inclusive. A producer that has not seen a split yet puts user records
+// into a shard that is not theirs, and puts those again that it finds there; whoever reads leaves them out.
+bool BelongsTo(const UserRecord& record, std::string_view first_hash_key, std::string_view last_hash_key);
+
 // What ReadAggregatedRecord reads. REQUIRES: one record or more, whose explicit hash keys are some.
 Bytes WriteAggregatedRecord(const std::vector<UserRecord>& records);
 

@@ -20,6 +20,7 @@ using std::chrono::steady_clock;
 constexpr auto kFlushSkippedAfter = std::chrono::seconds(2);
 constexpr auto kTroublePause = std::chrono::milliseconds(500);
 constexpr int kCommitTries = 5;
+constexpr char kShardEnd[] = "SHARD_END";
 
 std::string MakeOwner() {
   char host[64] = "worker";
@@ -207,11 +208,12 @@ Result<void> Worker::Take(const std::string& shard, std::optional<std::uint64_t>
   if (steal_counter) body["steal_counter"] = *steal_counter;
   MILLRACE_ASSIGN_OR_RETURN(auto answer, lease_client_.Own("POST", Path("leases/take"), &body));
   std::string checkpoint = Text(answer, "checkpoint");
-  if (checkpoint == "SHARD_END") return {};
+  if (checkpoint == kShardEnd) return {};
   Lease lease;
   lease.counter = Count(answer, "counter");
   lease.suspect = Flag(answer, "suspect");
-  if (!checkpoint.empty()) lease.checkpoint = checkpoint;
+  lease.checkpoint.sequence_number = checkpoint;
+  if (answer.contains("sub_sequence")) lease.checkpoint.sub_sequence = Count(answer, "sub_sequence");
   std::lock_guard lock(mutex_);
   leases_[shard] = std::move(lease);
   return {};
@@ -255,26 +257,112 @@ std::optional<WorkerRecord> Worker::TakeAhead() {
   for (auto it = reading_.begin(); it != reading_.upper_bound(last_shard_); ++it) order.push_back(it->first);
   for (const std::string& shard : order) {
     Held* held = &reading_.at(shard);
-    if (held->ahead.empty() && steady_clock::now() >= held->poll_at) {
+    if (held->ahead.empty() && !held->aggregate && steady_clock::now() >= held->poll_at) {
       auto polled = Poll(shard, *held);
       if (!polled) Note(polled);
       auto still = reading_.find(shard);  // the lease may be lost by now
       if (still == reading_.end()) continue;
       held = &still->second;
     }
-    while (!held->ahead.empty()) {
-      WorkerRecord record = std::move(held->ahead.front());
-      held->ahead.pop_front();
+    for (;;) {
+      auto one = TakeOne(shard, *held);
+      if (!one) {
+        Note(std::move(one).error());
+        held->poll_at = steady_clock::now() + kTroublePause;
+        break;
+      }
+      if (!*one) break;
+      WorkerRecord& record = **one;
       if (!options_.wanted || options_.wanted(record)) {
         record.suspect = held->suspect;
         last_shard_ = shard;
-        return record;
+        return std::move(record);
       }
-      if (held->skipped.empty()) held->skipped_since = steady_clock::now();
-      held->skipped = record.sequence_number;
+      if (held->skipped.sequence_number.empty()) held->skipped_since = steady_clock::now();
+      held->skipped = PlaceOf(record);
     }
   }
   return std::nullopt;
+}
+
+Worker::Place Worker::PlaceOf(const WorkerRecord& record) {
+  return {record.sequence_number, record.last_of_record ? std::nullopt : record.sub_sequence};
+}
+
+Result<std::optional<WorkerRecord>> Worker::TakeOne(const std::string& shard, Held& held) {
+  for (;;) {
+    if (held.aggregate) {
+      Aggregate& aggregate = *held.aggregate;
+      while (aggregate.next < aggregate.parts.size()) {
+        const std::uint64_t index = aggregate.next++;
+        const wire::UserRecord& part = aggregate.parts[index];
+        if (!wire::BelongsTo(part, held.hash_keys.first, held.hash_keys.last)) continue;
+        WorkerRecord record;
+        record.shard = shard;
+        record.sequence_number = aggregate.record.sequence_number;
+        record.sub_sequence = index;
+        record.last_of_record = index + 1 == aggregate.parts.size();
+        record.partition_key = part.partition_key;
+        record.arrival = aggregate.record.arrival;
+        record.data.assign(part.data.begin(), part.data.end());
+        return std::optional<WorkerRecord>(std::move(record));
+      }
+      // Its last ones were left out: nothing but this says that the record is done.
+      if (held.skipped.sequence_number.empty()) held.skipped_since = steady_clock::now();
+      held.skipped = {aggregate.record.sequence_number, std::nullopt};
+      held.aggregate.reset();
+    }
+    if (held.ahead.empty()) return std::optional<WorkerRecord>();
+    MILLRACE_ASSIGN_OR_RETURN(const bool aggregated, BeginAggregate(shard, held, held.ahead.front()));
+    if (!aggregated) {
+      WorkerRecord record = std::move(held.ahead.front());
+      held.ahead.pop_front();
+      return std::optional<WorkerRecord>(std::move(record));
+    }
+    held.ahead.pop_front();
+  }
+}
+
+Result<bool> Worker::BeginAggregate(const std::string& shard, Held& held, WorkerRecord& record) {
+  if (!options_.deaggregate) return false;
+  auto parts = wire::ReadAggregatedRecord(record.data);
+  if (!parts) return false;
+  MILLRACE_RETURN_IF_ERROR(FindHashKeys(shard, held));
+  Aggregate aggregate;
+  aggregate.record = std::move(record);  // its bytes stay where they are, and `parts` in them
+  aggregate.parts = std::move(*parts);
+  const Place& done = held.checkpoint;
+  if (done.sub_sequence && done.sequence_number == aggregate.record.sequence_number) {
+    aggregate.next =
+        static_cast<std::size_t>(std::min<std::uint64_t>(*done.sub_sequence + 1, aggregate.parts.size()));
+  }
+  held.aggregate = std::move(aggregate);
+  return true;
+}
+
+Result<void> Worker::FindHashKeys(const std::string& shard, Held& held) {
+  boost::json::object request;
+  request["StreamName"] = options_.stream;
+  while (held.hash_keys.first.empty()) {
+    MILLRACE_ASSIGN_OR_RETURN(auto answer, client_.DataStreams("ListShards", request));
+    const auto* shards = answer.if_contains("Shards");
+    if (shards == nullptr || !shards->is_array())
+      return Error{ErrorCode::kInternal, "an answer without shards"};
+    for (const auto& value : shards->get_array()) {
+      if (!value.is_object() || Text(value.get_object(), "ShardId") != shard) continue;
+      const auto* range = value.get_object().if_contains("HashKeyRange");
+      if (range == nullptr || !range->is_object()) break;
+      held.hash_keys = {Text(range->get_object(), "StartingHashKey"),
+                        Text(range->get_object(), "EndingHashKey")};
+    }
+    const std::string token = Text(answer, "NextToken");
+    if (held.hash_keys.first.empty() && token.empty()) {
+      return Error{ErrorCode::kNotFound, "shard " + shard + " is gone"};
+    }
+    request = {};
+    request["NextToken"] = token;
+  }
+  return {};
 }
 
 Result<void> Worker::Poll(const std::string& shard, Held& held) {
@@ -282,7 +370,7 @@ Result<void> Worker::Poll(const std::string& shard, Held& held) {
   if (held.read_to_end) {
     // Everything that was read is done: Next is called when what it gave before is.
     held.poll_at = steady_clock::now() + kTroublePause;
-    auto ended = CommitTo(shard, "SHARD_END", {});
+    auto ended = CommitTo(shard, {kShardEnd, std::nullopt}, {});
     if (!ended) return ended;
     std::lock_guard lock(mutex_);
     leases_.erase(shard);
@@ -304,8 +392,13 @@ Result<void> Worker::ReadOn(const std::string& shard, Held& held) {
     boost::json::object request;
     request["StreamName"] = options_.stream;
     request["ShardId"] = shard;
-    std::string after = !held.read_to.empty() ? held.read_to : held.checkpoint.value_or("");
-    request["ShardIteratorType"] = after.empty() ? "TRIM_HORIZON" : "AFTER_SEQUENCE_NUMBER";
+    const bool begun = !held.read_to.empty();
+    const std::string& after = begun ? held.read_to : held.checkpoint.sequence_number;
+    // Of an aggregated record that is done in part, the rest is still to come.
+    const bool again = !begun && held.checkpoint.sub_sequence;
+    request["ShardIteratorType"] = after.empty() ? "TRIM_HORIZON"
+                                   : again       ? "AT_SEQUENCE_NUMBER"
+                                                 : "AFTER_SEQUENCE_NUMBER";
     if (!after.empty()) request["StartingSequenceNumber"] = after;
     MILLRACE_ASSIGN_OR_RETURN(auto answer, client_.DataStreams("GetShardIterator", request));
     held.iterator = Text(answer, "ShardIterator");
@@ -339,7 +432,7 @@ Result<void> Worker::ReadOn(const std::string& shard, Held& held) {
 
 // ---- committing
 
-Result<void> Worker::CommitTo(const std::string& shard, const std::string& checkpoint,
+Result<void> Worker::CommitTo(const std::string& shard, const Place& checkpoint,
                               const std::vector<WorkerResult>& results) {
   auto found = reading_.find(shard);
   if (found == reading_.end()) {
@@ -350,7 +443,8 @@ Result<void> Worker::CommitTo(const std::string& shard, const std::string& check
   body["shard"] = shard;
   body["owner"] = options_.owner;
   body["counter"] = found->second.counter;
-  body["checkpoint"] = checkpoint;
+  body["checkpoint"] = checkpoint.sequence_number;
+  if (checkpoint.sub_sequence) body["sub_sequence"] = *checkpoint.sub_sequence;
   boost::json::array records;
   for (const WorkerResult& result : results) {
     boost::json::object record;
@@ -364,7 +458,7 @@ Result<void> Worker::CommitTo(const std::string& shard, const std::string& check
   body["records"] = std::move(records);
   auto answer = client_.Own("POST", Path("commit"), &body);
   if (answer) {
-    found->second.skipped.clear();
+    found->second.skipped = {};
     return {};
   }
   if (answer.error().code == ErrorCode::kFailedPrecondition) {
@@ -378,7 +472,7 @@ Result<void> Worker::CommitTo(const std::string& shard, const std::string& check
 
 Result<void> Worker::Commit(const WorkerRecord& record, const std::vector<WorkerResult>& results) {
   for (int i = 1;; ++i) {
-    auto committed = CommitTo(record.shard, record.sequence_number, results);
+    auto committed = CommitTo(record.shard, PlaceOf(record), results);
     if (committed) {
       reading_.at(record.shard).suspect = false;
       return committed;
@@ -412,10 +506,10 @@ Result<std::uint64_t> Worker::Attempt(const WorkerRecord& record, const std::str
 }
 
 void Worker::FlushSkipped(bool all) {
-  std::vector<std::pair<std::string, std::string>> due;
+  std::vector<std::pair<std::string, Place>> due;
   for (const auto& [shard, held] : reading_) {
     bool old = steady_clock::now() - held.skipped_since >= kFlushSkippedAfter;
-    if (!held.skipped.empty() && (all || old)) due.emplace_back(shard, held.skipped);
+    if (!held.skipped.sequence_number.empty() && (all || old)) due.emplace_back(shard, held.skipped);
   }
   for (const auto& [shard, checkpoint] : due) {
     auto flushed = CommitTo(shard, checkpoint, {});

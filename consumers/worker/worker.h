@@ -12,6 +12,10 @@
 // their end before the shard. Records of a shard come in order, one at a time; what was not committed comes
 // again, to this worker or another.
 //
+// The user records of an aggregated record (wire/aggregated_record.h) come as single ones, each with its
+// sub-sequence number, and are committed singly. Those whose hash key is not the shard's are left out: their
+// producer has put them again.
+//
 // Bounds:  read-ahead of `read_ahead_records` a shard, and a GetRecords answer.
 // Errors:  a server that is away is waited for: Next gives nothing meanwhile. Commit: kFailedPrecondition:
 // the lease is
@@ -33,6 +37,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "wire/aggregated_record.h"
 #include "wire/service_client.h"
 
 namespace millrace {
@@ -40,6 +45,8 @@ namespace millrace {
 struct WorkerRecord {
   std::string shard;
   std::string sequence_number;
+  std::optional<std::uint64_t> sub_sequence;  // of a user record of an aggregated one
+  bool last_of_record = true;                 // false: more user records of the same record may follow
   std::string partition_key;
   Timestamp arrival;
   Bytes data;
@@ -64,6 +71,7 @@ struct WorkerOptions {
   Duration lease_length = std::chrono::seconds(15);
   Duration poll_interval = std::chrono::milliseconds(200);
   std::size_t read_ahead_records = 100;
+  bool deaggregate = true;  // false: aggregated records come as they are stored
   // What Next gives; the rest only moves the checkpoint. Called on the using thread. Empty: all.
   std::function<bool(const WorkerRecord&)> wanted;
 };
@@ -99,16 +107,32 @@ class Worker {
   std::size_t shards() const;  // that this worker holds; any thread
 
  private:
+  // How far a shard is done.
+  struct Place {
+    std::string sequence_number;                // empty: nothing is done
+    std::optional<std::uint64_t> sub_sequence;  // of the last user record done; none: all of the record
+  };
+  // An aggregated record that is being taken apart.
+  struct Aggregate {
+    WorkerRecord record;
+    std::vector<wire::UserRecord> parts;  // in record.data
+    std::size_t next = 0;
+  };
+  struct Range {
+    std::string first, last;  // hash keys; empty: not known yet
+  };
   struct Held {
     std::uint64_t counter = 0;
-    std::optional<std::string> checkpoint;  // none: from the beginning
-    bool suspect = false;                   // until the first wanted record is committed
+    Place checkpoint;
+    bool suspect = false;  // until the first wanted record is committed
     // of the using thread
     std::string iterator;
     std::string read_to;  // last sequence number that was read; empty: none, see checkpoint
-    std::string skipped;  // last one that was not wanted, and is not committed; empty: none
+    Place skipped;        // last one that was not wanted, and is not committed
     bool read_to_end = false;
     std::deque<WorkerRecord> ahead;
+    std::optional<Aggregate> aggregate;  // before all of `ahead`
+    Range hash_keys;
     std::chrono::steady_clock::time_point poll_at;
     std::chrono::steady_clock::time_point skipped_since;
   };
@@ -121,7 +145,13 @@ class Worker {
   std::optional<WorkerRecord> TakeAhead();
   Result<void> Poll(const std::string& shard, Held& held);
   Result<void> ReadOn(const std::string& shard, Held& held);
-  Result<void> CommitTo(const std::string& shard, const std::string& checkpoint,
+  // The next one that was read, wanted or not.
+  Result<std::optional<WorkerRecord>> TakeOne(const std::string& shard, Held& held);
+  // Where `record` is aggregated, it goes into held.aggregate.
+  Result<bool> BeginAggregate(const std::string& shard, Held& held, WorkerRecord& record);
+  Result<void> FindHashKeys(const std::string& shard, Held& held);
+  static Place PlaceOf(const WorkerRecord& record);
+  Result<void> CommitTo(const std::string& shard, const Place& checkpoint,
                         const std::vector<WorkerResult>& results);
   void FlushSkipped(bool all);
   void Note(const Result<void>& outcome);
@@ -137,7 +167,7 @@ class Worker {
   std::condition_variable changed_;
   struct Lease {
     std::uint64_t counter = 0;
-    std::optional<std::string> checkpoint;
+    Place checkpoint;
     bool suspect = false;
   };
   std::map<std::string, Lease> leases_;  // GUARDED_BY(mutex_): what this worker holds

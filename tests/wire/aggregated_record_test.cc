@@ -111,6 +111,21 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"hash_key_leading_zero", Joined({kKeyA, {0x12, 2, '0', '1'}, kRecord}), 0}),
     [](const auto& test) { return std::string(test.param.name); });
 
+TEST(AggregatedRecord, BelongsToTheShardOfItsHashKey) {
+  const std::string_view half = "170141183460469231731687303715884105728";  // 2^127
+  const std::string_view below = "170141183460469231731687303715884105727";
+  const std::string_view last = "340282366920938463463374607431768211455";
+  EXPECT_TRUE(BelongsTo({"x", "0", {}}, "0", below));
+  EXPECT_TRUE(BelongsTo({"x", below, {}}, "0", below));
+  EXPECT_FALSE(BelongsTo({"x", half, {}}, "0", below));
+  EXPECT_TRUE(BelongsTo({"x", half, {}}, half, last));
+  EXPECT_TRUE(BelongsTo({"x", last, {}}, half, last));
+  // MD5 of "a" begins with 0c, that of "b" with 92.
+  EXPECT_TRUE(BelongsTo({"a", std::nullopt, {}}, "0", below));
+  EXPECT_FALSE(BelongsTo({"b", std::nullopt, {}}, "0", below));
+  EXPECT_TRUE(BelongsTo({"b", std::nullopt, {}}, half, last));
+}
+
 TEST(AggregatedRecord, HashKeysEndAtTheirMaximum) {
   const std::vector<UserRecord> over{{"a", "340282366920938463463374607431768211456", {}}};
   EXPECT_FALSE(ReadAggregatedRecord(WriteAggregatedRecord(over)));
