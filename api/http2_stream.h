@@ -34,6 +34,7 @@ enum class Http2Reset : std::uint32_t {
 class Http2StreamHost {
  public:
   using Field = std::pair<std::string, std::string>;
+  using TimePoint = std::chrono::steady_clock::time_point;
 
   virtual ~Http2StreamHost() = default;
   // Sends header fields (":status" among them, first); `last`: nothing follows, `informational`: the answer
