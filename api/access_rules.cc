@@ -29,6 +29,8 @@ constexpr AccessRule kRules[] = {
 
     {"POST", "/", Door::kDataStreams, BodyUse::kWhole, "kinesis:Unknown", "*"},
 
+    Video("/createStream", "kinesisvideo:CreateStream"),
+    Video("/describeStream", "kinesisvideo:DescribeStream"),
     Video("/getDataEndpoint", "kinesisvideo:GetDataEndpoint"),
     Video("/listFragments", "kinesisvideo:ListFragments"),
     Video("/getMedia", "kinesisvideo:GetMedia"),

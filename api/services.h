@@ -23,6 +23,7 @@
 namespace millrace {
 class CameraFleet;
 class HlsService;
+class PutStreams;
 namespace wire {
 class TokenSealer;
 }
@@ -82,8 +83,8 @@ void AddDataStreamRoutes(Router& router, DataStreamServices services);
 // GET /v1/data-streams[/{name}[/records]]: what the console shows of them.
 void AddDataStreamOverviewRoutes(Router& router, DataStreamServices services);
 
-// POST /getDataEndpoint, /listFragments, /getMedia, /getMediaForFragmentList: the Kinesis Video Streams
-// protocol.
+// POST /createStream, /describeStream, /getDataEndpoint, /listFragments, /getMedia,
+// /getMediaForFragmentList: the Kinesis Video Streams protocol.
 struct VideoStreamServices {
   FragmentStore& store;
   const wire::TokenSealer& sealer;
@@ -95,6 +96,19 @@ struct VideoStreamServices {
   AwsIdentity identity{};
 };
 void AddVideoStreamRoutes(Router& router, VideoStreamServices services);
+
+// POST /putMedia.
+struct PutMediaServices {
+  FragmentStore& store;
+  PutStreams& streams;
+  WorkerPool& pool;
+  ByteBudget& memory;       // of the fragments that are not durable yet, of all producers
+  ByteBudget& connections;  // counts producers
+  AwsIdentity identity{};
+  CameraOfStream camera_of{};
+  Duration idle_every = std::chrono::seconds(5);  // an IDLE acknowledgement, where nothing else is said
+};
+void AddPutMediaRoutes(Router& router, PutMediaServices services);
 
 // GET /hls/{stream}/{resource}.
 void AddHlsRoutes(Router& router, HlsService& hls, WorkerPool& pool);

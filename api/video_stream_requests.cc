@@ -28,13 +28,13 @@ AwsError OfVideoStream(Error error) {
   return error;
 }
 
-AwsResult<VideoStream> FindVideoStream(const VideoStreamServices& services, AwsInput& input) {
+AwsResult<VideoStream> FindVideoStream(FragmentStore& store, AwsInput& input) {
   const auto named = ReadVideoStreamName(input);
   if (auto bad = input.Finish()) return *bad;
   if (!named) {
     return AwsError("InvalidArgumentException", "Either StreamName or StreamARN should be provided.");
   }
-  auto stream = services.store.GetStream(named->name);
+  auto stream = store.GetStream(named->name);
   if (!stream) return OfVideoStream(std::move(stream).error());
   if (named->created && *named->created != stream->created) return NoVideoStream();
   return std::move(*stream);

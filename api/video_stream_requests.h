@@ -23,11 +23,20 @@ net::awaitable<AwsResult<GatheredBody>> GatherVideoBody(const VideoStreamService
 
 // The stream that StreamName or StreamARN names, which must be there; and nothing else in the request may be
 // wrong.
-AwsResult<VideoStream> FindVideoStream(const VideoStreamServices& services, AwsInput& input);
+AwsResult<VideoStream> FindVideoStream(FragmentStore& store, AwsInput& input);
+inline AwsResult<VideoStream> FindVideoStream(const VideoStreamServices& services, AwsInput& input) {
+  return FindVideoStream(services.store, input);
+}
 
 // MillraceFilter: {"Tracks":[1],"TrackKind":"VIDEO","KeyFramesOnly":true}. An extension: the service ignores
 // it.
 MediaFilter ReadMediaFilter(AwsInput& input);
+
+// Of video_stream_control.cc: JSON to JSON.
+AwsResult<std::string> CreateVideoStream(const VideoStreamServices& services,
+                                         const boost::json::object& object, const std::string& endpoint);
+AwsResult<std::string> DescribeVideoStream(const VideoStreamServices& services,
+                                           const boost::json::object& object, const std::string& endpoint);
 
 // The routes of media_service.cc.
 void AddMediaRoutes(Router& router, VideoStreamServices services);

@@ -1,4 +1,4 @@
-// GetDataEndpoint and ListFragments.
+// The routes of JSON operations; GetDataEndpoint and ListFragments.
 #include <algorithm>
 #include <array>
 #include <boost/json/parse.hpp>
@@ -202,6 +202,8 @@ void AddVideoStreamRoutes(Router& router, VideoStreamServices services) {
                  co_await Serve(services, operation, request, writer);
                });
   };
+  add("/createStream", CreateVideoStream);
+  add("/describeStream", DescribeVideoStream);
   add("/getDataEndpoint", GetDataEndpoint);
   add("/listFragments", ListFragments);
   AddMediaRoutes(router, services);

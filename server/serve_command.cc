@@ -21,6 +21,7 @@
 #include "fragments/coverage_ledger.h"
 #include "fragments/fragment_store.h"
 #include "ingest/camera_fleet.h"
+#include "ingest/put_streams.h"
 #include "ingest/recorder_sink.h"
 #include "server/analyzers.h"
 #include "server/camera_records.h"
@@ -44,6 +45,9 @@ constexpr std::uint64_t kRequestBytesMax = std::uint64_t{512} * 1024 * 1024;
 constexpr std::uint64_t kMediaBytesMax = std::uint64_t{512} * 1024 * 1024;
 // Readers of media at a time: they must leave connections to everybody else.
 constexpr std::uint64_t kMediaReadersMax = 256;
+// Of producers that put media: what they may hold in memory together, and how many there may be.
+constexpr std::uint64_t kPutBytesMax = std::uint64_t{512} * 1024 * 1024;
+constexpr std::uint64_t kProducersMax = 256;
 
 // File, then environment, then command line: the later wins.
 Result<Config> GatherConfig(const ServeOptions& options) {
@@ -145,6 +149,8 @@ class Service {
     store_options.held_bytes_max = config.storage_hold_bytes_max;
     MILLRACE_ASSIGN_OR_RETURN(store_, FragmentStore::Open(*log_, store_options));
     MILLRACE_ASSIGN_OR_RETURN(ledger_, CoverageLedger::Open(*log_, *store_, {}));
+    put_streams_ = std::make_unique<PutStreams>(
+        *store_, PutStreamsOptions{.gaps = ledger_.get(), .add_gap = ledger_->Adder()});
     MILLRACE_ASSIGN_OR_RETURN(SecretBox box, SecretBox::Open(config.data_dir / "secrets.key"));
     cameras_ = std::make_unique<CameraRecords>(*log_, std::move(box));
 
@@ -240,6 +246,8 @@ class Service {
     api::AddDataStreamOverviewRoutes(router_, {*catalog_, *sealer_, *pool_, budget_, clock});
     api::AddVideoStreamRoutes(
         router_, {*store_, *sealer_, *pool_, budget_, media_budget_, media_readers_, clock, config.aws});
+    api::AddPutMediaRoutes(
+        router_, {*store_, *put_streams_, *pool_, put_memory_, producers_, config.aws, camera_of});
     applications_ = std::make_unique<api::ApplicationServices>(
         api::ApplicationServices{*leases_, *log_, *pool_, budget_, {catalog_->fragment_log()}, config.aws});
     api::AddApplicationRoutes(router_, *applications_);
@@ -267,6 +275,7 @@ class Service {
   std::unique_ptr<storage::EmbeddedLog> log_;
   std::unique_ptr<FragmentStore> store_;
   std::unique_ptr<CoverageLedger> ledger_;
+  std::unique_ptr<PutStreams> put_streams_;
   std::unique_ptr<CameraRecords> cameras_;
   std::unique_ptr<CameraFleet> fleet_;
   std::unique_ptr<HlsService> hls_;
@@ -275,6 +284,8 @@ class Service {
   api::ByteBudget budget_{kRequestBytesMax};
   api::ByteBudget media_budget_{kMediaBytesMax};
   api::ByteBudget media_readers_{kMediaReadersMax};
+  api::ByteBudget put_memory_{kPutBytesMax};
+  api::ByteBudget producers_{kProducersMax};
   std::unique_ptr<api::ApplicationLeases> leases_;
   std::unique_ptr<api::ApplicationServices> applications_;
   std::unique_ptr<api::WorkerPool> pool_;
