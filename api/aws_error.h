@@ -51,8 +51,10 @@ class [[nodiscard]] AwsResult {
   T& operator*() & { return std::get<0>(state_); }
   T&& operator*() && { return std::get<0>(std::move(state_)); }
   T* operator->() { return &std::get<0>(state_); }
+  const T* operator->() const { return &std::get<0>(state_); }
   // REQUIRES: it does not.
   AwsError& error() & { return std::get<1>(state_); }
+  const AwsError& error() const& { return std::get<1>(state_); }
   AwsError&& error() && { return std::get<1>(std::move(state_)); }
 
  private:

@@ -7,6 +7,7 @@
 #include "api/data_stream_catalog.h"
 #include "api/data_stream_consumers.h"
 #include "api/data_stream_operations.h"
+#include "api/stream_throughput.h"
 #include "wire/sealed_token.h"
 
 namespace millrace::api {
@@ -99,6 +100,7 @@ AwsAnswer DeleteDataStream(const DataStreamServices& services, const DataStreamR
   if (auto refused = RemoveConsumers(services, name, enforce)) return *refused;
   auto deleted = services.catalog.Delete(name);
   if (!deleted) return OfDataStream(services, name, std::move(deleted).error());
+  services.throughput->Forget(name);
   return std::string();
 }
 

@@ -49,6 +49,12 @@ AwsError TooManyShards(const DataStreamServices& services, std::uint32_t more) {
               "how to request higher limits."};
 }
 
+AwsError RateExceeded(const DataStreamServices& services, const std::string& stream, storage::ShardId shard) {
+  return {"ProvisionedThroughputExceededException", "Rate exceeded for shard " + shard.ToString() +
+                                                        " in stream " + stream + " under account " +
+                                                        services.identity.account + "."};
+}
+
 AwsError InvalidArgument(std::string message) { return {"InvalidArgumentException", std::move(message)}; }
 
 AwsError DryRunDone() {

@@ -138,7 +138,7 @@ struct PutRequest {
   std::string stream;
   std::vector<storage::PutRecord> records;
 };
-using PutReceipts = std::vector<Result<storage::PutReceipt>>;
+using PutReceipts = std::vector<AwsResult<storage::PutReceipt>>;
 AwsResult<PutRequest> ReadPutRecord(const DataStreamServices& services, const DataStreamRequest& request);
 AwsResult<PutRequest> ReadPutRecords(const DataStreamServices& services, const DataStreamRequest& request);
 AwsAnswer AnswerPutRecord(const DataStreamServices& services, const std::string& stream, AwsEncoding encoding,
@@ -158,6 +158,7 @@ AwsError NoDataStreamNamed();
 AwsResult<std::string> OurDataStream(const DataStreamServices& services,
                                      const std::optional<DataStreamName>& named);
 AwsError InternalDataStream(const DataStreamServices& services, const std::string& stream);
+AwsError RateExceeded(const DataStreamServices& services, const std::string& stream, storage::ShardId shard);
 AwsError InvalidArgument(std::string message);
 AwsError TooManyShards(const DataStreamServices& services, std::uint32_t more);
 AwsError DryRunDone();

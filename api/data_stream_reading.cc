@@ -7,6 +7,7 @@
 #include "api/data_stream_operations.h"
 #include "api/fragment_descriptor.h"
 #include "api/shard_iterator.h"
+#include "api/stream_throughput.h"
 
 namespace millrace::api {
 namespace {
@@ -214,9 +215,16 @@ AwsAnswer GetRecords(const DataStreamServices& services, const DataStreamRequest
   const bool fragments = stream->internal;
   const auto limits =
       LimitsOfRead(fragments, static_cast<std::size_t>(limit.value_or(kRecordsMax)), kAnswerDataMax);
+  const storage::ShardId shard = iterator.position.shard;
+  if (!services.throughput->AdmitRead(iterator.stream, shard)) {
+    return RateExceeded(services, iterator.stream, shard);
+  }
   auto batch = services.catalog.log().Read(iterator.stream, iterator.position, limits);
   if (!batch) return OfDataStream(services, iterator.stream, std::move(batch).error());
 
+  std::uint64_t data_bytes = 0;
+  for (const storage::Record& record : batch->records) data_bytes += record.data.size();
+  services.throughput->ChargeRead(iterator.stream, shard, data_bytes, batch->records.size());
   AwsOutput output(request.encoding, SizeOfRecords(fragments, batch->records));
   output.BeginObject();
   if (auto bad = WriteRecords(output, services, fragments, std::move(batch->records))) return *bad;

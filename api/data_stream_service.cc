@@ -13,6 +13,7 @@
 #include "api/data_stream_catalog.h"
 #include "api/data_stream_operations.h"
 #include "api/data_stream_subscribe.h"
+#include "api/stream_throughput.h"
 #include "base/metrics.h"
 
 namespace millrace::api {
@@ -131,20 +132,56 @@ net::awaitable<void> RespondForeign(const Request& request, ResponseWriter& writ
 }
 
 // Puts the records and waits until they are durable, or were refused.
-net::awaitable<PutReceipts> PutAndAwait(storage::RecordLog& log, PutRequest put) {
+using LogReceipts = std::vector<Result<storage::PutReceipt>>;
+net::awaitable<LogReceipts> PutAndAwait(storage::RecordLog& log, const std::string& stream,
+                                        std::vector<storage::PutRecord> records) {
   struct Outcome {
-    PutReceipts receipts;  // written before the event is set
+    LogReceipts receipts;  // written before the event is set
   };
   auto outcome = std::make_shared<Outcome>();
   AsyncEvent done(co_await net::this_coro::executor);
-  const std::size_t count = put.records.size();
-  log.PutMany(put.stream, std::move(put.records), [outcome, set = done.Setter()](PutReceipts receipts) {
+  const std::size_t count = records.size();
+  log.PutMany(stream, std::move(records), [outcome, set = done.Setter()](LogReceipts receipts) {
     outcome->receipts = std::move(receipts);
     set();
   });
   const bool told = co_await done.Wait(std::chrono::steady_clock::now() + kPutTimeout);
   if (told) co_return std::move(outcome->receipts);
-  co_return PutReceipts(count, Error{ErrorCode::kUnavailable, "the disk has not taken the records in time"});
+  co_return LogReceipts(count, Error{ErrorCode::kUnavailable, "the disk has not taken the records in time"});
+}
+
+// Takes the records out that their shards do not take now. What is left is put.
+std::vector<storage::PutRecord> TakeAdmitted(const StreamThroughput::Admission& admission,
+                                             std::vector<storage::PutRecord> records) {
+  std::size_t at = 0;
+  std::erase_if(records, [&](const storage::PutRecord&) {
+    return !admission.refused.empty() && admission.refused[at++];
+  });
+  return records;
+}
+
+// The receipts of all records, in their order. `receipts` are of those that were admitted.
+PutReceipts JoinReceipts(const DataStreamServices& services, const std::string& stream,
+                         const StreamThroughput::Admission& admission, LogReceipts receipts) {
+  PutReceipts joined;
+  joined.reserve(std::max(receipts.size(), admission.refused.size()));
+  bool as_known = true;
+  for (Result<storage::PutReceipt>& receipt : receipts) {
+    while (joined.size() < admission.refused.size() && admission.refused[joined.size()]) {
+      joined.push_back(RateExceeded(services, stream, admission.shards[joined.size()]));
+    }
+    if (!receipt) {
+      joined.push_back(std::move(receipt).error());
+      continue;
+    }
+    if (!admission.shards.empty()) as_known = as_known && receipt->shard == admission.shards[joined.size()];
+    joined.push_back(std::move(*receipt));
+  }
+  while (joined.size() < admission.refused.size()) {
+    joined.push_back(RateExceeded(services, stream, admission.shards[joined.size()]));
+  }
+  if (!as_known) services.throughput->Unlearn(stream);
+  return joined;
 }
 
 // Runs `work` here where the request is small, else on the pool.
@@ -161,8 +198,19 @@ net::awaitable<AwsAnswer> Put(const DataStreamServices& services, const PutOpera
   AwsResult<PutRequest> put = co_await RunWork(services, body_bytes, read);
   if (!put) co_return std::move(put).error();
   const std::string stream = put->stream;
-  PutReceipts receipts = co_await PutAndAwait(services.catalog.log(), std::move(*put));
-  co_return operation.answer(services, stream, request.encoding, std::move(receipts));
+  StreamThroughput& throughput = *services.throughput;
+  if (!throughput.Knows(stream)) {
+    auto learn = [&] { return throughput.Learn(stream); };
+    (void)co_await services.pool.Run(learn);
+  }
+  const auto admission = throughput.Admit(stream, put->records);
+  std::vector<storage::PutRecord> records = TakeAdmitted(admission, std::move(put->records));
+  LogReceipts receipts;
+  if (!records.empty()) {
+    receipts = co_await PutAndAwait(services.catalog.log(), stream, std::move(records));
+  }
+  PutReceipts joined = JoinReceipts(services, stream, admission, std::move(receipts));
+  co_return operation.answer(services, stream, request.encoding, std::move(joined));
 }
 
 // Types and syntax first, then the operation's name, then what the operation says. `push` is what goes on to
@@ -252,6 +300,10 @@ net::awaitable<void> Serve(const DataStreamServices& services, Request& request,
 
 void AddDataStreamRoutes(Router& router, DataStreamServices services) {
   if (!services.subscriptions) services.subscriptions = std::make_shared<ShardSubscriptions>();
+  if (!services.throughput) {
+    services.throughput =
+        std::make_shared<StreamThroughput>(services.catalog, services.clock, ShardLimits::Off());
+  }
   router.Add("POST", "/", [services](Request& request, ResponseWriter& writer) -> net::awaitable<void> {
     co_await Serve(services, request, writer);
   });

@@ -11,6 +11,7 @@
 #include "api/aws_input.h"
 #include "api/data_stream_catalog.h"
 #include "api/data_stream_consumers.h"
+#include "api/stream_throughput.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "wire/event_stream.h"
@@ -51,6 +52,11 @@ void CountEvent(std::size_t records, std::uint64_t bytes) {
   events.Increment();
   records_total.Increment(static_cast<double>(records));
   bytes_total.Increment(static_cast<double>(bytes));
+}
+
+TokenBucket Pace(const DataStreamServices& services, const std::string& stream) {
+  const std::uint64_t rate = services.throughput->LimitsOf(stream).consumer_bytes;
+  return {rate, rate, SteadyClock::now()};
 }
 
 // Counts itself among the subscriptions while it lives.
@@ -104,7 +110,7 @@ ShardPush::ShardPush(const DataStreamServices& services, AwsEncoding encoding, S
       fragments_(services.catalog.IsInternal(consumer_.stream)),
       subscription_(std::move(subscription)),
       position_(position),
-      pace_(0, 0, SteadyClock::now()) {}
+      pace_(Pace(services, consumer_.stream)) {}
 
 void ShardPush::WriteContinuation(AwsOutput& output, const storage::ShardPosition& position) const {
   // It goes on with time where no record comes: the number of the last record, of now. Whoever reads behind

@@ -3,6 +3,7 @@
 
 #include "api/aws_input.h"
 #include "api/data_stream_operations.h"
+#include "api/shard_limits.h"
 
 namespace millrace::api {
 namespace {
@@ -87,6 +88,10 @@ std::optional<AwsError> CheckTags(const DataStreamServices& services, const std:
   bool all = true;
   for (const auto& [key, value] : added) {
     if (!Passes(key) || !Passes(value)) return InvalidCharacters();
+    if (key == kLimitsTag) {
+      const auto limits = ParseShardLimits(value, ShardLimits());
+      if (!limits) return InvalidArgument("Tag " + key + ": " + limits.error().message + ".");
+    }
     all = all && AllTagCharacters(key) && AllTagCharacters(value);
     if (!tags.contains(key)) ++count;
   }

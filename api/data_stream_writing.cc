@@ -65,7 +65,8 @@ AwsResult<bool> CheckOrdering(const DataStreamServices& services, const std::str
 }
 
 // What a failed put is to the client, which sends it again after either.
-AwsError PutError(const DataStreamServices& services, const std::string& stream, const Error& error) {
+AwsError PutError(const DataStreamServices& services, const std::string& stream, const AwsError& error) {
+  if (!error.type.empty()) return error;
   if (error.code == ErrorCode::kResourceExhausted) {
     return {kThrottled, "Rate exceeded for stream " + stream + " under account " + services.identity.account +
                             ": the disk does not keep up."};
@@ -150,7 +151,7 @@ AwsAnswer AnswerPutRecords(const DataStreamServices& services, const std::string
       if (receipt.error().code == ErrorCode::kNotFound) return NoDataStream(services, stream);
       if (failed++ == 0) {
         Log(LogLevel::kWarning, "records were refused",
-            {{"stream", stream}, {"error", receipt.error().ToString()}});
+            {{"stream", stream}, {"error", receipt.error().message}});
       }
       const AwsError error = PutError(services, stream, receipt.error());
       const bool throttled = error.type == kThrottled;

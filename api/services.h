@@ -36,6 +36,7 @@ class DataStreamCatalog;
 class CredentialStore;
 class Sessions;
 class ShardSubscriptions;
+class StreamThroughput;
 
 // The name of the camera that feeds a stream. Any thread.
 using CameraOfStream = std::function<std::optional<std::string>(const std::string& stream)>;
@@ -78,6 +79,7 @@ struct DataStreamServices {
   const Clock& clock;
   AwsIdentity identity{};
   std::shared_ptr<ShardSubscriptions> subscriptions{};  // null: AddDataStreamRoutes makes one
+  std::shared_ptr<StreamThroughput> throughput{};       // likewise, without limits
 };
 void AddDataStreamRoutes(Router& router, DataStreamServices services);
 // GET /v1/data-streams[/{name}[/records]]: what the console shows of them.
@@ -136,4 +138,3 @@ struct SessionServices {
   const Clock& clock;
 };
 void AddSessionRoutes(Router& router, SessionServices services);
-

@@ -20,6 +20,11 @@ HashKey ToKey(Wide wide) {
 Wide Width(const HashKey& starting, const HashKey& ending) { return ToWide(ending) - ToWide(starting); }
 Wide Width(const ShardDescription& shard) { return Width(shard.hash_keys.starting, shard.hash_keys.ending); }
 
+// Where the upper half begins.
+HashKey MiddleOf(const ShardDescription& shard) {
+  return ToKey(ToWide(shard.hash_keys.starting) + Width(shard) / 2 + 1);
+}
+
 // Open shards in the order of their hash keys.
 using Row = std::vector<ShardDescription>;
 
@@ -37,8 +42,7 @@ Result<void> SplitWidest(storage::RecordLog& log, const std::string& stream, Row
   const auto widest = std::max_element(
       row.begin(), row.end(),
       [](const ShardDescription& a, const ShardDescription& b) { return Width(a) < Width(b); });
-  const HashKey middle = ToKey(ToWide(widest->hash_keys.starting) + Width(*widest) / 2 + 1);
-  MILLRACE_ASSIGN_OR_RETURN(const Row children, log.SplitShard(stream, widest->id, middle));
+  MILLRACE_ASSIGN_OR_RETURN(const Row children, log.SplitShard(stream, widest->id, MiddleOf(*widest)));
   const auto at = row.erase(widest);
   row.insert(at, children.begin(), children.end());
   return {};
@@ -60,6 +64,17 @@ Result<void> MergeNarrowest(storage::RecordLog& log, const std::string& stream, 
 }
 
 }  // namespace
+
+Result<bool> SplitInTheMiddle(storage::RecordLog& log, const storage::StreamDescription& stream,
+                              storage::ShardId shard) {
+  constexpr Wide kWidthMin = 8;
+  const auto found = std::find_if(stream.shards.begin(), stream.shards.end(),
+                                  [&](const ShardDescription& one) { return one.id == shard; });
+  if (found == stream.shards.end() || found->closed || Width(*found) < kWidthMin) return false;
+  const auto split = log.SplitShard(stream.name, shard, MiddleOf(*found));
+  if (!split) return split.error();
+  return true;
+}
 
 std::uint32_t CountOpenShards(const storage::StreamDescription& stream) {
   return static_cast<std::uint32_t>(

@@ -21,4 +21,8 @@ std::uint32_t CountOpenShards(const storage::StreamDescription& stream);
 Result<void> ScaleShards(storage::RecordLog& log, const storage::StreamDescription& stream,
                          std::uint32_t target);
 
+// False: it is closed, or too narrow.
+Result<bool> SplitInTheMiddle(storage::RecordLog& log, const storage::StreamDescription& stream,
+                              storage::ShardId shard);
+
 }  // namespace millrace::api

@@ -445,7 +445,7 @@ TEST_F(SubscribeTest, BadRequestsHaveTheirErrors) {
       {Request(R"("Type":"AT_SEQUENCE_NUMBER","SequenceNumber":"12")"), "InvalidArgumentException: "},
       {Request(R"("Type":"AT_SEQUENCE_NUMBER","SequenceNumber":"-1")"), "ValidationException: "},
       {Request(R"("Type":"AT_TIMESTAMP")"), "InvalidArgumentException: "},
-      {Request(R"("Type":"AT_TIMESTAMP","Timestamp":1795250000)"), "InvalidArgumentException: "},
+      {Request(R"("Type":"AT_TIMESTAMP","Timestamp":1795250000.0)"), "InvalidArgumentException: "},
       {R"({"ConsumerARN":")" + none + R"(","ShardId":"0","StartingPosition":{"Type":"LATEST"}})",
        "ResourceNotFoundException: Consumer "},
       {R"({"ConsumerARN":"reader","ShardId":"0","StartingPosition":{"Type":"LATEST"}})",
