@@ -1,12 +1,14 @@
 """Unmodified AWS clients against the real server and a camera.
 
-Goal: the AWS CLI and boto3, new ones and Debian's old ones, make, write, read and delete data streams, and read video
-streams, each answer being what their service models say; ffprobe reads every frame of what comes; a record of the face
-analyzer leads to its fragment. Method: the new ones in a virtual environment from PyPI, kept in MILLRACE_AWS_CLIENTS;
-where that cannot be had, Debian's alone; the test says which it used.
+Goal: the AWS CLI and boto3, new ones and Debian's old ones, the SDK for JavaScript (HTTP/2) and a client that speaks CBOR as
+the Java SDK does make, write, read, reshard, subscribe to and delete data streams; boto3 and the CLI read video streams, too.
+Each answer is what the service models say; ffprobe reads every frame of what comes; a record of the face analyzer leads to
+its fragment. Method: the new ones from PyPI and npm, kept in MILLRACE_AWS_CLIENTS; where they cannot be had, Debian's alone;
+the test says which it used.
 """
 import base64
 import fcntl
+import io
 import json
 import os
 import pathlib
@@ -15,33 +17,45 @@ import subprocess
 import sys
 import time
 
+from data_streams import event_messages
 from harness import CameraSim, Server, check, main, run, wait_for
 
 HERE = pathlib.Path(__file__).parent
-WANTED = ["boto3>=1.43,<2", "awscli>=1.45,<2"]
+PLACE = pathlib.Path(os.environ["MILLRACE_AWS_CLIENTS"])
+WANTED = ["boto3>=1.43,<2", "awscli>=1.45,<2", "cbor2>=6,<7"]
+WANTED_JS = ["@aws-sdk/client-kinesis@3.967.0"]  # the last for Node 18
 ENVIRONMENT = {**os.environ, "AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_DEFAULT_REGION": "us-east-1",
                "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null", "AWS_PAGER": "",
                "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "PYTHONWARNINGS": "ignore"}
 
 
-def new_clients():
-    """The Python and the CLI of the virtual environment, made where it is not there; None: it cannot be had."""
-    place = pathlib.Path(os.environ["MILLRACE_AWS_CLIENTS"])
+def installed(place, wanted, *commands):
+    """Whether what is wanted is in `place`: put there by the commands where it is not. False: it cannot be had."""
     place.parent.mkdir(parents=True, exist_ok=True)
     with open(f"{place}.lock", "w") as lock:  # several builds' tests share it
         fcntl.flock(lock, fcntl.LOCK_EX)
         done = place / "done"
-        if not done.exists():
-            shutil.rmtree(place, ignore_errors=True)
-            try:
-                subprocess.run([sys.executable, "-m", "venv", place], check=True, capture_output=True, timeout=120)
-                subprocess.run([place / "bin/pip", "install", "--quiet", "--disable-pip-version-check", *WANTED],
-                               check=True, capture_output=True, timeout=300)
-            except (OSError, subprocess.SubprocessError) as error:
-                print(f"no clients from PyPI: {error}")
-                return None
-            done.touch()
-    return "new", [place / "bin/python"], [place / "bin/python", place / "bin/aws"]
+        if done.exists() and done.read_text() == "\n".join(wanted):
+            return True
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        try:
+            for command in commands:
+                subprocess.run(list(map(str, command)), check=True, capture_output=True, timeout=300, cwd=place)
+        except (OSError, subprocess.SubprocessError) as error:
+            print(f"{', '.join(wanted)} cannot be had: {error}")
+            return False
+        done.write_text("\n".join(wanted))
+        return True
+
+
+def new_clients():
+    """The Python and the CLI of a virtual environment; None: they cannot be had."""
+    python = PLACE / "bin/python"
+    if not installed(PLACE, WANTED, [sys.executable, "-m", "venv", PLACE],
+                     [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *WANTED]):
+        return None
+    return "new", [python], [python, PLACE / "bin/aws"]
 
 
 def old_clients():
@@ -75,6 +89,58 @@ def try_boto3(directory, label, python, endpoint):
     return found
 
 
+def try_cbor(directory, python, endpoint):
+    done = subprocess.run([*map(str, python), HERE / "cbor_checks.py", endpoint], capture_output=True, text=True, timeout=120,
+                          env=ENVIRONMENT)
+    check(done.returncode == 0, f"CBOR:\n{done.stdout[-1000:]}{done.stderr[-3000:]}")
+    print(f"CBOR: {done.stdout.strip()}")
+
+
+def try_js(directory, endpoint):
+    """The SDK for JavaScript, if npm has it; its answers as they came are checked here."""
+    from service_model import MODEL  # needs a botocore: after new_clients()
+    packages, recording = PLACE.with_name(PLACE.name + "-js"), directory / "js.jsonl"
+    if not installed(packages, WANTED_JS, ["npm", "install", "--prefix", packages, "--no-audit", "--no-fund", *WANTED_JS]):
+        return
+    node = "/usr/bin/node" if pathlib.Path("/usr/bin/node").exists() else "node"
+    done = subprocess.run([node, HERE / "aws_checks.mjs", packages, endpoint, "js", recording], capture_output=True, text=True,
+                          timeout=120, env=ENVIRONMENT)
+    check(done.returncode == 0, f"JavaScript:\n{done.stdout[-1000:]}{done.stderr[-3000:]}")
+    for line in recording.read_text().splitlines():
+        answer = json.loads(line)
+        operation, body = answer["operation"], base64.b64decode(answer["body"])
+        if operation == "SubscribeToShard" and answer["status"] == 200:
+            MODEL.check_event_messages(event_messages(io.BytesIO(body).read))
+        elif answer["status"] == 200:
+            MODEL.check_answer(operation, json.loads(body) if body else None)
+        else:
+            MODEL.check_error(operation, answer["status"], json.loads(body))
+    print(f"JavaScript: {done.stdout.strip()}; checked: {dict(MODEL.checked)}")
+
+
+def cli_resharding(aws, name):
+    """Split, merge, scale and a consumer; the CLI has no SubscribeToShard."""
+    def open_shards():
+        described = aws("kinesis", "describe-stream", "--stream-name", name)["StreamDescription"]
+        check(described["StreamStatus"] == "ACTIVE", described["StreamStatus"])
+        return [one["ShardId"] for one in described["Shards"] if "EndingSequenceNumber" not in one["SequenceNumberRange"]]
+
+    aws("kinesis", "put-records", "--stream-name", name, "--records", *[f"Data=aGVsbG8=,PartitionKey=k{i}" for i in range(10)])
+    [only] = open_shards()
+    aws("kinesis", "split-shard", "--stream-name", name, "--shard-to-split", only, "--new-starting-hash-key", str(1 << 127))
+    wait_for("the split", lambda: len(open_shards()) == 2)
+    low, high = open_shards()
+    aws("kinesis", "merge-shards", "--stream-name", name, "--shard-to-merge", low, "--adjacent-shard-to-merge", high)
+    wait_for("the merge", lambda: len(open_shards()) == 1)
+    aws("kinesis", "update-shard-count", "--stream-name", name, "--target-shard-count", "2", "--scaling-type",
+        "UNIFORM_SCALING")
+    wait_for("scaling", lambda: len(open_shards()) == 2)
+    arn = aws("kinesis", "describe-stream-summary", "--stream-name", name)["StreamDescriptionSummary"]["StreamARN"]
+    aws("kinesis", "register-stream-consumer", "--stream-arn", arn, "--consumer-name", "reader")
+    consumers = aws("kinesis", "list-stream-consumers", "--stream-arn", arn)["Consumers"]
+    check([one["ConsumerName"] for one in consumers] == ["reader"], consumers)
+
+
 def try_cli(directory, label, command, endpoint, found):
     environment = {**ENVIRONMENT, "AWS_ENDPOINT_URL": endpoint}
 
@@ -95,8 +161,8 @@ def try_cli(directory, label, command, endpoint, found):
                    "--shard-iterator-type", "TRIM_HORIZON")["ShardIterator"]
     records = aws("kinesis", "get-records", "--shard-iterator", iterator)["Records"]
     check([one["Data"] for one in records] == ["aGVsbG8="], records)
-    aws("kinesis", "describe-stream", "--stream-name", name)
-    aws("kinesis", "delete-stream", "--stream-name", name)
+    cli_resharding(aws, name)
+    aws("kinesis", "delete-stream", "--stream-name", name, "--enforce-consumer-deletion")
 
     check(aws("kinesisvideo", "get-data-endpoint", "--stream-name", "door", "--api-name", "LIST_FRAGMENTS")
           == {"DataEndpoint": endpoint}, "the endpoint")
@@ -143,6 +209,9 @@ def test(directory):
         server.wait_recording("door")
         wait_for("three fragments", lambda: len(server.fragments("door")) >= 3)
         wait_for("a record of the face analyzer", lambda: server.get("/v1/streams/door/faces?limit=1")["records"], 60)
+        if clients[0][0] == "new":
+            try_cbor(directory, clients[0][1], server.endpoint)
+        try_js(directory, server.endpoint)
         for label, python, command in clients:
             started = time.monotonic()
             found = try_boto3(directory, label, python, server.endpoint)

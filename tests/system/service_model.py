@@ -87,6 +87,19 @@ class ServiceModel:
         with self._lock:
             self.checked[name] += 1
 
+    def check_event_messages(self, messages):
+        """All messages of such a stream, as (headers, payload)."""
+        for i, (headers, payload) in enumerate(messages):
+            if i == 0:
+                if headers.get(":event-type") != "initial-response" or payload not in (b"", b"{}"):
+                    raise Failure(f"an event stream begins with {headers} {payload!r:.100}")
+            elif headers[":message-type"] == "exception":
+                if headers[":exception-type"] not in self.shapes["SubscribeToShardEventStream"]["members"]:
+                    raise Failure(f"an event stream of the model has no {headers}")
+                self._check(headers[":exception-type"], json.loads(payload), headers[":exception-type"])
+            else:
+                self.check_event(headers[":event-type"], json.loads(payload))
+
     def check_error(self, operation, status, body):
         if not isinstance(body, dict) or not isinstance(body.get("__type"), str):
             raise Failure(f"{operation}: an error without its type: {body!r:.200}")
