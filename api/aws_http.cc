@@ -83,8 +83,10 @@ AwsResult<boost::json::value> ParseCbor(std::string_view body, boost::json::stor
 
 }  // namespace
 
+void AddRequestId(Headers& headers) { headers.Add("x-amzn-RequestId", RandomUuid()); }
+
 void AddRequestIds(Headers& headers, AwsService service) {
-  headers.Add("x-amzn-RequestId", RandomUuid());
+  AddRequestId(headers);
   if (service != AwsService::kDataStreams) return;
   std::array<std::uint8_t, kId2Bytes> bytes{};
   RAND_bytes(bytes.data(), static_cast<int>(bytes.size()));

@@ -17,7 +17,9 @@ namespace millrace::api {
 inline constexpr char kJson11[] = "application/x-amz-json-1.1";
 inline constexpr char kCbor11[] = "application/x-amz-cbor-1.1";
 
-// x-amzn-RequestId, and for data streams x-amz-id-2: of this answer alone.
+// x-amzn-RequestId: of this answer alone.
+void AddRequestId(Headers& headers);
+// The same, and for data streams x-amz-id-2.
 void AddRequestIds(Headers& headers, AwsService service);
 
 // 200 with this body; of data streams an empty one is an answer without a body. Video streams know JSON only.

@@ -9,6 +9,7 @@
 #include "api/aws_http.h"
 #include "api/byte_budget.h"
 #include "api/caller.h"
+#include "api/cors_writer.h"
 #include "api/data_stream_access.h"
 #include "api/data_stream_catalog.h"
 #include "api/data_stream_operations.h"
@@ -113,10 +114,13 @@ net::awaitable<void> RespondPlain(ResponseWriter& writer, int status, std::strin
 
 // Answers what came with a Content-Type that is not of this protocol. That of the one before it, whose
 // answers are in an envelope, is read before it is refused.
-net::awaitable<void> RespondForeign(const Request& request, ResponseWriter& writer, const std::string& type,
+net::awaitable<void> RespondForeign(const DataStreamServices& services, const Request& request,
+                                    ResponseWriter& writer, const std::string& type,
                                     const std::string& body) {
   if (type == "application/json") {
-    const bool readable = static_cast<bool>(ParseAwsObject(body));
+    auto parse = [&] { return ParseAwsObject(body); };
+    const auto parsed = co_await services.pool.Run(parse);
+    const bool readable = static_cast<bool>(parsed);
     const std::string error = readable ? "UnknownOperationException" : "SerializationException";
     co_await RespondPlain(
         writer, readable ? 404 : 400, type,
@@ -265,7 +269,7 @@ net::awaitable<void> Serve(const DataStreamServices& services, Request& request,
     answer = std::move(body).error();
   } else if (!cbor && type != kJson11) {
     Count(operation, "foreign");
-    co_await RespondForeign(request, writer, type, body->text);
+    co_await RespondForeign(services, request, writer, type, body->text);
     co_return;
   } else {
     answer = co_await Run(services, operation, encoding, body->text, request.caller.get(), push);
@@ -305,7 +309,13 @@ void AddDataStreamRoutes(Router& router, DataStreamServices services) {
         std::make_shared<StreamThroughput>(services.catalog, services.clock, ShardLimits::Off());
   }
   router.Add("POST", "/", [services](Request& request, ResponseWriter& writer) -> net::awaitable<void> {
-    co_await Serve(services, request, writer);
+    CorsWriter cors(request, writer);
+    co_await Serve(services, request, cors);
+  });
+  router.Add("OPTIONS", "/", [](Request& request, ResponseWriter& writer) -> net::awaitable<void> {
+    ResponseHead head;
+    AddRequestId(head.headers);
+    co_await RespondPreflight(request, std::move(head), writer);
   });
 }
 

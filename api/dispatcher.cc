@@ -58,7 +58,7 @@ net::awaitable<void> Dispatcher::Answer(Request& request, ResponseWriter& writer
     co_await RespondError(writer, std::move(error));
     co_return;
   }
-  if (request.method == "OPTIONS") {
+  if (request.method == "OPTIONS" && match.handler == nullptr) {
     ResponseHead head{204, {}};
     head.headers.Add("Allow", match.allow);
     SharedBytes none;

@@ -77,8 +77,9 @@ Router::Match Router::Find(std::string_view method, const std::vector<std::strin
     std::string wanted(method == "HEAD" ? "GET" : method);
     auto handler = route.handlers.find(wanted);
     if (handler != route.handlers.end()) match.handler = &handler->second;
-    for (const auto& [name, unused] : route.handlers)
-      match.allow += name + (name == "GET" ? ", HEAD, " : ", ");
+    for (const auto& [name, unused] : route.handlers) {
+      if (name != "OPTIONS") match.allow += name + (name == "GET" ? ", HEAD, " : ", ");
+    }
     match.allow += "OPTIONS";
     return match;
   }

@@ -467,6 +467,36 @@ TEST_F(DataStreamsTest, WhatIsNoRequestOfTheProtocolIsAnsweredAsTheServiceDoes) 
   EXPECT_EQ(Send("/", json + target + "Origin: http://evil.example\r\n", "{}").status, 403);
 }
 
+TEST_F(DataStreamsTest, PagesThatMayCallMayReadTheAnswers) {
+  const std::string head = "Content-Type: application/x-amz-json-1.1\r\nX-Amz-Target: Kinesis_20131202.";
+  const std::string origin = "Origin: http://localhost:3000\r\n";
+  for (const char* operation : {"ListStreams", "DescribeStream", "Nothing"}) {
+    const RawAnswer answer = Send("/", head + operation + "\r\n" + origin, "{}");
+    EXPECT_EQ(answer.Header("Access-Control-Allow-Origin"), "*") << operation;
+    EXPECT_EQ(answer.Header("Access-Control-Expose-Headers"),
+              "x-amzn-RequestId,x-amzn-ErrorType,x-amz-request-id,x-amz-id-2,x-amzn-ErrorMessage,Date");
+    EXPECT_EQ(Send("/", head + operation + "\r\n", "{}").Header("Access-Control-Allow-Origin"), "");
+  }
+  const auto preflight = [&](const std::string& from) {
+    RawClient client(server_->port());
+    client.Send("OPTIONS / HTTP/1.1\r\nHost: localhost\r\n" + from +
+                "Access-Control-Request-Method: POST\r\n"
+                "Access-Control-Request-Headers: x-amz-target, content-type\r\n\r\n");
+    return client.Receive();
+  };
+  const RawAnswer answer = preflight(origin);
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.body, "");
+  EXPECT_EQ(answer.Header("Access-Control-Allow-Origin"), "*");
+  EXPECT_EQ(answer.Header("Access-Control-Allow-Methods"), "POST");
+  EXPECT_EQ(answer.Header("Access-Control-Allow-Headers"), "x-amz-target, content-type");
+  EXPECT_EQ(answer.Header("Access-Control-Max-Age"), "172800");
+  EXPECT_EQ(answer.Header("x-amzn-RequestId").size(), 36U);
+  EXPECT_EQ(answer.Header("x-amz-id-2"), "");
+  EXPECT_EQ(answer.Header("Content-Type"), "");
+  EXPECT_EQ(preflight("Origin: http://evil.example\r\n").status, 403);
+}
+
 // As hex, so that what fails can be read.
 std::string Hex(std::string_view bytes) {
   std::string hex;
