@@ -35,6 +35,7 @@ struct World {
     auto opened = api::DataStreamCatalog::Open(log, "millrace-fragments");
     FUZZ_CHECK(opened, opened.error().ToString());
     catalog = std::move(*opened);
+    FUZZ_CHECK(catalog->Create("s", 2, std::chrono::hours(24), {}), "a stream");
   }
   DataStreamServices services() {
     static api::WorkerPool pool(1, 1);  // of which nothing is asked here
@@ -58,18 +59,28 @@ void CheckAnswer(api::AwsAnswer answer, api::AwsEncoding encoding) {
   FUZZ_CHECK(again, *answer);
 }
 
-// Those that do not wait for a log; an answer needs no more of one than that it exists.
+// Those that come before the puts, which are the last two. None needs more of a log than that it exists.
+constexpr api::DataStreamOperation kOperations[] = {
+    api::CreateDataStream,     api::DescribeDataStream,   api::SummarizeDataStream,
+    api::ListDataStreams,      api::ListShards,           api::GetShardIterator,
+    api::GetRecords,           api::SplitShard,           api::MergeShards,
+    api::UpdateShardCount,     api::IncreaseRetention,    api::UpdateStreamMode,
+    api::UpdateMaxRecordSize,  api::UpdateWarmThroughput, api::UpdateRecordDistribution,
+    api::EnableMonitoring,     api::AddTagsToStream,      api::RemoveTagsFromStream,
+    api::ListTagsForStream,    api::TagResource,          api::UntagResource,
+    api::ListTagsForResource,  api::PutResourcePolicy,    api::GetResourcePolicy,
+    api::DeleteResourcePolicy, api::DescribeLimits,       api::DescribeAccountSettings,
+    api::UpdateAccountSettings};
+constexpr std::size_t kOperationsCount = std::size(kOperations);
+
 void RunOperation(World& world, std::size_t which, api::AwsEncoding encoding, std::string_view body) {
   auto parsed = api::ParseAwsObject(body, encoding);
   if (!parsed) return CheckError(std::move(parsed).error());
   const api::DataStreamRequest request{parsed->get_object(), encoding};
   const DataStreamServices services = world.services();
-  static constexpr api::DataStreamOperation kOperations[] = {
-      api::CreateDataStream, api::DescribeDataStream, api::SummarizeDataStream, api::ListDataStreams,
-      api::ListShards,       api::GetShardIterator,   api::GetRecords};
-  constexpr std::size_t kCount = std::size(kOperations);
-  if (which < kCount) return CheckAnswer(kOperations[which](services, request), encoding);
-  auto put = which == kCount ? api::ReadPutRecord(services, request) : api::ReadPutRecords(services, request);
+  if (which < kOperationsCount) return CheckAnswer(kOperations[which](services, request), encoding);
+  auto put = which == kOperationsCount ? api::ReadPutRecord(services, request)
+                                       : api::ReadPutRecords(services, request);
   if (!put) return CheckError(std::move(put).error());
   FUZZ_CHECK(!put->records.empty() && put->records.size() <= 500, "the number of records");
   for (const storage::PutRecord& record : put->records) {
@@ -115,7 +126,7 @@ void CheckChunk(std::uint8_t choice, ByteSpan bytes) {
 }  // namespace
 
 std::vector<Seed> Seeds() {
-  const auto seed = [](const char* name, int which, std::string_view body) {
+  const auto seed = [](const char* name, std::size_t which, std::string_view body) {
     Seed made{name, {0, static_cast<std::uint8_t>(which)}};
     made.bytes.insert(made.bytes.end(), body.begin(), body.end());
     return made;
@@ -134,11 +145,42 @@ std::vector<Seed> Seeds() {
           R"({"StreamName":"s","ShardId":"0","ShardIteratorType":"AT_SEQUENCE_NUMBER","StartingSequenceNumber":)"
           R"("49594189147623985939251953501666965394405037144469929986"})"),
       seed("records", 6, R"({"ShardIterator":"AAAAAAAAAAE=","Limit":10})"),
-      seed("put", 7, R"({"StreamName":"s","PartitionKey":"k","Data":"Zm9v","ExplicitHashKey":"12"})"),
-      {"put-cbor", {0,   0x87, 0xBF, 0x6A, 'S', 't', 'r',  'e',  'a', 'm',  'N', 'a',  'm', 'e', 0x61,
-                    's', 0x6C, 'P',  'a',  'r', 't', 'i',  't',  'i', 'o',  'n', 'K',  'e', 'y', 0x61,
-                    'k', 0x64, 'D',  'a',  't', 'a', 0x5F, 0x41, 1,   0x41, 2,   0xFF, 0xFF}},
-      seed("puts", 8, R"({"StreamName":"s","Records":[{"PartitionKey":"k","Data":"Zm9v"},{"Data":""}]})"),
+      seed("put", kOperationsCount,
+           R"({"StreamName":"s","PartitionKey":"k","Data":"Zm9v","ExplicitHashKey":"12"})"),
+      {"put-cbor", {0,    0x80 | kOperationsCount,
+                    0xBF, 0x6A,
+                    'S',  't',
+                    'r',  'e',
+                    'a',  'm',
+                    'N',  'a',
+                    'm',  'e',
+                    0x61, 's',
+                    0x6C, 'P',
+                    'a',  'r',
+                    't',  'i',
+                    't',  'i',
+                    'o',  'n',
+                    'K',  'e',
+                    'y',  0x61,
+                    'k',  0x64,
+                    'D',  'a',
+                    't',  'a',
+                    0x5F, 0x41,
+                    1,    0x41,
+                    2,    0xFF,
+                    0xFF}},
+      seed("puts", kOperationsCount + 1,
+           R"({"StreamName":"s","Records":[{"PartitionKey":"k","Data":"Zm9v"},{"Data":""}]})"),
+      seed("split", 7, R"({"StreamName":"s","ShardToSplit":"0","NewStartingHashKey":"12"})"),
+      seed("merge", 8, R"({"StreamName":"s","ShardToMerge":"0","AdjacentShardToMerge":"1"})"),
+      seed("scale", 9, R"({"StreamName":"s","TargetShardCount":4,"ScalingType":"UNIFORM_SCALING"})"),
+      seed("retain", 10, R"({"StreamName":"s","RetentionPeriodHours":48})"),
+      seed("monitor", 15, R"({"StreamName":"s","ShardLevelMetrics":["ALL"]})"),
+      seed("tag", 16, R"({"StreamName":"s","Tags":{"a":"b"}})"),
+      seed("policy", 22,
+           R"({"ResourceARN":"arn:aws:kinesis:us-east-1:000000000000:stream/s",)"
+           R"("Policy":"{\"Statement\":[]}"})"),
+      seed("account", 27, R"({"MinimumThroughputBillingCommitment":{"Status":"ENABLED"}})"),
       {"token", {1, 'A', 'A', 'A', 'A', 'A', 'A', 'A', 'A', 'A', 'A', 'E', '='}},
       {"document", {2,    9,    0x1A, 0x45, 0xDF, 0xA3, 0x80, 0x18, 0x53, 0x80, 0x67, 0xFF, 0x16, 0x54, 0xAE,
                     0x6B, 0x8C, 0xAE, 0x8A, 0xD7, 0x81, 0x01, 0x83, 0x81, 0x01, 0x86, 0x82, 'V',  '_',  0x1F,
@@ -162,7 +204,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     World world;
     const auto which = choices.Take<std::uint8_t>();
     const auto encoding = which & 0x80 ? api::AwsEncoding::kCbor : api::AwsEncoding::kJson;
-    RunOperation(world, (which & 0x7F) % 9, encoding, AsText(choices.rest()));
+    RunOperation(world, (which & 0x7F) % (kOperationsCount + 2), encoding, AsText(choices.rest()));
   }
   return 0;
 }
