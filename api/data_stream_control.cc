@@ -44,7 +44,7 @@ void WriteHead(AwsOutput& output, const DataStreamServices& services, const Data
   output.Key("EnhancedMonitoring").BeginArray().BeginObject().Key("ShardLevelMetrics");
   WriteShardMetrics(output, stream.settings.shard_metrics);
   output.EndObject().EndArray();
-  output.Key("EncryptionType").String("NONE");
+  WriteEncryption(output, description);
 }
 
 // The stream that the request names, and nothing else in it is wrong.

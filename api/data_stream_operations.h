@@ -75,6 +75,11 @@ AwsAnswer EnableMonitoring(const DataStreamServices& services, const DataStreamR
 AwsAnswer DisableMonitoring(const DataStreamServices& services, const DataStreamRequest& request);
 void WriteShardMetrics(AwsOutput& output, const std::set<std::string>& metrics);
 
+// -- data_stream_encryption.cc
+AwsAnswer StartStreamEncryption(const DataStreamServices& services, const DataStreamRequest& request);
+AwsAnswer StopStreamEncryption(const DataStreamServices& services, const DataStreamRequest& request);
+void WriteEncryption(AwsOutput& output, const storage::StreamDescription& stream);
+
 // -- data_stream_tags.cc
 AwsAnswer AddTagsToStream(const DataStreamServices& services, const DataStreamRequest& request);
 AwsAnswer RemoveTagsFromStream(const DataStreamServices& services, const DataStreamRequest& request);

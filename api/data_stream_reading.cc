@@ -161,6 +161,7 @@ std::optional<AwsError> WriteRecords(AwsOutput& output, const DataStreamServices
       record.data = SharedBytes();
     }
     output.Key("PartitionKey").String(record.info.partition_key);
+    if (record.info.encrypted) output.Key("EncryptionType").String("KMS");
     output.EndObject();
   }
   output.EndArray();

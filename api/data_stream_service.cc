@@ -73,6 +73,8 @@ constexpr NamedOperation kOperations[] = {
     {"RegisterStreamConsumer", RegisterStreamConsumer},
     {"RemoveTagsFromStream", RemoveTagsFromStream},
     {"SplitShard", SplitShard},
+    {"StartStreamEncryption", StartStreamEncryption},
+    {"StopStreamEncryption", StopStreamEncryption},
     {"SubscribeToShard", PushOperation{ShardPush::Open}},
     {"TagResource", TagResource},
     {"UntagResource", UntagResource},

@@ -132,6 +132,7 @@ AwsAnswer AnswerPutRecord(const DataStreamServices& services, const std::string&
   output.BeginObject();
   output.Key("ShardId").String(receipt->shard.ToString());
   output.Key("SequenceNumber").String(receipt->sequence_number.ToString());
+  if (receipt->encrypted) output.Key("EncryptionType").String("KMS");
   output.EndObject();
   return std::move(output).Take();
 }
@@ -160,7 +161,11 @@ AwsAnswer AnswerPutRecords(const DataStreamServices& services, const std::string
     }
     output.EndObject();
   }
-  output.EndArray().Key("FailedRecordCount").Integer(failed).EndObject();
+  output.EndArray().Key("FailedRecordCount").Integer(failed);
+  const bool encrypted = std::any_of(receipts.begin(), receipts.end(),
+                                     [](const auto& receipt) { return receipt && receipt->encrypted; });
+  if (encrypted) output.Key("EncryptionType").String("KMS");
+  output.EndObject();
   return std::move(output).Take();
 }
 

@@ -59,6 +59,7 @@ class AwsServerTest : public ::testing::Test {
     options.path = (directory_ / "data").string();
     options.clock = &clock_;
     options.reserve_bytes = 0;
+    ConfigureLog(options);
     auto log = storage::EmbeddedLog::Open(options);
     ASSERT_TRUE(log) << log.error().ToString();
     log_ = std::move(*log);
@@ -85,6 +86,7 @@ class AwsServerTest : public ::testing::Test {
     ASSERT_TRUE(server) << server.error().ToString();
     server_ = std::move(*server);
   }
+  virtual void ConfigureLog(storage::EmbeddedLogOptions&) {}
   virtual DataStreamServices MakeDataStreamServices() {
     return {*catalog_, *sealer_, pool_, budget_, clock_};
   }
