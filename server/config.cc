@@ -209,7 +209,7 @@ Result<Config> ReadConfig(const YAML::Node& root, const std::string& name) {
   Config config;
   Section top(root, name, "",
               {"listen", "tls", "data_dir", "console_dir", "stop_timeout_s", "log", "http", "cameras",
-               "storage", "hls", "analyzers", "aws", "audit", "auth", "encryption"});
+               "storage", "hls", "analyzers", "aws", "data_streams", "audit", "auth", "encryption"});
   std::string listen;
   std::string data_dir;
   std::string console_dir;
@@ -304,6 +304,16 @@ Result<Config> ReadConfig(const YAML::Node& root, const std::string& name) {
   audit.Number("keep", config.audit.keep, 0, 1000);
   MILLRACE_RETURN_IF_ERROR(audit.Finish());
   config.audit.file = audit_file;
+
+  std::string limits = "on";
+  Section streams(top.Child("data_streams"), name, "data_streams", {"limits"});
+  streams.Text("limits", limits);
+  if (auto parsed = api::ParseShardLimits(limits, {})) {
+    config.stream_limits = *parsed;
+  } else {
+    streams.Fail(streams.Child("limits"), "'data_streams.limits': " + parsed.error().message);
+  }
+  MILLRACE_RETURN_IF_ERROR(streams.Finish());
 
   Section hls(top.Child("hls"), name, "hls", {"cache_mib"});
   hls.Number("cache_mib", config.hls_cache_bytes, 1, 65'536, 1 << 20);

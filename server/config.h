@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "api/aws_identity.h"
+#include "api/shard_limits.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "base/time.h"
@@ -94,6 +95,7 @@ struct Config {
   std::size_t storage_cache_bytes = 64u << 20;
   std::size_t hls_cache_bytes = 128u << 20;
   AnalyzersConfig analyzers;
+  api::ShardLimits stream_limits;   // of data streams' shards
   api::AwsIdentity aws;             // who the Kinesis protocols say that this is
   std::filesystem::path auth_file;  // users and keys; empty: none, and loopback only
   AuditConfig audit;

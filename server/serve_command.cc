@@ -11,6 +11,7 @@
 #include "api/byte_budget.h"
 #include "api/data_stream_catalog.h"
 #include "api/dispatcher.h"
+#include "api/on_demand_scaling.h"
 #include "api/self_signed.h"
 #include "api/server.h"
 #include "api/services.h"
@@ -242,12 +243,17 @@ class Service {
     api::AddCameraRoutes(router_, {*fleet_, *store_, *pool_, Analyzers::Names(config.analyzers)});
     api::AddStreamRoutes(router_, {*store_, *pool_, camera_of, clock, *ledger_});
     api::AddExportRoutes(router_, {*store_, *pool_, *export_pool_, clock});
-    api::AddDataStreamRoutes(router_, {*catalog_, *sealer_, *pool_, budget_, clock, config.aws});
+    throughput_ = std::make_shared<api::StreamThroughput>(*catalog_, clock, config.stream_limits);
+    api::AddDataStreamRoutes(router_,
+                             {*catalog_, *sealer_, *pool_, budget_, clock, config.aws, nullptr, throughput_});
+    scaling_ =
+        std::make_unique<api::OnDemandScaling>(*catalog_, *throughput_, api::OnDemandScaling::Options());
+    scaling_->Start();
     api::AddDataStreamOverviewRoutes(router_, {*catalog_, *sealer_, *pool_, budget_, clock});
     api::AddVideoStreamRoutes(
         router_, {*store_, *sealer_, *pool_, budget_, media_budget_, media_readers_, clock, config.aws});
-    api::AddPutMediaRoutes(
-        router_, {*store_, *put_streams_, *pool_, put_memory_, producers_, config.aws, camera_of});
+    api::AddPutMediaRoutes(router_,
+                           {*store_, *put_streams_, *pool_, put_memory_, producers_, config.aws, camera_of});
     applications_ = std::make_unique<api::ApplicationServices>(
         api::ApplicationServices{*leases_, *log_, *pool_, budget_, {catalog_->fragment_log()}, config.aws});
     api::AddApplicationRoutes(router_, *applications_);
@@ -281,6 +287,8 @@ class Service {
   std::unique_ptr<HlsService> hls_;
   std::unique_ptr<wire::TokenSealer> sealer_;
   std::unique_ptr<api::DataStreamCatalog> catalog_;
+  std::shared_ptr<api::StreamThroughput> throughput_;
+  std::unique_ptr<api::OnDemandScaling> scaling_;
   api::ByteBudget budget_{kRequestBytesMax};
   api::ByteBudget media_budget_{kMediaBytesMax};
   api::ByteBudget media_readers_{kMediaReadersMax};

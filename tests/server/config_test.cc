@@ -70,6 +70,14 @@ TEST(Config, SaysWhichAccountAndRegionThisIs) {
   ASSERT_TRUE(config);
   EXPECT_EQ(config->aws.region, "us-east-1");
   EXPECT_EQ(config->aws.account, "000000000000");
+  EXPECT_EQ(config->stream_limits, api::ShardLimits());
+  config = ParseConfig("data_streams: {limits: off}", "x.yaml");
+  ASSERT_TRUE(config) << config.error().ToString();
+  EXPECT_EQ(config->stream_limits, api::ShardLimits::Off());
+  config = ParseConfig("data_streams: {limits: reads=50 write_bytes=0}", "x.yaml");
+  ASSERT_TRUE(config) << config.error().ToString();
+  EXPECT_EQ(config->stream_limits.reads, 50U);
+  EXPECT_EQ(config->stream_limits.write_bytes, 0U);
   config = ParseConfig("aws: {region: cn-north-1, account: 012345678901}", "x.yaml");
   ASSERT_TRUE(config) << config.error().ToString();
   EXPECT_EQ(config->aws.region, "cn-north-1");
@@ -97,6 +105,11 @@ INSTANTIATE_TEST_SUITE_P(
     Yaml, BadConfigs,
     ::testing::Values(
         BadConfig{"account_letters", "aws:\n  account: me", "x.yaml:2: ", "'aws.account' must be 12 digits"},
+        BadConfig{"limits_word", "data_streams:\n  limits: sometimes", "x.yaml:2: ", "'data_streams.limits'"},
+        BadConfig{"limits_name", "data_streams: {limits: writes=5}", "x.yaml:1: ", "write_bytes=N"},
+        BadConfig{"limits_number", "data_streams: {limits: reads=-5}", "x.yaml:1: ", "0 is no limit"},
+        BadConfig{"limits_list", "data_streams: {limits: [on]}", "x.yaml:1: ", "must be text"},
+        BadConfig{"streams_key", "data_streams: {limit: off}", "x.yaml:1: ", "limits"},
         BadConfig{"account_short", "aws: {account: 123}", "x.yaml:1: ", "must be 12 digits"},
         BadConfig{"region_colon", "aws: {region: 'a:b'}", "x.yaml:1: ", "'aws.region' must be"},
         BadConfig{"no_region", "aws: {region: ''}", "x.yaml:1: ", "'aws.region' must be"},

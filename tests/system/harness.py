@@ -109,6 +109,10 @@ class Resources(NamedTuple):
 
 class Server(Process):
     def __init__(self, directory, *options):
+        if "--config" not in options:
+            # Tests read and write shards faster than they let anybody; the limits have tests of their own.
+            (directory / "no-limits.yaml").write_text('data_streams: {limits: "off"}\n')
+            options = ("--config", directory / "no-limits.yaml", *options)
         super().__init__([MILLRACE, "serve", "--data-dir", directory / "data", "--listen", "127.0.0.1:0", *options],
                          directory / "millrace.log")
         self.endpoint = self.wait_line("Console: ", 60).split()[1].rstrip("/")
