@@ -82,6 +82,10 @@ function noteDate(date: string | null): void {
   clockOffset = Math.abs(difference) > 2000 ? difference : 0;
 }
 
+/** The event that says that the server asks who we are. */
+export const kUnauthenticated = 'millrace-unauthenticated';
+const kWhoAreYou = ['unauthenticated', 'MissingAuthenticationTokenException', 'ExpiredTokenException'];
+
 const kJsonType = { 'content-type': 'application/json' };
 
 async function call<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = kJsonType): Promise<T> {
@@ -110,9 +114,18 @@ async function call<T>(method: string, path: string, body?: unknown, headers: Re
   if (!response.ok) {
     // Our own errors, or those of the Data Streams protocol.
     const { error, __type: type, message } = (answer ?? {}) as { error?: { code?: string; message?: string }; __type?: string; message?: string };
-    throw new ApiError(response.status, error?.code ?? type ?? 'internal', error?.message ?? message ?? `HTTP ${response.status}`);
+    const code = error?.code ?? type ?? 'internal';
+    if (kWhoAreYou.includes(code) && path !== kSessionPath) window.dispatchEvent(new Event(kUnauthenticated));
+    throw new ApiError(response.status, code, error?.message ?? message ?? `HTTP ${response.status}`);
   }
   return answer as T;
+}
+
+const kSessionPath = '/v1/session';
+
+/** Shows an access key, for a session by cookie. */
+export async function logIn(id: string, secret: string): Promise<void> {
+  await call('POST', kSessionPath, { access_key_id: id, secret_access_key: secret });
 }
 
 const path = (...parts: string[]): string => '/' + parts.map(encodeURIComponent).join('/');
