@@ -310,7 +310,7 @@ void Http2Engine::Resume(Http2Stream& stream) {
 }
 
 void Http2Engine::Reset(Http2Stream& stream, Http2Reset reason) {
-  if (stream.closed()) return;
+  if (!stream.BeginReset()) return;
   nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, stream.id(),
                             static_cast<std::uint32_t>(reason));
   wake_();

@@ -113,10 +113,10 @@ class Http2Session final : public ProtocolSession {
       co_await context_.dispatcher.Handle(request, stream);
     }
     if (!stream.finished()) {
-      if (!stream.closed()) engine_.Reset(stream, Http2Reset::kInternalError);
+      engine_.Reset(stream, Http2Reset::kInternalError);
     } else if (!stream.received_end()) {
       co_await SkipBody(stream);
-      if (!stream.closed() && !stream.received_end()) engine_.Reset(stream, Http2Reset::kNoError);
+      if (!stream.received_end()) engine_.Reset(stream, Http2Reset::kNoError);
     }
     stream.DropBody();
   }

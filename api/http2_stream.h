@@ -96,6 +96,8 @@ class Http2Stream final : public BodySource, public ResponseWriter {
   bool finished() const { return sent_end_; }          // the answer is whole and on its way
   bool received_end() const { return received_end_; }  // so is the request
   bool closed() const { return closed_; }
+  // Whether it is to be reset: true once, and never when it is over.
+  bool BeginReset() { return !closed_ && !std::exchange(reset_, true); }
   // Drops what nobody will read.
   void DropBody();
 
@@ -128,6 +130,7 @@ class Http2Stream final : public BodySource, public ResponseWriter {
   StrandEvent writable_;
 
   bool closed_ = false;
+  bool reset_ = false;    // by us
   bool no_body_ = false;  // HEAD, 204, 304: nothing follows the head
   int status_ = 0;
   std::optional<std::uint64_t> length_;
