@@ -87,16 +87,14 @@ class PollingReader:
         self.stream = stream
         self.iterators = dict.fromkeys(self.lineage.begin())  # by shard; None: it has not begun
         self.due = dict.fromkeys(self.iterators, 0.0)
+        self.at_tip = {}
 
     def round(self):
-        """One GetRecords of every shard whose time has come. True: all of them are at their tips."""
-        at_tip = True
+        """One GetRecords of every shard whose time has come. True: all of them were at their tips when they were asked last."""
         for shard in list(self.iterators):
-            if time.monotonic() < self.due[shard]:
-                at_tip = False
-                continue
-            at_tip = self._read(shard) and at_tip
-        return at_tip
+            if time.monotonic() >= self.due[shard]:
+                self.at_tip[shard] = self._read(shard)
+        return all(self.at_tip.get(shard) for shard in self.iterators)
 
     def _read(self, shard):
         if self.iterators[shard] is None:
