@@ -187,7 +187,7 @@ std::vector<api::User> ReadUsers(Reader& reader, const YAML::Node& node, const P
     if (!reader.failed() && !IsName(user.name))
       reader.Fail(one["name"], "a user's name must be 1 to 64 of a-z A-Z 0-9 + = , . @ _ -");
     const YAML::Node named = one["policies"];
-    if (named.IsDefined() && !named.IsNull()) {
+    if (named.IsDefined() && !named.IsNull() && !(named.IsSequence() && named.size() == 0)) {
       for (const std::string& name : reader.Texts(one, "policies", "a user")) {
         const auto policy = policies.find(name);
         if (policy == policies.end()) {
@@ -359,7 +359,13 @@ Result<wire::AccessKey> AddUser(const std::filesystem::path& file, const std::st
     text += "users:\n";
     at = text.size();
   } else {
-    at = text.find('\n', at + 1) + 1;
+    const std::size_t colon = text.find(':', at);
+    at = text.find('\n', colon) + 1;
+    const std::string_view rest = std::string_view(text).substr(colon + 1, at - colon - 2);
+    const auto first = rest.find_first_not_of(" \r");
+    if (first != std::string_view::npos && rest[first] != '#')
+      return Error{ErrorCode::kInvalidArgument,
+                   file.string() + ": 'users' must be a list with an entry a line"};
   }
   std::string indent = "  ";
   for (std::size_t line = at; line < text.size(); line = text.find('\n', line) + 1) {
