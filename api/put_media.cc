@@ -14,6 +14,7 @@
 #include "api/byte_budget.h"
 #include "api/put_media_request.h"
 #include "api/services.h"
+#include "api/video_stream_access.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "ingest/put_session.h"
@@ -267,7 +268,12 @@ class PutMediaConnection {
 };
 
 net::awaitable<void> PutMedia(const PutMediaServices& services, Request& request, ResponseWriter& writer) {
-  auto work = [&] { return ReadPutMediaRequest(services, request); };
+  auto work = [&]() -> AwsResult<PutMediaRequest> {
+    MILLRACE_RETURN_IF_ERROR(AuthorizeVideoStream(request.caller.get(), services.store, services.identity,
+                                                  request.headers.Find("x-amzn-stream-name").value_or(""),
+                                                  request.headers.Find("x-amzn-stream-arn").value_or("")));
+    return ReadPutMediaRequest(services, request);
+  };
   auto asked = co_await services.pool.Run(work);
   auto place = services.connections.Take(1);
   if (!asked || !place) {
