@@ -4,6 +4,8 @@
 //
 //   storage_bench [--json FILE] [--dir DIR] [--mib N]     N: MiB written in each case (default 256), removed
 //   afterwards
+//   storage_bench --encryption yes [--json FILE] [--dir DIR] [--mib N]: the log alone, encrypted and not, in
+//   turns; also reading it back. What encryption costs, in percent.
 //
 // "written" is what the process handed to the kernel for writing (wchar of /proc/self/io): it counts
 // segments, the index's log, tables and compactions alike, and is not blurred by what the page cache merges.
@@ -12,6 +14,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -105,9 +108,30 @@ Figures Measure(const BenchCase& bench, std::size_t appends, const std::function
   return figures;
 }
 
-Figures RunLog(const BenchCase& bench, std::size_t appends, const std::string& dir, const SharedBytes& data) {
+// CPU seconds of this process.
+double CpuSeconds() {
+  timespec spent{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent);
+  return static_cast<double>(spent.tv_sec) + static_cast<double>(spent.tv_nsec) * 1e-9;
+}
+
+struct LogFigures {
+  Figures append;
+  double append_cpu_s_per_gib = 0;
+  double read_mib_per_s = 0;  // of what the page cache has
+  double read_cpu_s_per_gib = 0;
+};
+
+LogFigures RunLog(const BenchCase& bench, std::size_t appends, const std::string& dir,
+                  const SharedBytes& data, bool encrypted) {
   EmbeddedLogOptions options;
   options.path = dir + "/log";
+  if (encrypted) {
+    auto keys = MasterKeys::Parse("bench " + std::string(64, 'a'), "the benchmark");
+    if (!keys) Die(keys.error().ToString());
+    options.master_keys = std::make_shared<const MasterKeys>(std::move(*keys));
+    options.encrypt_new_stream = [](const std::string&) { return true; };
+  }
   auto log = EmbeddedLog::Open(options);
   if (!log) Die(log.error().ToString());
   if (auto made = (*log)->CreateStream("bench", 4, std::chrono::hours(168)); !made)
@@ -133,7 +157,28 @@ Figures RunLog(const BenchCase& bench, std::size_t appends, const std::string& d
     });
     done.get_future().wait();
   };
-  Figures figures = Measure(bench, appends, append);
+  LogFigures figures;
+  const double cpu = CpuSeconds();
+  figures.append = Measure(bench, appends, append);
+  const double bytes = static_cast<double>(appends * bench.batch * bench.record_bytes);
+  figures.append_cpu_s_per_gib = (CpuSeconds() - cpu) / bytes * 1073741824;
+  const auto start = std::chrono::steady_clock::now();
+  const double read_cpu = CpuSeconds();
+  std::size_t records = 0;
+  for (std::uint32_t shard = 0; shard < 4; ++shard) {
+    auto position = (*log)->Seek("bench", ShardId{shard}, {});
+    while (position) {
+      auto batch = (*log)->Read("bench", *position, {});
+      if (!batch) Die(batch.error().ToString());
+      if (batch->records.empty() || !batch->next) break;
+      records += batch->records.size();
+      position = *batch->next;
+    }
+  }
+  if (records != appends * bench.batch) Die("records are missing");
+  figures.read_cpu_s_per_gib = (CpuSeconds() - read_cpu) / bytes * 1073741824;
+  figures.read_mib_per_s =
+      bytes / std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / 1048576;
   log->reset();
   std::filesystem::remove_all(options.path);
   return figures;
@@ -252,18 +297,64 @@ std::string Json(const Figures& f) {
   return text;
 }
 
+// Three times in turns, and the best of each. CPU is what a busy machine blurs least.
+void CompareEncryption(const std::vector<BenchCase>& cases, std::size_t mib, const std::string& dir,
+                       std::string& json) {
+  struct Column {
+    const char* name;
+    double (*of)(const LogFigures&);
+    bool more_is_better;
+  };
+  const std::array<Column, 4> columns{{
+      {"append_mib_per_s", [](const LogFigures& f) { return f.append.mib_per_s; }, true},
+      {"append_cpu_s_per_gib", [](const LogFigures& f) { return f.append_cpu_s_per_gib; }, false},
+      {"read_mib_per_s", [](const LogFigures& f) { return f.read_mib_per_s; }, true},
+      {"read_cpu_s_per_gib", [](const LogFigures& f) { return f.read_cpu_s_per_gib; }, false},
+  }};
+  std::printf("%-24s %-22s %10s %10s %8s\n", "case", "figure", "plain", "encrypted", "%");
+  for (const BenchCase& bench : cases) {
+    const SharedBytes data = RandomBytes(bench.record_bytes);
+    const std::size_t appends = std::max<std::size_t>((mib << 20) / (bench.record_bytes * bench.batch), 16);
+    std::array<std::array<double, columns.size()>, 2> best{};
+    for (int round = 0; round < 3; ++round) {
+      for (std::size_t encrypted = 0; encrypted < 2; ++encrypted) {
+        const LogFigures one = RunLog(bench, appends, dir, data, encrypted == 1);
+        for (std::size_t i = 0; i < columns.size(); ++i) {
+          double& of = best[encrypted][i];
+          const double value = columns[i].of(one);
+          of = round == 0 ? value : columns[i].more_is_better ? std::max(of, value) : std::min(of, value);
+        }
+      }
+    }
+    if (json.back() == '}') json += ",";
+    json += "{\"name\":\"" + bench.name + "\"";
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      const double percent = (best[1][i] / best[0][i] - 1) * 100;
+      std::printf("%-24s %-22s %10.2f %10.2f %+8.1f\n", bench.name.c_str(), columns[i].name, best[0][i],
+                  best[1][i], percent);
+      char text[120];
+      std::snprintf(text, sizeof(text), R"(,"%s":[%.2f,%.2f])", columns[i].name, best[0][i], best[1][i]);
+      json += text;
+    }
+    json += "}";
+    std::fflush(stdout);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   std::string json_path;
   std::string parent = std::filesystem::current_path().string();
   std::string only;
+  bool encryption = false;
   std::size_t mib = 256;
   for (int i = 1; i + 1 < argc; i += 2) {
     std::string option = argv[i];
     if (option == "--json") json_path = argv[i + 1];
     if (option == "--dir") parent = argv[i + 1];
     if (option == "--only") only = argv[i + 1];
+    if (option == "--encryption") encryption = std::string_view(argv[i + 1]) == "yes";
     if (option == "--mib") mib = static_cast<std::size_t>(std::max(1, std::atoi(argv[i + 1])));
   }
   std::string dir = parent + "/storage_bench.XXXXXX";
@@ -274,6 +365,13 @@ int main(int argc, char** argv) {
       {"100 KiB, 1 thread", 100 << 10, 1, 1},     {"100 KiB, 8 threads", 100 << 10, 1, 8},
       {"100 x 1 KiB, 1 thread", 1 << 10, 100, 1}, {"100 x 1 KiB, 8 threads", 1 << 10, 100, 8}};
   std::printf("durable appends, %zu MiB a case in %s\n", mib, parent.c_str());
+  if (encryption) {
+    std::string json = "{\"benchmark\":\"encryption\",\"mib\":" + std::to_string(mib) + ",\"cases\":[";
+    CompareEncryption(cases, mib, dir, json);
+    std::filesystem::remove_all(dir);
+    if (!json_path.empty()) std::ofstream(json_path) << json << "]}\n";
+    return 0;
+  }
   std::printf("%-24s %10s %10s %10s %10s %8s %8s %9s %9s %9s\n", "case", "log MiB/s", "raw MiB/s", "8 files",
               "rocksdb", "log/raw", "log/rdb", "written", "p50 ms", "p99 ms");
   std::string json = "{\"benchmark\":\"storage\",\"mib\":" + std::to_string(mib) + ",\"cases\":[";
@@ -288,7 +386,7 @@ int main(int argc, char** argv) {
     };
     for (int round = 0; round < 3; ++round) {
       better(raw, RunRaw(bench, appends, dir, data));
-      better(log, RunLog(bench, appends, dir, data));
+      better(log, RunLog(bench, appends, dir, data, false).append);
       if (bench.threads > 1) better(files, RunFilePerThread(bench, appends, dir, data));
       if (round == 0) better(rocks, RunRocks(bench, appends, dir, data));
     }
