@@ -31,7 +31,8 @@ std::uint64_t SizeOf(const RecordInfo& info) { return info.data_bytes + info.par
 // The newest of what lies behind one place of a shard.
 struct Tail {
   std::vector<RecordInfo> records;  // oldest first, at most as many as were asked for
-  std::vector<ShardPosition> next;
+  std::vector<ShardPosition> next;  // none: the shard has ended
+  std::vector<storage::ShardDescription> children;
   bool whole = true;     // its end was reached
   bool dropped = false;  // there were more than were asked for
 };
@@ -49,7 +50,7 @@ Result<Tail> ReadTail(RecordLog& log, const std::string& stream, ShardPosition p
     }
     if (!batch.next) {
       tail.next.clear();
-      for (const auto& child : batch.children) tail.next.push_back({child.id, storage::SequenceNumber()});
+      tail.children = std::move(batch.children);
       return tail;
     }
     tail.next[0] = *batch.next;
@@ -89,7 +90,7 @@ Result<Tail> FindShardNewest(RecordLog& log, const std::string& stream, ShardId 
       if (too_long - too_short < std::chrono::milliseconds(2)) break;
     }
   }
-  if (best.next.empty() && best.records.empty()) {
+  if (best.next.empty() && best.children.empty()) {
     // Thousands within the shortest time: from now on.
     storage::IteratorStart latest;
     latest.type = storage::IteratorType::kLatest;
@@ -108,8 +109,18 @@ void KeepNewest(RecentRecords& recent, std::size_t count) {
   recent.records.erase(recent.records.begin(), recent.records.end() - static_cast<std::ptrdiff_t>(count));
 }
 
-void Add(RecentRecords& recent, Tail tail) {
+// `shards`: all that are looked at. A child goes on where its first parent has ended, or the one that is
+// looked at: not where each of the two has.
+void Add(RecentRecords& recent, const std::vector<ShardId>& shards, ShardId shard, Tail tail) {
+  const auto looked_at = [&](ShardId id) {
+    return std::find(shards.begin(), shards.end(), id) != shards.end();
+  };
   std::move(tail.records.begin(), tail.records.end(), std::back_inserter(recent.records));
+  for (const storage::ShardDescription& child : tail.children) {
+    if (child.parent != shard && ((child.parent && looked_at(*child.parent)) || looked_at(child.id)))
+      continue;
+    recent.next.push_back({child.id, storage::SequenceNumber()});
+  }
   recent.next.insert(recent.next.end(), tail.next.begin(), tail.next.end());
 }
 
@@ -138,7 +149,7 @@ Result<RecentRecords> FindNewest(RecordLog& log, const std::string& stream,
   RecentRecords recent;
   for (const ShardId shard : shards) {
     MILLRACE_ASSIGN_OR_RETURN(Tail tail, FindShardNewest(log, stream, shard, count, now));
-    Add(recent, std::move(tail));
+    Add(recent, shards, shard, std::move(tail));
   }
   KeepNewest(recent, count);
   recent.skipped = false;  // older ones were not asked for
@@ -148,6 +159,8 @@ Result<RecentRecords> FindNewest(RecordLog& log, const std::string& stream,
 Result<RecentRecords> FindAfter(RecordLog& log, const std::string& stream,
                                 const std::vector<ShardPosition>& after, std::size_t count) {
   RecentRecords recent;
+  std::vector<ShardId> shards;
+  for (const ShardPosition& position : after) shards.push_back(position.shard);
   for (const ShardPosition& position : after) {
     MILLRACE_ASSIGN_OR_RETURN(Tail tail, ReadTail(log, stream, position, count));
     recent.skipped = recent.skipped || tail.dropped || !tail.whole;
@@ -156,7 +169,7 @@ Result<RecentRecords> FindAfter(RecordLog& log, const std::string& stream,
       latest.type = storage::IteratorType::kLatest;
       MILLRACE_ASSIGN_OR_RETURN(tail.next[0], log.Seek(stream, position.shard, latest));
     }
-    Add(recent, std::move(tail));
+    Add(recent, shards, position.shard, std::move(tail));
   }
   KeepNewest(recent, count);
   return recent;

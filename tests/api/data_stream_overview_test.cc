@@ -130,6 +130,10 @@ TEST_F(DataStreamOverviewTest, GivesTheNewestAndThenWhatIsNew) {
   Put("s", "of child", ~std::uint64_t{0});
   EXPECT_THAT(next(), ElementsAre("last of parent"));
   EXPECT_THAT(next(), ElementsAre("of child"));
+  ASSERT_TRUE(log_->MergeShards("s", storage::ShardId{2}, storage::ShardId{3}));
+  EXPECT_THAT(next(), IsEmpty());
+  Put("s", "of both", ~std::uint64_t{0});
+  EXPECT_THAT(next(), ElementsAre("of both")) << "once, though two shards have ended";
   for (int i = 0; i < 9; ++i) Put("s", "n" + std::to_string(i));
   EXPECT_THAT(next("2"), ElementsAre("n7", "n8"));
   EXPECT_EQ(answer.object().at("skipped"), true);
