@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The Data Streams protocol under load: against its peers, for readers, for subscribers, and what security costs.
 
-    benchmarks/wire.py [--seconds 5] [--rounds 3] [--only puts,reads,latency,subscribers,security] [--json FILE]
+    benchmarks/wire.py [--seconds 5] [--rounds 3] [--only puts,reads,latency,subscribers,security]
+                       [--peers kinesalite,ferrokinesis] [--json FILE]
 
 Everything runs on loopback, one server at a time, and is driven by wire_load (benchmarks/wire_load/). Millrace answers a put when
 it is on the disk (fdatasync); the peers keep everything in memory:
@@ -127,6 +128,7 @@ def load(what, address, *options, seconds=5, warm_up=1, pid=None):
         raise RuntimeError(f"{what}: {done.stderr[-1000:]}")
     result = json.loads(done.stdout.splitlines()[-1])
     result["server_cpu_cores"] = round((cpu_seconds(pid) - before) / (time.monotonic() - started), 3)
+    result["cpu_us_a_record"] = round(result["server_cpu_cores"] * 1e6 / max(1, result["records_per_s"]), 1)
     return result
 
 
@@ -151,8 +153,8 @@ def ferrokinesis():
         place.mkdir(parents=True, exist_ok=True)
         print("building ferrokinesis, 8 minutes at most", file=sys.stderr)
         with contextlib.suppress(subprocess.TimeoutExpired):  # the next run goes on with what is in target/
-            subprocess.run(["timeout", "480", "nice", "-n", "19", "cargo", "install", "ferrokinesis", "--root", place], capture_output=True,
-                           timeout=500, env={**os.environ, "CARGO_TARGET_DIR": str(place / "target")})
+            subprocess.run(["timeout", "480", "nice", "-n", "19", "cargo", "install", "ferrokinesis", "--root", place],
+                           capture_output=True, timeout=500, env={**os.environ, "CARGO_TARGET_DIR": str(place / "target")})
     return [str(binary), "--port", "14569", "--create-stream-ms", "10"] if binary.exists() else None
 
 
@@ -167,8 +169,10 @@ def median_of(rounds):
 def puts(arguments, directory):
     """PutRecord and PutRecords of 1 KiB, against the peers."""
     servers = {"millrace": lambda: millrace(directory)}
-    for name, command, port in (("kinesalite", kinesalite(), 14568), ("ferrokinesis", ferrokinesis(), 14569)):
-        if command:
+    for name, find, port in (("kinesalite", kinesalite, 14568), ("ferrokinesis", ferrokinesis, 14569)):
+        if name not in arguments.peers.split(","):
+            continue
+        if command := find():
             servers[name] = lambda command=command, port=port: peer(command, port)
         else:
             print(f"{name} cannot be had here: left out", file=sys.stderr)
@@ -183,9 +187,12 @@ def puts(arguments, directory):
     result = {}
     for what in PUTS:
         result[what] = {name: median_of(rounds[name, what]) for name in servers}
+        ours = result[what]["millrace"]
         for name in set(servers) - {"millrace"}:
-            result[what][f"ratio to {name}"] = round(
-                result[what]["millrace"]["records_per_s"] / result[what][name]["records_per_s"], 2)
+            theirs = result[what][name]
+            result[what][f"against {name}"] = {
+                "records_per_s_ratio": round(ours["records_per_s"] / theirs["records_per_s"], 2),
+                "cpu_a_record_ratio": round(ours["cpu_us_a_record"] / theirs["cpu_us_a_record"], 2)}
     return result
 
 
@@ -269,9 +276,8 @@ def security(arguments, directory):
         for way, (settings, key) in ways.items():
             with millrace(directory / way, **settings) as (address, pid):
                 for what, options in PUTS.items():
-                    one = load("put", address, "--stream", "puts", *options, *key, seconds=arguments.seconds, pid=pid)
-                    one["cpu_us_a_record"] = one["server_cpu_cores"] * 1e6 / one["records_per_s"]
-                    rounds[way, what].append(one)
+                    rounds[way, what].append(load("put", address, "--stream", "puts", *options, *key,
+                                                  seconds=arguments.seconds, pid=pid))
     result = {}
     for what in PUTS:
         result[what] = {way: median_of(rounds[way, what]) for way in ways}
@@ -303,6 +309,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", help="parts, with commas between: " + ",".join(PARTS))
+    parser.add_argument("--peers", default="kinesalite,ferrokinesis")
     parser.add_argument("--json")
     arguments = parser.parse_args()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
