@@ -3,10 +3,16 @@
 // one that behaves as the Java SDK does, over sockets, to a real server and log.
 #include <gmock/gmock.h>
 
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
 #include "ingest/put_session.h"
 #include "parser/parse_fragment.h"
 #include "tests/api/aws_server.h"
 #include "tests/ingest/put_media_bytes.h"
+#include "tests/storage/simulated_file_system.h"
 #include "tests/wait.h"
 
 namespace millrace::api::testing {
@@ -145,7 +151,8 @@ class PutMediaTest : public AwsServerTest {
 
   VideoStream stream_;
   std::unique_ptr<PutStreams> streams_;
-  ByteBudget memory_{64 * 1024 * 1024};
+  static constexpr std::uint64_t kMemory = 8 * 1024 * 1024;
+  ByteBudget memory_{kMemory};
   ByteBudget connections_{4};
 };
 
@@ -355,6 +362,63 @@ TEST_F(PutMediaTest, ReadersFollow) {
       media += chunk;
     }
   }
+}
+
+// A disk that does not answer for a while.
+class SlowDiskTest : public PutMediaTest {
+ protected:
+  void ConfigureLog(storage::EmbeddedLogOptions& options) override {
+    options.path = "/data";
+    options.files = &disk_;
+  }
+  void TearDown() override {
+    SetStalled(false);
+    PutMediaTest::TearDown();
+  }
+  void SetStalled(bool stalled) {
+    {
+      const std::lock_guard lock(mutex_);
+      stalled_ = stalled;
+    }
+    changed_.notify_all();
+  }
+
+  storage::SimulatedFileSystem disk_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stalled_ = false;
+};
+
+TEST_F(SlowDiskTest, AProducerIsNotReadWhileTheDiskStalls) {
+  constexpr std::uint64_t kClusters = 120;
+  disk_.SetStall([this](storage::FileCall) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return !stalled_; });
+  });
+  Producer producer(server_->port());
+  producer.BeginAsC("door");
+  producer.Send(MediaHead());
+  SetStalled(true);
+  std::atomic<std::uint64_t> sent = 0;
+  std::thread sending([&] {
+    const std::string padding(50'000, 'x');
+    for (std::uint64_t i = 0; i < kClusters; ++i, ++sent) {
+      producer.Send(MediaCluster(kStart + 800 * i, padding));
+    }
+    producer.End();
+  });
+  // As much as may be held has come in, and then nothing more does.
+  EXPECT_TRUE(test::WaitUntil([&] { return memory_.taken() == kMemory; }));
+  const std::uint64_t before = sent;
+  EXPECT_LT(before, kClusters);
+  SetStalled(false);
+  const auto all = producer.All();
+  sending.join();
+  EXPECT_EQ(all.back(), "end");
+  EXPECT_EQ(std::count_if(all.begin(), all.end(),
+                          [](const std::string& ack) { return ack.starts_with("PERSISTED"); }),
+            static_cast<std::ptrdiff_t>(kClusters));
+  EXPECT_EQ(Stored().size(), kClusters);
 }
 
 }  // namespace
