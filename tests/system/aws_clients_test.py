@@ -37,6 +37,7 @@ def installed(place, wanted, *commands):
         done = place / "done"
         if done.exists() and done.read_text() == "\n".join(wanted):
             return True
+        done.unlink(missing_ok=True)
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir()
         try:

@@ -34,8 +34,10 @@ class Instant(int):
 def _newest_model():
     """The one that knows most operations: the CLI has an older one of its own."""
     models = []
-    for place in (os.environ.get("MILLRACE_AWS_CLIENTS"), DEBIAN):
-        for file in pathlib.Path(place).glob("**/botocore/data/kinesis/2013-12-02/service-2.json*") if place else ():
+    ours = pathlib.Path(os.environ.get("MILLRACE_AWS_CLIENTS", "/nowhere"))
+    # aws_clients_test.py may be filling it at this moment.
+    for place in ([ours] if (ours / "done").exists() else []) + [pathlib.Path(DEBIAN)]:
+        for file in place.glob("**/botocore/data/kinesis/2013-12-02/service-2.json*"):
             raw = file.read_bytes()
             models.append(json.loads(gzip.decompress(raw) if file.suffix == ".gz" else raw))
     if not models:
