@@ -25,6 +25,10 @@ Fields With(Fields fields, const Fields& more) {
 
 class Http2Test : public testing::ServerTest {
  protected:
+  void SetUp() override {
+    testing::ServerTest::SetUp();
+    Patiently();
+  }
   void AddRoutes() override {
     testing::ServerTest::AddRoutes();
     // Reads its body when the gate is open, and answers with its size.
@@ -280,6 +284,8 @@ TEST_F(Http2Test, AnAnswerComesBeforeTheEndOfABodyThatNobodyWants) {
 }
 
 TEST_F(Http2Test, ASlowBodyGetsA408) {
+  options_.limits.read_timeout = std::chrono::milliseconds(300);
+  Start();
   Http2Client client(server_->port());
   const auto stream = client.Request(Http2Client::Post("/echo"), false);
   client.Data(stream, "half", false);
@@ -287,6 +293,8 @@ TEST_F(Http2Test, ASlowBodyGetsA408) {
 }
 
 TEST_F(Http2Test, SlowHeadersEndTheConnection) {
+  options_.limits.header_timeout = std::chrono::milliseconds(300);
+  Start();
   Http2Client client(server_->port());
   const auto running = client.Request(Http2Client::Post("/gate"));
   ASSERT_TRUE(client.Ping());

@@ -32,6 +32,7 @@ class HttpClients : public testing::ServerTest {
     context_ = std::move(*context);
     options_.tls = TlsListener{"127.0.0.1", 0, context_.get()};
     testing::ServerTest::SetUp();
+    Patiently();
     plain_ = "http://localhost:" + std::to_string(server_->port());
     secure_ = "https://localhost:" + std::to_string(server_->tls_port());
   }

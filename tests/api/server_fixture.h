@@ -33,6 +33,13 @@ class ServerTest : public ::testing::Test {
     Start();
   }
 
+  // For tests that are not about slow peers: a busy machine makes every peer one.
+  void Patiently() {
+    options_.limits.header_timeout = std::chrono::seconds(30);
+    options_.limits.read_timeout = std::chrono::seconds(30);
+    Start();
+  }
+
   void Start() {
     server_.reset();
     auto server = Server::Start(dispatcher_, options_);
