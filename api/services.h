@@ -32,9 +32,9 @@ class TokenSealer;
 namespace millrace::api {
 
 class ByteBudget;
-class DataStreamCatalog;
 class CredentialStore;
 class Sessions;
+class DataStreamCatalog;
 class ShardSubscriptions;
 class StreamThroughput;
 
@@ -123,6 +123,14 @@ struct StorageServices {
 };
 void AddStorageRoutes(Router& router, StorageServices services);
 
+// POST and DELETE /v1/session: logging in and out, for browsers. All outlive the server.
+struct SessionServices {
+  const CredentialStore* credentials;  // null: none are configured
+  const Sessions& sessions;
+  const Clock& clock;
+};
+void AddSessionRoutes(Router& router, SessionServices services);
+
 // GET /healthz, /readyz, /metrics. `ready` says why the server cannot record and serve; any thread, may
 // block.
 void AddHealthRoutes(Router& router, WorkerPool& pool, std::function<Result<void>()> ready);
@@ -131,10 +139,3 @@ void AddHealthRoutes(Router& router, WorkerPool& pool, std::function<Result<void
 void AddConsoleRoutes(Router& router, WorkerPool& pool, std::filesystem::path directory);
 
 }  // namespace millrace::api
-// POST and DELETE /v1/session: logging in and out, for browsers. All outlive the server.
-struct SessionServices {
-  const CredentialStore* credentials;  // null: none are configured
-  const Sessions& sessions;
-  const Clock& clock;
-};
-void AddSessionRoutes(Router& router, SessionServices services);

@@ -163,23 +163,6 @@ Result<EncryptionConfig> ReadEncryption(const YAML::Node& node, const std::strin
   return made;
 }
 
-Result<api::AwsIdentity> ReadAws(const YAML::Node& node, const std::string& name) {
-  api::AwsIdentity made;
-  Section section(node, name, "aws", {"region", "account"});
-  section.Text("region", made.region);
-  section.Text("account", made.account);
-  constexpr char kDigits[] = "0123456789";
-  if (made.region.empty() || made.region.size() > 32 ||
-      made.region.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos) {
-    section.Fail(section.Child("region"), "'aws.region' must be a region's name: a-z, 0-9 and -");
-  }
-  if (made.account.size() != 12 || made.account.find_first_not_of(kDigits) != std::string::npos) {
-    section.Fail(section.Child("account"), "'aws.account' must be 12 digits");
-  }
-  MILLRACE_RETURN_IF_ERROR(section.Finish());
-  return made;
-}
-
 Result<TlsConfig> ReadTls(const YAML::Node& node, const std::string& name) {
   TlsConfig made;
   Section section(node, name, "tls", {"listen", "certificate", "key"});
@@ -201,6 +184,23 @@ Result<TlsConfig> ReadTls(const YAML::Node& node, const std::string& name) {
   }
   made.certificate = certificate;
   made.key = key;
+  MILLRACE_RETURN_IF_ERROR(section.Finish());
+  return made;
+}
+
+Result<api::AwsIdentity> ReadAws(const YAML::Node& node, const std::string& name) {
+  api::AwsIdentity made;
+  Section section(node, name, "aws", {"region", "account"});
+  section.Text("region", made.region);
+  section.Text("account", made.account);
+  constexpr char kDigits[] = "0123456789";
+  if (made.region.empty() || made.region.size() > 32 ||
+      made.region.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos) {
+    section.Fail(section.Child("region"), "'aws.region' must be a region's name: a-z, 0-9 and -");
+  }
+  if (made.account.size() != 12 || made.account.find_first_not_of(kDigits) != std::string::npos) {
+    section.Fail(section.Child("account"), "'aws.account' must be 12 digits");
+  }
   MILLRACE_RETURN_IF_ERROR(section.Finish());
   return made;
 }
