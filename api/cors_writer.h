@@ -6,33 +6,18 @@
 
 #include <utility>
 
-#include "api/http.h"
+#include "api/forwarding_writer.h"
 
 namespace millrace::api {
 
-class CorsWriter final : public ResponseWriter {
+class CorsWriter final : public ForwardingWriter {
  public:
   // Both outlive this.
   CorsWriter(const Request& request, ResponseWriter& beneath)
-      : asked_(request.headers.Find("Origin").has_value()), beneath_(beneath) {}
-
-  net::awaitable<Result<void>> Respond(ResponseHead head, SharedBytes body) override {
-    Permit(head);
-    return beneath_.Respond(std::move(head), std::move(body));
-  }
-  net::awaitable<Result<void>> WriteHead(ResponseHead head, std::optional<std::uint64_t> length) override {
-    Permit(head);
-    return beneath_.WriteHead(std::move(head), length);
-  }
-  net::awaitable<Result<void>> Write(SharedBytes piece) override { return beneath_.Write(std::move(piece)); }
-  net::awaitable<Result<void>> Finish() override { return beneath_.Finish(); }
-  bool ShouldEnd() override { return beneath_.ShouldEnd(); }
-  bool head_written() const override { return beneath_.head_written(); }
-  int status() const override { return beneath_.status(); }
-  std::uint64_t body_bytes() const override { return beneath_.body_bytes(); }
+      : ForwardingWriter(beneath), asked_(request.headers.Find("Origin").has_value()) {}
 
  private:
-  void Permit(ResponseHead& head) const {
+  void OnHead(ResponseHead& head) override {
     if (!asked_) return;
     head.headers.Add("Access-Control-Allow-Origin", "*");
     head.headers.Add(
@@ -41,7 +26,6 @@ class CorsWriter final : public ResponseWriter {
   }
 
   const bool asked_;
-  ResponseWriter& beneath_;
 };
 
 // Answers a preflight: whatever it asks for is permitted.

@@ -16,6 +16,7 @@
 #include <memory>
 
 #include "base/log.h"
+#include "base/private_file.h"
 
 namespace millrace::api {
 namespace {
@@ -36,43 +37,6 @@ using KeyPtr = std::unique_ptr<EVP_PKEY, ReleasedBy<EVP_PKEY_free>>;
 using BioPtr = std::unique_ptr<BIO, ReleasedBy<BIO_free_all>>;
 using NumberPtr = std::unique_ptr<BIGNUM, ReleasedBy<BN_free>>;
 using ExtensionPtr = std::unique_ptr<X509_EXTENSION, ReleasedBy<X509_EXTENSION_free>>;
-
-class File {
- public:
-  explicit File(int fd) : fd_(fd) {}
-  ~File() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  int fd() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-Error OsError(const std::string& doing) {
-  return Error{errno == ENOSPC ? ErrorCode::kNoSpace : ErrorCode::kIo, doing + ": " + std::strerror(errno)};
-}
-
-// A whole file under a name that is there only when the file is durable.
-Result<void> WriteFile(const std::filesystem::path& path, std::string_view text) {
-  const std::string part = path.string() + ".new";
-  ::unlink(part.c_str());
-  {
-    File file(::open(part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (file.fd() < 0) return OsError("making " + part);
-    if (::write(file.fd(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
-        ::fsync(file.fd()) != 0) {
-      return OsError("writing " + part);
-    }
-  }
-  if (::rename(part.c_str(), path.c_str()) != 0) return OsError("naming " + path.string());
-  File directory(::open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (directory.fd() < 0 || ::fsync(directory.fd()) != 0)
-    return OsError("syncing " + path.parent_path().string());
-  return {};
-}
 
 bool IsAddress(const std::string& name) {
   return name.find(':') != std::string::npos || name.find_first_not_of("0123456789.") == std::string::npos;
@@ -180,8 +144,8 @@ Result<void> EnsureSelfSigned(const TlsFiles& files, const std::vector<std::stri
       PEM_write_bio_X509(certificate_text.get(), certificate.get()) != 1) {
     return Error{ErrorCode::kUnavailable, "a TLS certificate cannot be made"};
   }
-  MILLRACE_RETURN_IF_ERROR(WriteFile(files.key, Text(key_text.get())));
-  MILLRACE_RETURN_IF_ERROR(WriteFile(files.certificate, Text(certificate_text.get())));
+  MILLRACE_RETURN_IF_ERROR(WritePrivateFile(files.key, AsBytes(Text(key_text.get()))));
+  MILLRACE_RETURN_IF_ERROR(WritePrivateFile(files.certificate, AsBytes(Text(certificate_text.get()))));
   Log(LogLevel::kInfo, "made a self-signed TLS certificate",
       {{"certificate", files.certificate.string()}, {"key", files.key.string()}});
   return {};

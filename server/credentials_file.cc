@@ -15,6 +15,7 @@
 #include "api/json.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/private_file.h"
 #include "base/text.h"
 
 namespace millrace::server {
@@ -203,8 +204,6 @@ std::vector<api::User> ReadUsers(Reader& reader, const YAML::Node& node, const P
   return users;
 }
 
-Error OsError(const std::string& doing) { return {ErrorCode::kIo, doing + ": " + std::strerror(errno)}; }
-
 // What changes when the file does; "" when it is not there.
 std::string StateOf(const std::filesystem::path& file) {
   struct stat info {};
@@ -386,23 +385,8 @@ Result<wire::AccessKey> AddUser(const std::filesystem::path& file, const std::st
     return Error{ErrorCode::kInvalidArgument,
                  file.string() + ": 'users' must be a list with an entry a line"};
 
-  const std::string part = file.string() + ".new";
-  ::unlink(part.c_str());
-  struct stat before {};
-  const bool there = ::stat(file.c_str(), &before) == 0;
-  const int fd = ::open(part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (fd < 0) return OsError("making " + part);
-  bool good = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
-  // The server that reads it may be another user: group and mode stay what they were.
-  if (there)
-    good =
-        good && ::fchown(fd, before.st_uid, before.st_gid) == 0 && ::fchmod(fd, before.st_mode & 0640) == 0;
-  ::close(fd);
-  if (!good || ::rename(part.c_str(), file.c_str()) != 0) {
-    const Error error = OsError("writing " + file.string());
-    ::unlink(part.c_str());
-    return error;
-  }
+  // The server that reads it may be another user's.
+  MILLRACE_RETURN_IF_ERROR(WritePrivateFile(file, AsBytes(text), true));
   return key;
 }
 

@@ -11,6 +11,8 @@
 #include <memory>
 #include <stdexcept>
 
+#include "base/private_file.h"
+
 namespace millrace::server {
 namespace {
 
@@ -23,69 +25,31 @@ struct CipherFree {
 };
 using CipherPtr = std::unique_ptr<EVP_CIPHER_CTX, CipherFree>;
 
-class File {
- public:
-  explicit File(int fd) : fd_(fd) {}
-  ~File() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  int fd() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-Error OsError(const std::string& doing) {
-  ErrorCode code = errno == ENOSPC ? ErrorCode::kNoSpace : ErrorCode::kIo;
-  return Error{code, doing + ": " + std::strerror(errno)};
-}
-
 int Length(std::size_t size) { return static_cast<int>(size); }
-
-// A whole file under a name that is there only when the file is durable.
-Result<void> WriteKey(const std::filesystem::path& path, ByteSpan key) {
-  std::string part = path.string() + ".new";
-  ::unlink(part.c_str());
-  {
-    File file(::open(part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (file.fd() < 0) return OsError("making " + part);
-    if (::write(file.fd(), key.data(), key.size()) != static_cast<ssize_t>(key.size()) ||
-        ::fsync(file.fd()) != 0) {
-      return OsError("writing " + part);
-    }
-  }
-  if (::rename(part.c_str(), path.c_str()) != 0) return OsError("naming " + path.string());
-  File directory(::open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (directory.fd() < 0 || ::fsync(directory.fd()) != 0)
-    return OsError("syncing " + path.parent_path().string());
-  return {};
-}
 
 }  // namespace
 
 Result<SecretBox> SecretBox::Open(const std::filesystem::path& key_file) {
   Key key{};
-  File file(::open(key_file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (file.fd() < 0) {
+  const FileDescriptor file(::open(key_file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!file) {
     if (errno != ENOENT) return OsError("opening " + key_file.string());
     if (RAND_bytes(key.data(), Length(key.size())) != 1) {
       return Error{ErrorCode::kUnavailable, "the system has no random numbers for a key"};
     }
-    MILLRACE_RETURN_IF_ERROR(WriteKey(key_file, key));
+    MILLRACE_RETURN_IF_ERROR(WritePrivateFile(key_file, key));
     return SecretBox(key);
   }
   struct stat info {};
-  if (::fstat(file.fd(), &info) != 0) return OsError("reading " + key_file.string());
+  if (::fstat(file.get(), &info) != 0) return OsError("reading " + key_file.string());
   if ((info.st_mode & 077) != 0) {
     return Error{
         ErrorCode::kFailedPrecondition,
         key_file.string() + " can be read by others: run chmod 600 on it, and change the cameras' passwords"};
   }
   std::uint8_t surplus = 0;
-  if (::read(file.fd(), key.data(), key.size()) != static_cast<ssize_t>(key.size()) ||
-      ::read(file.fd(), &surplus, 1) != 0) {
+  if (::read(file.get(), key.data(), key.size()) != static_cast<ssize_t>(key.size()) ||
+      ::read(file.get(), &surplus, 1) != 0) {
     return Error{ErrorCode::kCorruption, key_file.string() + " is not a key of 32 bytes"};
   }
   return SecretBox(key);
