@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/released_by.h"
 
 namespace millrace::api {
 namespace {
@@ -36,13 +37,6 @@ struct Caught<Callback> {
   }
 };
 
-template <auto Release>
-struct ReleasedBy {
-  template <typename T>
-  void operator()(T* p) const noexcept {
-    Release(p);
-  }
-};
 using CallbacksPtr = std::unique_ptr<nghttp2_session_callbacks, ReleasedBy<nghttp2_session_callbacks_del>>;
 using OptionPtr = std::unique_ptr<nghttp2_option, ReleasedBy<nghttp2_option_del>>;
 

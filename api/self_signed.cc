@@ -17,6 +17,7 @@
 
 #include "base/log.h"
 #include "base/private_file.h"
+#include "base/released_by.h"
 
 namespace millrace::api {
 namespace {
@@ -25,13 +26,6 @@ constexpr std::chrono::hours kDay{24};
 constexpr auto kValidity = 820 * kDay;
 constexpr auto kRenewBefore = 60 * kDay;
 
-template <auto Release>
-struct ReleasedBy {
-  template <typename T>
-  void operator()(T* p) const noexcept {
-    Release(p);
-  }
-};
 using CertificatePtr = std::unique_ptr<X509, ReleasedBy<X509_free>>;
 using KeyPtr = std::unique_ptr<EVP_PKEY, ReleasedBy<EVP_PKEY_free>>;
 using BioPtr = std::unique_ptr<BIO, ReleasedBy<BIO_free_all>>;
