@@ -150,7 +150,7 @@ CallerResult AccessControl::CheckSignature(Request& request, const AccessRule& r
   const auto credentials = options_.credentials->Now();
   const Credentials::Owner* owner = credentials->Find(claim.key_id);
   if (owner == nullptr) return Refused(wire::UnknownAccessKey());
-  const wire::Digest key = wire::SigningKey(owner->secret, claim.scope);
+  const wire::Digest key = signing_keys_.Of(owner->secret, claim.scope);
   auto caller = std::make_shared<Caller>(std::string(rule.action), owner->user, claim.key_id);
 
   std::string payload = StatedPayload(request, claim.presigned);

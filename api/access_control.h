@@ -19,6 +19,7 @@
 #include "api/credentials.h"
 #include "api/dispatcher.h"
 #include "api/sessions.h"
+#include "api/signing_keys.h"
 
 namespace millrace::api {
 
@@ -48,6 +49,7 @@ class AccessControl final : public Gatekeeper {
   std::string ResourceOf(const AccessRule& rule, const PathParameters& parameters) const;
 
   const Options options_;
+  mutable SigningKeys signing_keys_;
 };
 
 }  // namespace millrace::api

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <tuple>
 
 #include "api/access_control.h"
 #include "api/error_response.h"
@@ -427,6 +428,31 @@ TEST_F(AccessTest, TheAuditLogSaysWhoDidWhat) {
   EXPECT_EQ(lines[2].at("error"), "MissingAuthenticationTokenException");
   EXPECT_THAT(text, Not(HasSubstr("secret")));
   EXPECT_THAT(text, Not(HasSubstr("Signature=")));
+}
+
+TEST(SigningKeysTest, AreWhatIsDerivedAlsoTheSecondTimeAndForOthers) {
+  SigningKeys keys;
+  const wire::SignatureScope scope{"20150830", "us-east-1", "kinesis"};
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(keys.Of("secret", scope), wire::SigningKey("secret", scope));
+    EXPECT_EQ(keys.Of("another", scope), wire::SigningKey("another", scope));
+    for (const auto& [date, region, service] :
+         {std::tuple{"20150831", "us-east-1", "kinesis"}, std::tuple{"20150830", "eu-west-1", "kinesis"},
+          std::tuple{"20150830", "us-east-1", "kinesisvideo"}}) {
+      const wire::SignatureScope other{date, region, service};
+      EXPECT_EQ(keys.Of("secret", other), wire::SigningKey("secret", other));
+    }
+  }
+}
+
+TEST(SigningKeysTest, AreAsManyAsOneLikesAndOfAnyScope) {
+  SigningKeys keys;
+  for (std::size_t i = 0; i < 2 * SigningKeys::kKeysMax; ++i) {
+    const wire::SignatureScope scope{"20150830", "region-" + std::to_string(i), "kinesis"};
+    ASSERT_EQ(keys.Of("secret", scope), wire::SigningKey("secret", scope));
+  }
+  const wire::SignatureScope long_one{"20150830", std::string(10'000, 'x'), "kinesis"};
+  EXPECT_EQ(keys.Of("secret", long_one), wire::SigningKey("secret", long_one));
 }
 
 }  // namespace
