@@ -327,8 +327,8 @@ void AddAction(Router& router, const ApplicationServices& services, const std::s
       [&services, body_bytes_max, action](Request& request, ResponseWriter& writer) -> net::awaitable<void> {
         auto share = services.budget.Take(request.content_length.value_or(body_bytes_max));
         if (!share) {
-          co_await RespondError(writer,
-                                Error{ErrorCode::kResourceExhausted, "too many large requests at once"});
+          Error error{ErrorCode::kResourceExhausted, "too many large requests at once"};
+          co_await RespondError(writer, std::move(error));
           co_return;
         }
         auto body = co_await ReadBody(request, body_bytes_max);
