@@ -1,6 +1,8 @@
 #include <openssl/rand.h>
 
 #include <algorithm>
+#include <chrono>
+#include <mutex>
 
 #include "api/aws_input.h"
 #include "api/aws_names.h"
@@ -74,6 +76,24 @@ AwsError PutError(const DataStreamServices& services, const std::string& stream,
   return OfDataStream(services, stream, error);
 }
 
+// One line a second at most, over all streams: producers that are throttled try again and again, and the
+// metrics count each of them.
+void LogRefused(const std::string& stream, std::int64_t records, const std::string& error) {
+  static std::mutex mutex;
+  static std::int64_t since_last = 0;
+  static std::optional<std::chrono::steady_clock::time_point> last;
+  {
+    const std::lock_guard lock(mutex);
+    since_last += records;
+    const auto now = std::chrono::steady_clock::now();
+    if (last && now - *last < std::chrono::seconds(1)) return;
+    last = now;
+    records = std::exchange(since_last, 0);
+  }
+  Log(LogLevel::kWarning, "records were refused",
+      {{"records", records}, {"stream", stream}, {"error", error}});
+}
+
 }  // namespace
 
 AwsResult<PutRequest> ReadPutRecord(const DataStreamServices& services, const DataStreamRequest& request) {
@@ -140,6 +160,7 @@ AwsAnswer AnswerPutRecord(const DataStreamServices& services, const std::string&
 AwsAnswer AnswerPutRecords(const DataStreamServices& services, const std::string& stream,
                            AwsEncoding encoding, PutReceipts receipts) {
   std::int64_t failed = 0;
+  std::string first;  // why the first of them failed
   AwsOutput output(encoding, receipts.size() * 160 + 64);
   output.BeginObject().Key("Records").BeginArray();
   for (const auto& receipt : receipts) {
@@ -150,10 +171,7 @@ AwsAnswer AnswerPutRecords(const DataStreamServices& services, const std::string
     } else {
       // A stream that is not there is no matter of single records.
       if (receipt.error().code == ErrorCode::kNotFound) return NoDataStream(services, stream);
-      if (failed++ == 0) {
-        Log(LogLevel::kWarning, "records were refused",
-            {{"stream", stream}, {"error", receipt.error().message}});
-      }
+      if (failed++ == 0) first = receipt.error().message;
       const AwsError error = PutError(services, stream, receipt.error());
       const bool throttled = error.type == kThrottled;
       output.Key("ErrorCode").String(throttled ? kThrottled : "InternalFailure");
@@ -162,6 +180,7 @@ AwsAnswer AnswerPutRecords(const DataStreamServices& services, const std::string
     output.EndObject();
   }
   output.EndArray().Key("FailedRecordCount").Integer(failed);
+  if (failed > 0) LogRefused(stream, failed, first);
   const bool encrypted = std::any_of(receipts.begin(), receipts.end(),
                                      [](const auto& receipt) { return receipt && receipt->encrypted; });
   if (encrypted) output.Key("EncryptionType").String("KMS");
