@@ -114,18 +114,24 @@ Duration StreamState::RetentionOf(const PartitionRule* rule) const {
   return rule != nullptr && rule->retention ? *rule->retention : retention;
 }
 
+Timestamp StreamState::TrimOf(const PartitionRule* rule) const {
+  if (rule == nullptr) return trim;
+  return rule->retention ? rule->trim : std::max(trim, rule->trim);
+}
+
 Timestamp StreamState::HorizonOf(const PartitionRule* rule, Timestamp now) const {
-  Timestamp horizon = now - RetentionOf(rule);
-  if (rule == nullptr || !rule->retention) horizon = std::max(horizon, trim);
-  if (rule != nullptr) horizon = std::max(horizon, rule->trim);
-  return horizon;
+  return std::max(now - RetentionOf(rule), TrimOf(rule));
+}
+
+bool StreamState::IsGone(const std::string& partition_key, std::uint64_t counter, Timestamp arrival) const {
+  if (deleting || counter <= evicted_through) return true;
+  const PartitionRule* rule = RuleOf(partition_key);
+  return (rule != nullptr && counter <= rule->purged_through) || arrival < TrimOf(rule);
 }
 
 bool StreamState::IsDead(const std::string& partition_key, std::uint64_t counter, Timestamp arrival,
                          Timestamp now) const {
-  if (deleting || counter <= evicted_through) return true;
-  const PartitionRule* rule = RuleOf(partition_key);
-  return (rule != nullptr && counter <= rule->purged_through) || arrival < HorizonOf(rule, now);
+  return IsGone(partition_key, counter, arrival) || arrival < now - RetentionOf(RuleOf(partition_key));
 }
 
 Result<void> ControlState::Apply(const ControlChange& change) {

@@ -78,8 +78,13 @@ struct StreamState {
 
   const PartitionRule* RuleOf(const std::string& partition_key) const;
   Duration RetentionOf(const PartitionRule* rule) const;
-  // Records of the rule's key (nullptr: no rule) that arrived before this are expired.
+  // Records of the rule's key (nullptr: no rule) that arrived before this are gone, whatever the retention.
+  Timestamp TrimOf(const PartitionRule* rule) const;
+  // As TrimOf, and those that have expired by now.
   Timestamp HorizonOf(const PartitionRule* rule, Timestamp now) const;
+  // Purged, evicted or trimmed: durably, by what this state says alone.
+  bool IsGone(const std::string& partition_key, std::uint64_t counter, Timestamp arrival) const;
+  // Gone, or expired by now.
   bool IsDead(const std::string& partition_key, std::uint64_t counter, Timestamp arrival,
               Timestamp now) const;
 

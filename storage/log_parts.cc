@@ -10,17 +10,19 @@
 namespace millrace::storage {
 
 Result<std::unique_ptr<LogParts>> LogParts::Open(const EmbeddedLogOptions& options,
+                                                 RetentionClock& retention_clock,
                                                  std::shared_ptr<ReadWaiters> waiters,
                                                  std::function<void()> on_failure) {
-  auto parts = OpenOnce(options, waiters, on_failure);
+  auto parts = OpenOnce(options, retention_clock, waiters, on_failure);
   if (parts || parts.error().code != ErrorCode::kNoSpace) return parts;
   // Recovery needs a little space too, and the sweeper then makes more.
   Ballast ballast(*options.files, BallastPath(options.path), BallastBytes(options.reserve_bytes));
   if (auto adopted = ballast.Adopt(); !adopted || !ballast.Release()) return parts;
-  return OpenOnce(options, std::move(waiters), std::move(on_failure));
+  return OpenOnce(options, retention_clock, std::move(waiters), std::move(on_failure));
 }
 
 Result<std::unique_ptr<LogParts>> LogParts::OpenOnce(const EmbeddedLogOptions& options,
+                                                     RetentionClock& retention_clock,
                                                      std::shared_ptr<ReadWaiters> waiters,
                                                      std::function<void()> on_failure) {
   MILLRACE_ASSIGN_OR_RETURN(auto directory, DataDirectory::Open(*options.files, options.path));
@@ -45,7 +47,7 @@ Result<std::unique_ptr<LogParts>> LogParts::OpenOnce(const EmbeddedLogOptions& o
     Log(LogLevel::kWarning, "data keys are still wrapped with an older master key: keep it",
         {{"error", rewrapped.error().ToString()}});
   }
-  parts->sweeper = std::make_unique<Sweeper>(engine, *parts->writer);
+  parts->sweeper = std::make_unique<Sweeper>(engine, *parts->writer, retention_clock);
   return parts;
 }
 

@@ -15,7 +15,9 @@ namespace millrace::storage {
 struct LogParts {
   // Recovers what is in the directory. `waiters` may hold waits already. `on_failure` is called once, by the
   // writer, when it stops taking writes: it must not wait for anything.
+  // `retention_clock` outlives the parts.
   static Result<std::unique_ptr<LogParts>> Open(const EmbeddedLogOptions& options,
+                                                RetentionClock& retention_clock,
                                                 std::shared_ptr<ReadWaiters> waiters,
                                                 std::function<void()> on_failure);
   ~LogParts();  // commits what was put, and runs every callback
@@ -29,6 +31,7 @@ struct LogParts {
   LogParts(const EmbeddedLogOptions& options, DataDirectory directory)
       : engine(options, std::move(directory)) {}
   static Result<std::unique_ptr<LogParts>> OpenOnce(const EmbeddedLogOptions& options,
+                                                    RetentionClock& retention_clock,
                                                     std::shared_ptr<ReadWaiters> waiters,
                                                     std::function<void()> on_failure);
 };

@@ -283,10 +283,12 @@ Result<WriterStart> Recover(Engine& engine) {
   std::map<std::uint8_t, SegmentId> newest_of_class;
   for (const auto& [id, row] : engine.state.segments()) newest_of_class[row.retention_class] = id;
 
+  // By the state alone, not by the clock: it may be wrong now, and what is left out here never comes back.
+  // The bytes of all that is not gone by the state are there: the sweeper says so first.
   auto is_dead = [&](const WalkedEntry& entry) {
     const StreamState* stream = engine.state.FindStream(entry.header.stream);
     return stream == nullptr ||
-           stream->IsDead(entry.partition_key, entry.header.counter, entry.header.arrival, now);
+           stream->IsGone(entry.partition_key, entry.header.counter, entry.header.arrival);
   };
   const Rules rules = RulesOf(engine.state, now);
   std::vector<OpenSegment> open;

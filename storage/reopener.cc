@@ -23,7 +23,7 @@ Result<std::unique_ptr<Reopener>> Reopener::Open(EmbeddedLogOptions options,
 }
 
 Reopener::Reopener(EmbeddedLogOptions options, std::shared_ptr<ReadWaiters> waiters)
-    : options_(std::move(options)), waiters_(std::move(waiters)) {}
+    : options_(std::move(options)), waiters_(std::move(waiters)), retention_clock_(*options_.clock) {}
 
 Reopener::~Reopener() {
   {
@@ -57,7 +57,7 @@ Result<void> Reopener::OpenParts() {
     failed_ = true;
     changed_.notify_all();
   };
-  MILLRACE_ASSIGN_OR_RETURN(auto opened, LogParts::Open(options_, waiters_, on_failure));
+  MILLRACE_ASSIGN_OR_RETURN(auto opened, LogParts::Open(options_, retention_clock_, waiters_, on_failure));
   auto retire = [this](LogParts* parts) {
     const std::lock_guard lock(mutex_);
     retired_ = parts;

@@ -44,6 +44,8 @@ class Reopener {
 
   const EmbeddedLogOptions options_;
   const std::shared_ptr<ReadWaiters> waiters_;
+  RetentionClock
+      retention_clock_;  // of the sweeper that is open; one that is opened again doubts what it doubted
 
   std::mutex mutex_;
   std::condition_variable changed_;

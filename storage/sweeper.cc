@@ -15,8 +15,8 @@ constexpr std::size_t kRemovalsAtOnce = 1024;
 
 }  // namespace
 
-Sweeper::Sweeper(Engine& engine, CommitWriter& writer)
-    : engine_(engine), writer_(writer), clock_(*engine.options.clock), thread_([this] { Run(); }) {}
+Sweeper::Sweeper(Engine& engine, CommitWriter& writer, RetentionClock& clock)
+    : engine_(engine), writer_(writer), clock_(clock), thread_([this] { Run(); }) {}
 
 Sweeper::~Sweeper() {
   {
@@ -186,7 +186,12 @@ Result<void> Sweeper::SweepSegment(const SegmentInfo& segment, Timestamp now) {
   if (!opened) return std::move(opened).error();
   MILLRACE_ASSIGN_OR_RETURN(auto marker, engine_.index->Marker(segment.segment));
   std::vector<Removal> removals;
-  std::map<StreamId, std::vector<std::string>> expired;
+  Trims trims;  // that the removals need; those that are durable already, too
+  bool raised = true;
+  auto remove = [&]() -> Result<void> {
+    if (!std::exchange(raised, true)) MILLRACE_RETURN_IF_ERROR(RaiseTrims(trims));
+    return RemovePresent(std::exchange(removals, {}));
+  };
   Timestamp due{std::numeric_limits<std::int64_t>::max()};
   if (!segment.sealed) due = now + SegmentSpanMax(segment.retention_class);
   SegmentWalker walker(**opened, engine_.directory.store, segment.segment, kSegmentHeaderBytes,
@@ -201,63 +206,74 @@ Result<void> Sweeper::SweepSegment(const SegmentInfo& segment, Timestamp now) {
           {{"segment", segment.segment}, {"found", walker.problem()}});
       break;
     }
-    std::shared_lock lock(engine_.mutex);
-    for (const WalkedEntry& entry : walker.group().entries) {
-      if (!entry.header.IsRecord()) continue;
-      const StreamState* stream = std::as_const(engine_.state).FindStream(entry.header.stream);
-      if (stream == nullptr || stream->deleting) continue;
-      if (stream->IsDead(entry.partition_key, entry.header.counter, entry.header.arrival, now)) {
+    {
+      std::shared_lock lock(engine_.mutex);
+      for (const WalkedEntry& entry : walker.group().entries) {
+        if (!entry.header.IsRecord()) continue;
+        const StreamState* stream = std::as_const(engine_.state).FindStream(entry.header.stream);
+        if (stream == nullptr || stream->deleting) continue;
+        const PartitionRule* rule = stream->RuleOf(entry.partition_key);
+        if (!stream->IsDead(entry.partition_key, entry.header.counter, entry.header.arrival, now)) {
+          due = std::min(due, entry.header.arrival + stream->RetentionOf(rule));
+          continue;
+        }
         removals.push_back({entry.header.stream, ToIndexed(entry, segment.segment)});
-        expired[entry.header.stream].push_back(entry.partition_key);
-      } else {
-        due = std::min(due, entry.header.arrival + stream->RetentionOf(stream->RuleOf(entry.partition_key)));
+        // By the retention as it is now: if it becomes longer before this is durable, that does not bring
+        // back what is removed here.
+        const bool own = rule != nullptr && rule->retention;
+        const Timestamp horizon = now - stream->RetentionOf(rule);
+        auto [trim, added] = trims.try_emplace(
+            {entry.header.stream, own ? std::optional(entry.partition_key) : std::nullopt}, kBeginningOfTime);
+        if (horizon > trim->second) {
+          trim->second = horizon;
+          raised = false;
+        }
       }
     }
+    if (removals.size() >= kRemovalsAtOnce) MILLRACE_RETURN_IF_ERROR(remove());
   }
-  if (!removals.empty()) {
-    MILLRACE_RETURN_IF_ERROR(RaiseTrims(expired, now));
-    std::vector<Removal> present;
-    for (Removal& removal : removals) {
-      MILLRACE_ASSIGN_OR_RETURN(
-          auto row, engine_.index->Get(removal.stream, removal.record.shard, removal.record.counter));
-      if (row) present.push_back(std::move(removal));
-      if (present.size() >= kRemovalsAtOnce) MILLRACE_RETURN_IF_ERROR(Remove(std::exchange(present, {})));
-    }
-    MILLRACE_RETURN_IF_ERROR(Remove(present));
-  }
+  MILLRACE_RETURN_IF_ERROR(remove());
   engine_.segments.SetSweepDue(segment.segment, due);
   return {};
 }
 
-Result<void> Sweeper::RaiseTrims(const std::map<StreamId, std::vector<std::string>>& expired, Timestamp now) {
+Result<void> Sweeper::RaiseTrims(const Trims& trims) {
   return writer_.Change([&](const CommitWriter::PlanContext& context) -> Result<ControlChange> {
     ControlChange change;
-    for (const auto& [id, keys] : expired) {
+    for (const auto& [place, trim] : trims) {
+      const auto& [id, key] = place;
       const StreamState* stream = context.state.FindStream(id);
       if (stream == nullptr) continue;
-      StreamState raised;
-      raised.id = id;
-      raised.name = stream->name;
-      raised.created = stream->created;
-      raised.retention = stream->retention;
-      raised.deleting = stream->deleting;
-      raised.trim = std::max(stream->trim, now - stream->retention);
-      bool by_stream = false;
-      std::set<std::string> done;
-      for (const std::string& key : keys) {
-        const PartitionRule* rule = stream->RuleOf(key);
-        if (rule == nullptr || !rule->retention) {
-          by_stream = true;
-        } else if (done.insert(key).second && now - *rule->retention > rule->trim) {
-          PartitionRule raised_rule = *rule;
-          raised_rule.trim = now - *rule->retention;
-          change.push_back(PartitionRow(id, key, raised_rule));
-        }
+      if (!key) {
+        if (trim <= stream->trim) continue;
+        StreamState raised;
+        raised.id = id;
+        raised.name = stream->name;
+        raised.created = stream->created;
+        raised.retention = stream->retention;
+        raised.deleting = stream->deleting;
+        raised.trim = trim;
+        change.push_back(StreamRow(raised));
+        continue;
       }
-      if (by_stream && raised.trim > stream->trim) change.push_back(StreamRow(raised));
+      const PartitionRule* rule = stream->RuleOf(*key);
+      PartitionRule raised = rule == nullptr ? PartitionRule() : *rule;
+      if (trim <= raised.trim) continue;
+      raised.trim = trim;
+      change.push_back(PartitionRow(id, *key, raised));
     }
     return change;
   });
+}
+
+Result<void> Sweeper::RemovePresent(const std::vector<Removal>& removals) {
+  std::vector<Removal> present;
+  for (const Removal& removal : removals) {
+    MILLRACE_ASSIGN_OR_RETURN(
+        auto row, engine_.index->Get(removal.stream, removal.record.shard, removal.record.counter));
+    if (row) present.push_back(removal);
+  }
+  return Remove(present);
 }
 
 Result<void> Sweeper::Remove(const std::vector<Removal>& removals) {

@@ -14,8 +14,10 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "storage/commit_writer.h"
@@ -26,8 +28,8 @@ namespace millrace::storage {
 
 class Sweeper {
  public:
-  // Both outlive this.
-  Sweeper(Engine& engine, CommitWriter& writer);
+  // All outlive this. Nobody else uses the clock meanwhile.
+  Sweeper(Engine& engine, CommitWriter& writer, RetentionClock& clock);
   ~Sweeper();
 
   Result<void> Sweep();
@@ -62,16 +64,20 @@ class Sweeper {
   Result<void> SweepPartitions();
   Result<void> SweepPartitionLocked(StreamId stream, const std::string& partition_key);
   Result<void> SweepSegment(const SegmentInfo& segment, Timestamp now);
-  Result<void> RaiseTrims(const std::map<StreamId, std::vector<std::string>>& expired, Timestamp now);
+  // Up to when records are gone for ever: of a stream's partition key with its own retention, or (none) of
+  // the others.
+  using Trims = std::map<std::pair<StreamId, std::optional<std::string>>, Timestamp>;
+  Result<void> RaiseTrims(const Trims& trims);
   Result<void> RemoveEmptySegments();
   Result<void> RemoveOldShards(Timestamp now);
   Result<void> RemoveOldRules();
-  // Rows, then bytes.
+  // Rows, then bytes; of those that still have a row.
+  Result<void> RemovePresent(const std::vector<Removal>& removals);
   Result<void> Remove(const std::vector<Removal>& removals);
 
   Engine& engine_;
   CommitWriter& writer_;
-  RetentionClock clock_;             // GUARDED_BY(sweep_mutex_)
+  RetentionClock& clock_;            // GUARDED_BY(sweep_mutex_)
   std::mutex sweep_mutex_;           // one sweep at a time, so that no count is taken down twice
   std::uint64_t evicted_swept_ = 0;  // GUARDED_BY(sweep_mutex_); no row has a counter up to this
 

@@ -98,6 +98,21 @@ TEST_F(ReopenTest, AReadOnlyDiskIsAStateAndPasses) {
   ExpectAllAcknowledgedOnce();
 }
 
+// The clock leaps ahead, and before anybody has set it right the disk fails for a moment.
+TEST_F(ReopenTest, AClockThatIsDoubtedIsDoubtedAfterwardsToo) {
+  for (int i = 0; i < 5; ++i) EXPECT_OK(Put());
+  clock_.StepTo(kTestStart + 3650 * kDay);
+  EXPECT_OK(log_->Sweep());
+  files_.SetReadOnly(true);
+  EXPECT_FALSE(Put().has_value());
+  EXPECT_TRUE(test::WaitUntil([&] { return State() == StorageState::kReadOnly; }));
+  files_.SetReadOnly(false);
+  EXPECT_TRUE(test::WaitUntil([&] { return Put().has_value(); }));
+  EXPECT_OK(log_->Sweep());
+  clock_.StepTo(kTestStart + kDay / 2);
+  ExpectAllAcknowledgedOnce();
+}
+
 TEST_F(ReopenTest, ThirtySecondsWithoutAnAnswerLoseNothing) {
   EXPECT_OK(Put());
   std::mutex mutex;

@@ -159,6 +159,40 @@ TEST_F(RetentionTest, AClockThatLeapsAheadDeletesNothingAtOnce) {
   EXPECT_LT(DiskBytes(), full);
 }
 
+// Opened while the clock is wrong: what the index is made of is what the log says, not the clock.
+TEST_F(RetentionTest, AnIndexThatIsMadeAgainUnderAWrongClockLacksNothing) {
+  Get(log_->CreateStream("s", 1, kDay));
+  for (std::uint64_t i = 0; i < 5; ++i) Put("s", "k", MakeData(100, i));
+  clock_.StepTo(kTestStart + 3650 * kDay);
+  ReopenSmall(true);
+  EXPECT_EQ(CountOf("s"), 0u);
+  clock_.StepTo(kTestStart + hours(1));
+  EXPECT_EQ(CountOf("s"), 5u);
+  Check();
+}
+
+// More records than are removed at once, of keys with and without a retention of their own.
+TEST_F(RetentionTest, ALargeSegmentGoesPieceByPiece) {
+  Get(log_->CreateStream("s", 1, kDay));
+  EXPECT_OK(log_->SetPartitionRetention("s", "short", hours(1)));
+  EXPECT_OK(log_->SetPartitionRetention("s", "long", 10 * kDay));
+  for (std::uint64_t i = 0; i < 1500; ++i) {
+    Put("s", i % 3 == 0 ? "short" : i % 3 == 1 ? "plain" : "long", MakeData(10, i), {{1, Number(i)}});
+  }
+  clock_.Advance(hours(2));
+  EXPECT_OK(log_->Sweep());
+  EXPECT_EQ(CountOf("s"), 1000u);
+  clock_.Advance(kDay);
+  EXPECT_OK(log_->Sweep());
+  EXPECT_EQ(CountOf("s"), 500u);
+  ReopenSmall(true);
+  EXPECT_EQ(CountOf("s"), 500u);
+  EXPECT_OK(log_->SetRetention("s", 365 * kDay));
+  EXPECT_OK(log_->SetPartitionRetention("s", "short", 365 * kDay));
+  EXPECT_EQ(CountOf("s"), 500u);
+  Check();
+}
+
 TEST_F(RetentionTest, ALeapOfTheClockThatLastsIsBelieved) {
   Get(log_->CreateStream("s", 1, kDay));
   Put("s", "k", MakeData(300'000, 1));
