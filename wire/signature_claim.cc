@@ -76,13 +76,22 @@ bool ReadSignedHeaders(std::string_view text, SignatureClaim& claim) {
   return !claim.signed_headers.empty();
 }
 
-// RFC 9110 section 5.6.7: "Sun, 30 Aug 2015 12:36:00 GMT".
+// RFC 9110 section 5.6.7: "Sun, 30 Aug 2015 12:36:00 GMT", to the letter.
 std::optional<Timestamp> ParseHttpDate(const std::string& text) {
   static const ::locale_t kPlain = ::newlocale(LC_ALL_MASK, "C", nullptr);
   std::tm parts{};
   const char* end = ::strptime_l(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts, kPlain);
   if (end == nullptr || *end != '\0') return std::nullopt;
-  return Timestamp::FromSeconds(::timegm(&parts));
+  if (parts.tm_year < 70 || parts.tm_year > kSignatureYearMax - 1900) return std::nullopt;
+  const std::time_t seconds = ::timegm(&parts);
+  // What is no date (the 31st of February, a Monday that was a Sunday) comes out as another one.
+  std::tm again{};
+  ::gmtime_r(&seconds, &again);
+  char formatted[64];
+  const std::size_t size =
+      ::strftime_l(formatted, sizeof(formatted), "%a, %d %b %Y %H:%M:%S GMT", &again, kPlain);
+  if (std::string_view(formatted, size) != text) return std::nullopt;
+  return Timestamp::FromSeconds(seconds);
 }
 
 bool SetTime(const std::string& text, SignatureClaim& claim) {

@@ -157,7 +157,7 @@ Result<Timestamp> ParseSignatureTime(std::string_view text) {
   parts.tm_hour = pair(8);
   parts.tm_min = pair(10);
   parts.tm_sec = pair(12);
-  if (parts.tm_year < 70) return bad;
+  if (parts.tm_year < 70 || parts.tm_year > kSignatureYearMax - 1900) return bad;
   const Timestamp time = Timestamp::FromSeconds(::timegm(&parts));
   // What is no date (the 31st of February) comes out as another one.
   if (FormatSignatureTime(time) != text) return bad;

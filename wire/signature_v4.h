@@ -61,7 +61,10 @@ Digest SigningKey(std::string_view secret, const SignatureScope& scope);
 std::string SignRequest(const Digest& signing_key, std::string_view time, const SignatureScope& scope,
                         std::string_view canonical_request);
 
-// "20150830T123600Z", and back. Errors: kInvalidArgument.
+// Later ones are taken for no dates: a Timestamp ends in 2262, and sums with them must not.
+inline constexpr int kSignatureYearMax = 2200;
+
+// "20150830T123600Z", and back, from 1970 to kSignatureYearMax. Errors: kInvalidArgument.
 std::string FormatSignatureTime(Timestamp time);
 Result<Timestamp> ParseSignatureTime(std::string_view text);
 

@@ -95,9 +95,11 @@ TEST(SignatureV4, JoinsHeadersThatRepeat) {
 TEST(SignatureV4, TimesGoBothWays) {
   EXPECT_EQ(FormatSignatureTime(Now()), kTime);
   for (const char* bad : {"", "20150830T123600", "20150830 123600Z", "20150230T123600Z", "20151330T123600Z",
-                          "20150830T126000Z", "2015083aT123600Z", "00000000T000000Z", "20150830T123600Zx"}) {
+                          "20150830T126000Z", "2015083aT123600Z", "00000000T000000Z", "20150830T123600Zx",
+                          "19691231T235959Z", "22010101T000000Z", "99991231T235959Z"}) {
     EXPECT_FALSE(ParseSignatureTime(bad)) << bad;
   }
+  EXPECT_EQ(FormatSignatureTime(*ParseSignatureTime("22001231T235959Z")), "22001231T235959Z");
 }
 
 // -- claims
@@ -265,8 +267,14 @@ TEST(SignatureClaim, RefusesInTheServicesWords) {
   EXPECT_THAT(replaced("Signature=", "Signature=0"), HasSubstr("does not match"));
   EXPECT_THAT(with(authorization + ", Signature=" + std::string(64, '0')), HasSubstr("twice"));
   Fields misdated = good;
-  misdated[1].second = "yesterday";
-  EXPECT_THAT(Refusal(misdated), HasSubstr("Date must be in ISO-8601"));
+  for (const char* bad :
+       {"yesterday", "99991231T235959Z", "Fri, 31 Dec 9999 23:59:59 GMT", "Wed, 31 Dec 1969 23:59:59 GMT",
+        "Mon, 30 Aug 2015 12:36:00 GMT", "Mon, 30 Feb 2015 12:36:00 GMT", "sun, 30 Aug 2015 12:36:00 GMT",
+        "Sunday, 30 Aug 2015 12:36:00 GMT", "Sun, 30 Aug 2015 12:36:60 GMT", "Sun, 30 Aug 2015  12:36:00 GMT",
+        "Sun, 30 Aug 15 12:36:00 GMT"}) {
+    misdated[1].second = bad;
+    EXPECT_THAT(Refusal(misdated), HasSubstr("Date must be in ISO-8601")) << bad;
+  }
 }
 
 TEST(SignatureClaim, TakesADateHeader) {
