@@ -86,6 +86,9 @@ function noteDate(date: string | null): void {
 export const kUnauthenticated = 'millrace-unauthenticated';
 const kWhoAreYou = ['unauthenticated', 'MissingAuthenticationTokenException', 'ExpiredTokenException'];
 
+/** Whether the server refused because it does not know who we are; the event was sent then. */
+export const asksWhoWeAre = (error: ApiError): boolean => kWhoAreYou.includes(error.code);
+
 const kJsonType = { 'content-type': 'application/json' };
 
 async function call<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = kJsonType): Promise<T> {

@@ -8,6 +8,12 @@ export interface Fleet {
   readonly streams: readonly api.Stream[];
 }
 
+function troubleOf(error: unknown): string | null {
+  if (!(error instanceof api.ApiError)) return 'The server does not answer. Trying again…';
+  // The form to log in is open (login.ts), and says it all.
+  return api.asksWhoWeAre(error) ? null : `The server refuses: ${error.message}`;
+}
+
 export class Poll {
   /** The last answer; null before the first. */
   fleet: Fleet | null = null;
@@ -36,9 +42,7 @@ export class Poll {
       this.trouble = null;
     } catch (error) {
       if (!hadTrouble) this.troubleSince = Date.now();
-      this.trouble = error instanceof api.ApiError
-        ? `The server refuses: ${error.message}`
-        : 'The server does not answer. Trying again…';
+      this.trouble = troubleOf(error);
     }
     this.asking = false;
     this.timer = window.setTimeout(() => void this.now(), kEveryMs);

@@ -117,7 +117,7 @@ export class StreamsPage {
       // When nobody answers, the banner says so, and what was known stays.
       if (name === this.chosen && error instanceof api.ApiError) {
         if (error.status === 404) this.detail = null;
-        setText(this.message, error.message);
+        setText(this.message, api.asksWhoWeAre(error) ? '' : error.message);
         this.render();
       }
     }
