@@ -143,10 +143,20 @@ def cli_resharding(aws, name):
 
 
 def try_cli(directory, label, command, endpoint, found):
+    """Its answers of data streams are checked on their way."""
+    from checking_proxy import CheckingProxy  # needs a botocore: after new_clients()
+    with CheckingProxy(endpoint.removeprefix("http://")) as proxy:
+        use_cli(directory, label, command, endpoint, proxy.endpoint, found)
+    check(not proxy.failures, f"answers to the CLI ({label}) that the model has otherwise: {proxy.failures}")
+    check(proxy.checked >= 15, f"{proxy.checked} answers to the CLI ({label}) were checked")
+
+
+def use_cli(directory, label, command, endpoint, kinesis_endpoint, found):
     environment = {**ENVIRONMENT, "AWS_ENDPOINT_URL": endpoint}
 
     def aws(*words):
-        full = [*map(str, command), "--endpoint-url", endpoint, "--output", "json", *map(str, words)]
+        url = kinesis_endpoint if words[0] == "kinesis" else endpoint
+        full = [*map(str, command), "--endpoint-url", url, "--output", "json", *map(str, words)]
         done = subprocess.run(full, capture_output=True, text=True, timeout=60, env=environment)
         check(done.returncode == 0, f"aws {' '.join(map(str, words))} ({label}):\n{done.stdout}{done.stderr[-2000:]}")
         return json.loads(done.stdout) if done.stdout.strip() else None
