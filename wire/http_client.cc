@@ -12,9 +12,12 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
+#include <boost/beast/ssl/ssl_stream.hpp>
 #include <charconv>
 #include <cstdlib>
 #include <optional>
+
+#include "wire/client_tls.h"
 
 namespace millrace::wire {
 namespace {
@@ -74,14 +77,23 @@ std::optional<AccessKey> AccessKeyFromEnvironment() {
   return std::nullopt;
 }
 
+std::filesystem::path CaFileFromEnvironment() {
+  const char* value = std::getenv("MILLRACE_CA_FILE");
+  return value != nullptr ? value : "";
+}
+
 Result<Endpoint> Endpoint::Parse(std::string_view url) {
   Error bad{ErrorCode::kInvalidArgument,
-            "'" + std::string(url.substr(0, 100)) + "' is not an endpoint such as http://127.0.0.1:4567"};
-  constexpr std::string_view kScheme = "http://";
-  if (url.substr(0, kScheme.size()) != kScheme) return bad;
-  url.remove_prefix(kScheme.size());
-  if (url.ends_with('/')) url.remove_suffix(1);
+            "'" + std::string(url.substr(0, 100)) +
+                "' is not an endpoint such as http://127.0.0.1:4567 or https://localhost:4568"};
+  constexpr std::string_view kPlain = "http://";
+  constexpr std::string_view kSecure = "https://";
   Endpoint endpoint;
+  endpoint.tls = url.starts_with(kSecure);
+  if (!endpoint.tls && !url.starts_with(kPlain)) return bad;
+  if (endpoint.tls) endpoint.port = 443;
+  url.remove_prefix(endpoint.tls ? kSecure.size() : kPlain.size());
+  if (url.ends_with('/')) url.remove_suffix(1);
   std::string_view port;
   if (url.starts_with('[')) {
     auto end = url.find(']');
@@ -107,9 +119,11 @@ Result<Endpoint> Endpoint::Parse(std::string_view url) {
   return endpoint;
 }
 
-std::string Endpoint::ToString() const {
+std::string Endpoint::ToString() const { return (tls ? "https://" : "http://") + Authority(); }
+
+std::string Endpoint::Authority() const {
   bool v6 = host.find(':') != std::string::npos;
-  return "http://" + (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+  return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
 class HttpClient::Impl {
@@ -119,7 +133,7 @@ class HttpClient::Impl {
   Result<HttpResponse> Send(const HttpRequest& request, const BodySink* sink) {
     std::optional<Result<HttpResponse>> result;
     auto exchange = [&]() -> net::awaitable<void> {
-      bool kept = stream_.has_value();
+      bool kept = Connected();
       result.emplace(co_await Exchange(request, sink));
       // The server may have closed a connection that was kept, just when it was used again: then nothing was
       // answered, and it is tried once more on a new one.
@@ -138,21 +152,49 @@ class HttpClient::Impl {
   const Endpoint endpoint;
 
  private:
+  using PlainStream = beast::tcp_stream;
+  using SecureStream = beast::ssl_stream<beast::tcp_stream>;
+
+  bool Connected() const { return plain_ || secure_; }
+
+  void Disconnect() {
+    plain_.reset();
+    secure_.reset();
+    context_.reset();
+    buffer_.clear();
+  }
+
   net::awaitable<Result<void>> Connect() {
-    if (stream_) co_return Result<void>();
+    if (Connected()) co_return Result<void>();
     std::string doing = "connecting to " + endpoint.ToString();
     tcp::resolver resolver(io_);
     auto [resolve_ec, addresses] =
         co_await resolver.async_resolve(endpoint.host, std::to_string(endpoint.port), kAwait);
     if (resolve_ec) co_return ToError(resolve_ec, doing);
-    stream_.emplace(io_);
-    buffer_.clear();
-    stream_->expires_after(options_.connect_timeout);
-    auto [ec, unused] = co_await stream_->async_connect(addresses, kAwait);
-    if (ec) {
-      stream_.reset();
-      co_return ToError(ec, doing);
+    beast::tcp_stream stream(io_);
+    stream.expires_after(options_.connect_timeout);
+    auto [ec, unused] = co_await stream.async_connect(addresses, kAwait);
+    if (ec) co_return ToError(ec, doing);
+    if (!endpoint.tls) {
+      plain_.emplace(std::move(stream));
+      co_return Result<void>();
     }
+    auto secured = co_await Secure(stream);
+    if (!secured) Disconnect();
+    co_return secured;
+  }
+
+  // Takes the connected `stream` over; within what is left of its time.
+  net::awaitable<Result<void>> Secure(beast::tcp_stream& stream) {
+    auto context = MakeClientContext(options_.ca_file);
+    if (!context) co_return std::move(context).error();
+    context_.emplace(std::move(*context));
+    secure_.emplace(std::move(stream), *context_);
+    auto expected = ExpectHost(secure_->native_handle(), endpoint.host);
+    if (!expected) co_return expected;
+    auto [ec] = co_await secure_->async_handshake(net::ssl::stream_base::client, kAwait);
+    if (ec == beast::error::timeout) co_return ToError(ec, "connecting to " + endpoint.ToString());
+    if (ec) co_return HandshakeError(ec, secure_->native_handle(), endpoint, options_.ca_file);
     co_return Result<void>();
   }
 
@@ -160,17 +202,25 @@ class HttpClient::Impl {
     answered_ = false;
     auto connected = co_await Connect();
     if (!connected) co_return std::move(connected).error();
+    if (secure_) co_return co_await ExchangeOver(*secure_, request, sink);
+    co_return co_await ExchangeOver(*plain_, request, sink);
+  }
+
+  template <typename Stream>
+  net::awaitable<Result<HttpResponse>> ExchangeOver(Stream& stream, const HttpRequest& request,
+                                                    const BodySink* sink) {
+    const auto progress = [&] { beast::get_lowest_layer(stream).expires_after(options_.progress_timeout); };
     std::string doing = request.method + " " + request.target;
     http::request<http::string_body> message = Message(request);
-    stream_->expires_after(options_.progress_timeout);
-    auto [write_ec, written] = co_await http::async_write(*stream_, message, kAwait);
+    progress();
+    auto [write_ec, written] = co_await http::async_write(stream, message, kAwait);
     if (write_ec) co_return Broken(write_ec, doing);
 
     http::response_parser<http::buffer_body> parser;
     parser.body_limit(boost::none);
     parser.skip(request.method == "HEAD");
-    stream_->expires_after(options_.progress_timeout);
-    auto [head_ec, head_size] = co_await http::async_read_header(*stream_, buffer_, parser, kAwait);
+    progress();
+    auto [head_ec, head_size] = co_await http::async_read_header(stream, buffer_, parser, kAwait);
     if (head_ec) co_return Broken(head_ec, doing);
     answered_ = true;
 
@@ -185,14 +235,14 @@ class HttpClient::Impl {
       parser.get().body().data = piece.data();
       parser.get().body().size = piece.size();
       parser.get().body().more = true;
-      stream_->expires_after(options_.progress_timeout);
-      auto [ec, size] = co_await http::async_read(*stream_, buffer_, parser, kAwait);
+      progress();
+      auto [ec, size] = co_await http::async_read(stream, buffer_, parser, kAwait);
       if (ec && ec != http::error::need_buffer) co_return Broken(ec, doing);
       ByteSpan got(piece.data(), piece.size() - parser.get().body().size);
       if (to_sink) {
         auto taken = (*sink)(got);
         if (!taken) {
-          stream_.reset();
+          Disconnect();
           co_return std::move(taken).error();
         }
       } else if (response.body.size() + got.size() > options_.body_bytes_max) {
@@ -201,7 +251,7 @@ class HttpClient::Impl {
         response.body.append(AsText(got));
       }
     }
-    if (!parser.keep_alive()) stream_.reset();
+    if (!parser.keep_alive()) Disconnect();
     co_return response;
   }
 
@@ -210,7 +260,7 @@ class HttpClient::Impl {
     message.version(11);
     message.method_string(request.method);
     message.target(request.target);
-    std::string authority = endpoint.ToString().substr(std::string_view("http://").size());
+    const std::string authority = endpoint.Authority();
     message.set(http::field::host, authority);
     message.set(http::field::user_agent, "millrace");
     for (const auto& [name, value] : request.headers) message.set(name, value);
@@ -235,13 +285,16 @@ class HttpClient::Impl {
   }
 
   Error Broken(const error_code& ec, const std::string& doing) {
-    stream_.reset();
+    Disconnect();
     return ToError(ec, doing);
   }
 
   const Options options_;
   net::io_context io_{1};
-  std::optional<beast::tcp_stream> stream_;  // none: not connected
+  // At most one of the two, while connected.
+  std::optional<PlainStream> plain_;
+  std::optional<net::ssl::context> context_;  // outlives the stream that is made of it
+  std::optional<SecureStream> secure_;
   beast::flat_buffer buffer_;
   bool answered_ = false;  // the head of an answer to the current request came
 };

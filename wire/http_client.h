@@ -1,13 +1,15 @@
-// A blocking HTTP/1.1 client for programs that call the server: the command line, later the consumer library.
+// A blocking HTTP/1.1 client for programs that call the server: the command line, the consumer library. Over
+// TLS (wire/client_tls.h) nothing is sent before the server has shown that it is who it should be.
 //
 // Errors:  kUnavailable (cannot connect, the connection broke), kDeadlineExceeded (no progress for the time
-// limit),
-//          kInvalidArgument (the endpoint), kResourceExhausted (an answer over the limit). An answer with an
-//          error status is an answer.
+//          limit), kInvalidArgument (the endpoint; no TLS there), kResourceExhausted (an answer over the
+//          limit), kUnauthenticated (the server's certificate is not trusted, or not for this host),
+//          kNotFound, kIo (the CA file). An answer with an error status is an answer.
 // Threads: one thread at a time uses a client; any number of clients.
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -23,13 +25,15 @@
 
 namespace millrace::wire {
 
-// "http://127.0.0.1:4567"; a path is not part of it.
+// "http://127.0.0.1:4567", "https://localhost:4568"; a path is not part of it.
 struct Endpoint {
   std::string host;  // without brackets
   std::uint16_t port = 80;
+  bool tls = false;
 
   static Result<Endpoint> Parse(std::string_view url);
-  std::string ToString() const;  // "http://[::1]:4567"
+  std::string ToString() const;   // "http://[::1]:4567"
+  std::string Authority() const;  // "[::1]:4567"
 };
 
 struct HttpRequest {
@@ -49,11 +53,16 @@ struct HttpResponse {
 // AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. None: not both are set.
 std::optional<AccessKey> AccessKeyFromEnvironment();
 
+// MILLRACE_CA_FILE; "" without.
+std::filesystem::path CaFileFromEnvironment();
+
 class HttpClient {
  public:
   struct Options {
     std::optional<AccessKey> key = AccessKeyFromEnvironment();  // requests are signed with it
-    Duration connect_timeout = std::chrono::seconds(5);
+    // PEM: what is trusted in place of the system's CAs; "": those. Read anew for each connection.
+    std::filesystem::path ca_file = CaFileFromEnvironment();
+    Duration connect_timeout = std::chrono::seconds(5);    // with the TLS handshake
     Duration progress_timeout = std::chrono::seconds(60);  // nothing came or went
     std::size_t body_bytes_max = 64 * 1024 * 1024;         // of an answer that is gathered
   };
