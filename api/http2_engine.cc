@@ -15,6 +15,7 @@ namespace millrace::api {
 namespace {
 
 constexpr std::size_t kGatherBytesMax = 64 * 1024;
+constexpr std::size_t kPaddingBytesMax = 256;
 
 prometheus::Counter& FloodCounter() {
   static auto& counter = GetCounter("millrace_api_http2_floods_total",
@@ -134,7 +135,7 @@ struct Http2Engine::Callbacks {
     self.out_->insert(self.out_->end(), frame_head, frame_head + kFrameHeadBytes);
     ByteSpan bytes = static_cast<Http2Stream*>(source->ptr)->Take(length);
     self.out_->insert(self.out_->end(), bytes.begin(), bytes.end());
-    if (length > 0) self.guard_.Earn(Http2FloodGuard::kEarnedByData);
+    if (length > 0) self.guard_.EarnBySending();
     return 0;
   }
 
@@ -209,10 +210,17 @@ std::vector<Http2Engine::Ready> Http2Engine::TakeReady() { return std::exchange(
 void Http2Engine::Count(const Http2FrameWatch::Frame& frame) {
   double points = Http2FloodGuard::kPerFrame;
   switch (frame.type) {
-    case NGHTTP2_DATA:
-      if (frame.bytes > 0) guard_.Earn(Http2FloodGuard::kEarnedByData);
-      if (frame.bytes > 0 || (frame.flags & NGHTTP2_FLAG_END_STREAM) != 0) return;
+    case NGHTTP2_DATA: {
+      // What may be padding carries nothing (RFC 9113 section 6.1: its length, and up to 255 bytes).
+      const bool padded = (frame.flags & NGHTTP2_FLAG_PADDED) != 0;
+      const std::size_t data = frame.bytes - (padded ? std::min(frame.bytes, kPaddingBytesMax) : 0);
+      guard_.EarnByReceiving(data);
+      if (data > 0 || (frame.flags & NGHTTP2_FLAG_END_STREAM) != 0) return;
       break;
+    }
+    case NGHTTP2_WINDOW_UPDATE:
+      flooded_ = flooded_ || !guard_.SpendUpdate(std::chrono::steady_clock::now());
+      return;
     case NGHTTP2_HEADERS:
       return;
     case NGHTTP2_RST_STREAM:

@@ -526,6 +526,17 @@ INSTANTIATE_TEST_SUITE_P(
               [](Http2Client& c, int i) {
                 if (i == 0) c.Request(Http2Client::Post("/duplex"), false);
                 c.SendFrame(NGHTTP2_DATA, 0, 1, "");
+              }},
+        Flood{"padding",
+              [](Http2Client& c, int i) {
+                if (i == 0) c.Request(Http2Client::Post("/duplex"), false);
+                c.SendFrame(NGHTTP2_DATA, NGHTTP2_FLAG_PADDED, 1, std::string(1, '\0'));
+              }},
+        Flood{"rapid_reset_with_bytes",
+              [](Http2Client& c, int) {
+                const auto stream = c.Request(Http2Client::Post("/duplex"), false);
+                for (int i = 0; i < 3; ++i) c.Data(stream, "x", false);
+                c.Reset(stream);
               }}),
     [](const auto& case_info) { return std::string(case_info.param.name); });
 
