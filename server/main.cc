@@ -17,6 +17,8 @@ namespace {
 constexpr const char* kFooter =
     "\nEnvironment:\n"
     "  MILLRACE_ENDPOINT         the server that commands talk to (default http://127.0.0.1:4567)\n"
+    "  MILLRACE_CA_FILE          the certificates to trust at an https endpoint (PEM), in place of the "
+    "system's\n"
     "  MILLRACE_DATA_DIR         where footage is kept\n"
     "  MILLRACE_ACCESS_KEY_ID, MILLRACE_SECRET_ACCESS_KEY\n"
     "                            the key that commands sign with (also AWS_ACCESS_KEY_ID, "
