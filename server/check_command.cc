@@ -42,6 +42,7 @@ using MasterKeys = std::shared_ptr<const storage::MasterKeys>;
 int Repair(const std::filesystem::path& path, const MasterKeys& keys, bool json) {
   storage::RepairReport report =
       storage::RepairDataDirectory(path.string(), storage::PosixFileSystem(), SystemClock(), keys);
+  if (report.before.refused) return Complain(*report.before.refused);
   if (json) {
     boost::json::object object;
     object["data_dir"] = path.string();
@@ -80,6 +81,7 @@ int RunCheck(const std::optional<std::filesystem::path>& data_dir, const Encrypt
   if (repair) return Repair(path, *master_keys, json);
   storage::CheckReport report =
       storage::CheckDataDirectory(path.string(), storage::PosixFileSystem(), SystemClock(), *master_keys);
+  if (report.refused) return Complain(*report.refused);
   if (json) {
     boost::json::object object = ToJson(report);
     object["data_dir"] = path.string();

@@ -38,7 +38,8 @@ class Checker {
       if (auto loaded = keys_.Load(state_); loaded) {
         report_.opened = true;
       } else {
-        Problem(loaded.error().message);
+        report_.refused = std::move(loaded).error();
+        return;
       }
     }
     OpenIndex();
@@ -402,6 +403,7 @@ class Checker {
 }  // namespace
 
 std::string CheckReport::ToString() const {
+  if (refused) return "not checked: " + refused->message + "\n";
   std::string text;
   for (const std::string& problem : problems) text += "damaged: " + problem + "\n";
   if (problem_count > problems.size()) {
@@ -424,6 +426,10 @@ CheckReport CheckDataDirectory(const std::string& path, FileSystem& files, const
   CheckReport report;
   auto directory = DataDirectory::OpenForLooking(files, path);
   if (!directory) {
+    if (directory.error().code != ErrorCode::kCorruption) {
+      report.refused = std::move(directory).error();
+      return report;
+    }
     report.problem_count = 1;
     report.problems.push_back(directory.error().message);
     return report;

@@ -10,9 +10,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/result.h"
 #include "base/time.h"
 #include "storage/file_system.h"
 #include "storage/master_keys.h"
@@ -22,6 +24,9 @@ namespace millrace::storage {
 struct CheckReport {
   static constexpr std::size_t kTextsMax = 1000;  // of problems, and of notes; further ones are counted only
 
+  // Why nothing was looked at: it is in use, no data directory or a newer one's, it cannot be read, or the
+  // master keys do not open its data keys. That is no damage.
+  std::optional<Error> refused;
   std::vector<std::string> problems;  // damage: file, offset, stream, shard, sequence number, in words
   std::vector<std::string>
       notes;  // what the next opening puts in order (a torn tail, an index behind the log)
@@ -33,7 +38,7 @@ struct CheckReport {
   bool opened = false;                  // whether these were opened, too
   std::uint64_t gone_records = 0;       // expired or deleted, with their heads still in a segment
 
-  bool ok() const { return problem_count == 0; }
+  bool ok() const { return !refused && problem_count == 0; }
   std::string ToString() const;  // lines for a person
 };
 

@@ -27,7 +27,7 @@ struct DataDirectory {
   std::string SegmentPath(SegmentId segment, SegmentKind kind) const;
 
   // Locks the directory; makes it, and what is in it, when it is not there or empty.
-  // Errors: kUnavailable (locked; names the pid), kFailedPrecondition (has files but is no data directory),
+  // Errors: kFailedPrecondition (in use, names the pid; has files but is no data directory),
   // kUnsupported (newer format), kCorruption (a damaged marker), kIo, kNoSpace.
   static Result<DataDirectory> Open(FileSystem& files, const std::string& path);
   // The marker file, from `store`; durable.

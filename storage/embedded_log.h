@@ -62,7 +62,7 @@ struct EmbeddedLogOptions {
 
 class EmbeddedLog final : public RecordLog {
  public:
-  // Errors: kUnavailable (another process uses the directory; names its pid), kFailedPrecondition (foreign
+  // Errors: kFailedPrecondition (another process uses the directory, names its pid; foreign
   // directory; a master key is missing), kPermissionDenied (a master key is not the one that the log was
   // encrypted with; it is as it was), kUnsupported (newer format), kCorruption (damage of acknowledged data;
   // `millrace check` says more), kIo, kNoSpace, kInvalidArgument (options).

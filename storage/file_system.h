@@ -1,9 +1,9 @@
 // The one door to the disk: every byte that storage reads or writes goes through this interface, so that
 // tests can lose power, tear writes, fill the disk and fail or stall any call.
 //
-// Errors:  kNoSpace (ENOSPC, EDQUOT), kNotFound (ENOENT), kAlreadyExists (EEXIST), kUnavailable (locked by
-// another
-//          process), kIo for everything else; the text names the call, the path and the system's words.
+// Errors:  kNoSpace (ENOSPC, EDQUOT), kNotFound (ENOENT), kAlreadyExists (EEXIST), kFailedPrecondition
+//          (locked by another process), kIo for everything else; the text names the call, the path and the
+//          system's words.
 // Threads: a FileSystem and its Files may be used from any thread; writes to one File come from one thread at
 // a time.
 #pragma once
@@ -79,7 +79,7 @@ class FileSystem {
   virtual Result<void> Rename(const std::string& from, const std::string& to) = 0;     // replaces a file `to`
   virtual Result<std::vector<DirectoryEntry>> List(const std::string& directory) = 0;  // in name order
   virtual Result<bool> Exists(const std::string& path) = 0;
-  // Makes the file if needed and locks it for this process; the text of kUnavailable names the holder's pid.
+  // Makes the file if needed and locks it for this process; kFailedPrecondition names the holder's pid.
   virtual Result<std::unique_ptr<FileLock>> Lock(const std::string& path) = 0;
   // Of the disk that holds `path`.
   virtual Result<DiskSpace> Space(const std::string& path) = 0;

@@ -139,7 +139,7 @@ class PosixFiles final : public FileSystem {
   }
 
   Result<void> CreateDirectory(const std::string& path) override {
-    if (::mkdir(path.c_str(), 0750) != 0) return ErrnoError(errno, "making directory", path);
+    if (::mkdir(path.c_str(), 0700) != 0) return ErrnoError(errno, "making directory", path);
     return {};
   }
 
@@ -197,9 +197,9 @@ class PosixFiles final : public FileSystem {
       ssize_t got = ::pread(fd, text.data(), text.size() - 1, 0);
       std::string holder(text.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
       while (!holder.empty() && (holder.back() < '0' || holder.back() > '9')) holder.pop_back();
-      return Error{ErrorCode::kUnavailable, path + " is locked by process " +
-                                                (holder.empty() ? "(unknown)" : holder) +
-                                                ", which uses this directory"};
+      return Error{ErrorCode::kFailedPrecondition, std::filesystem::path(path).parent_path().string() +
+                                                       " is in use by process " +
+                                                       (holder.empty() ? "(unknown)" : holder)};
     }
     std::string pid = std::to_string(::getpid()) + "\n";
     if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, pid.data(), pid.size(), 0) < 0) {

@@ -296,14 +296,8 @@ RepairReport RepairDataDirectory(const std::string& path, FileSystem& files, con
   RepairReport report;
   report.before = CheckDataDirectory(path, files, clock, master_keys);
   report.after = report.before;
-  if (report.before.ok()) return report;
-  // Nobody else may be at it; what is no data directory, or a newer one's, is left alone.
-  auto looked = DataDirectory::OpenForLooking(files, path);
-  if (!looked && looked.error().code != ErrorCode::kCorruption) {
-    report.failed = looked.error();
-    return report;
-  }
-  if (looked) *looked = DataDirectory{};  // lets the lock go
+  report.failed = report.before.refused;  // what is in use, or not ours, is left alone
+  if (report.failed || report.before.ok()) return report;
   auto mended = Repairer(files, clock, path, report).Run();
   if (!mended) report.failed = mended.error();
   report.after = CheckDataDirectory(path, files, clock, std::move(master_keys));

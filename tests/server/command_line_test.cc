@@ -87,8 +87,14 @@ TEST_F(CommandLineTest, StopsOnBothSignals) {
 TEST_F(CommandLineTest, ASecondServerOnTheSameDataIsRefused) {
   Serve();
   Outcome second = Run({"serve", "--listen", "127.0.0.1:0"});
-  EXPECT_NE(second.code, 0);
-  EXPECT_THAT(second.err, HasSubstr((directory_ / "data").string()));
+  EXPECT_EQ(second.code, 5);
+  EXPECT_THAT(second.err, MatchesRegex("millrace: [^\n]*/data is in use by process [0-9]+\n"));
+  for (const std::vector<std::string>& check : {std::vector<std::string>{"check"}, {"check", "--repair"}}) {
+    Outcome outcome = Run(check);
+    EXPECT_EQ(outcome.code, 5);
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_EQ(outcome.err, second.err);
+  }
   EXPECT_EQ(Run({"camera", "list"}).code, 0);
   EXPECT_EQ(StopServer(), 0);
 }
@@ -163,6 +169,7 @@ TEST_F(CommandLineTest, ABackupIsRestoredIntoANewDirectory) {
   Outcome restored = Run({"restore", file, "--data-dir", fresh, "--json"});
   EXPECT_EQ(restored.code, 0) << restored.err;
   EXPECT_THAT(restored.out, HasSubstr(R"("entries":)"));
+  EXPECT_EQ(std::filesystem::status(fresh).permissions(), std::filesystem::perms::owner_all);
   EXPECT_NE(Run({"restore", file, "--data-dir", fresh}).code, 0);  // there now
   EXPECT_EQ(StopServer(), 0);
   Serve({"--data-dir", fresh});

@@ -75,7 +75,14 @@ TEST_F(EncryptionTest, AServerStartsWithItsKeyAlone) {
   Outcome checked = Run({"check", "--json", "--master-key-file", fresh});
   EXPECT_EQ(checked.code, 0) << checked.out;
   EXPECT_THAT(checked.out, HasSubstr(R"("opened":true)"));
-  EXPECT_EQ(Run({"check", "--master-key-file", wrong}).code, 1);
+  for (const std::vector<std::string>& more : {std::vector<std::string>{}, {"--repair"}}) {
+    std::vector<std::string> check = {"check", "--master-key-file", wrong};
+    check.insert(check.end(), more.begin(), more.end());
+    Outcome refused = Run(check);
+    EXPECT_EQ(refused.code, 5);
+    EXPECT_EQ(refused.out, "");
+    EXPECT_THAT(refused.err, HasSubstr("does not hold"));
+  }
   EXPECT_EQ(Run({"check", "--repair", "--master-key-file", fresh}).code, 0);
   EXPECT_EQ(Run({"check", "--master-key-file", fresh, "--master-key-env", "KEY"}).code, 2);
 }

@@ -108,7 +108,7 @@ TEST_F(BackupTest, NeverIntoSomethingThatIsThere) {
   EXPECT_TRUE(files_.Open("/photos/1.jpg", OpenMode::kCreate).has_value());
   EXPECT_EQ(CodeOf(RestoreBackup(backup, "/photos", files_, clock_)), ErrorCode::kFailedPrecondition);
   auto log = Get(EmbeddedLog::Open(Options("/data")));
-  EXPECT_EQ(CodeOf(RestoreBackup(backup, "/data", files_, clock_)), ErrorCode::kUnavailable);
+  EXPECT_EQ(CodeOf(RestoreBackup(backup, "/data", files_, clock_)), ErrorCode::kFailedPrecondition);
   EXPECT_EQ(log->ListStreams().size(), 2u);
 }
 

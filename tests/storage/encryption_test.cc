@@ -584,7 +584,10 @@ TEST_F(EncryptionTest, IsCheckedWithTheKeyAndWithout) {
   EXPECT_THAT(with.notes, testing::IsEmpty());
   auto wrong = Check(Masters(KeyLine("m1", '3')));
   EXPECT_FALSE(wrong.ok());
-  EXPECT_THAT(wrong.problems, testing::Contains(HasSubstr("not the one that wrapped")));
+  EXPECT_EQ(wrong.problem_count, 0u);  // that is no damage
+  ASSERT_TRUE(wrong.refused.has_value());
+  EXPECT_EQ(wrong.refused->code, ErrorCode::kPermissionDenied);
+  EXPECT_THAT(wrong.refused->message, HasSubstr("not the one that wrapped"));
   files_->Damage(DataSegment(), [](Bytes& bytes) { bytes[bytes.size() - 3] ^= 1; });
   EXPECT_FALSE(Check().ok());  // a checksum needs no key
 }
@@ -648,3 +651,10 @@ TEST_F(EncryptionTest, APlainBackupIsAsItWas) {
 
 }  // namespace
 }  // namespace millrace::storage
+  // With keys that are not its own, nothing is mended.
+  const std::string before = TextOf(DataSegment());
+  auto mended = RepairDataDirectory("/data", *files_, clock_, Masters(KeyLine("m2", '3')));
+  ASSERT_TRUE(mended.failed.has_value());
+  EXPECT_EQ(mended.failed->code, ErrorCode::kFailedPrecondition);
+  EXPECT_THAT(mended.mended, testing::IsEmpty());
+  EXPECT_EQ(TextOf(DataSegment()), before);

@@ -340,7 +340,7 @@ TEST(DataDirectoryTest, RefusesWhatItShouldNotTouch) {
   {
     auto log = Get(open(good));
     auto second = open(good);
-    EXPECT_EQ(CodeOf(second), ErrorCode::kUnavailable);
+    EXPECT_EQ(CodeOf(second), ErrorCode::kFailedPrecondition);
     EXPECT_THAT(second.error().message, testing::HasSubstr(std::to_string(::getpid())));
   }
   EXPECT_TRUE(open(good).has_value());

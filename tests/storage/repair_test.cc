@@ -257,7 +257,12 @@ TEST_F(RepairTest, RefusesADirectoryThatIsInUseOrNoneOfOurs) {
   auto lock = Get(files_->Lock("/data/LOCK"));
   auto report = RepairDataDirectory("/data", *files_, clock_);
   ASSERT_TRUE(report.failed.has_value());
-  EXPECT_EQ(report.failed->code, ErrorCode::kUnavailable);
+  EXPECT_EQ(report.failed->code, ErrorCode::kFailedPrecondition);
+  EXPECT_TRUE(report.before.problems.empty());
+  const auto checked = CheckDataDirectory("/data", *files_, clock_);
+  ASSERT_TRUE(checked.refused.has_value());
+  EXPECT_EQ(checked.refused->code, ErrorCode::kFailedPrecondition);
+  EXPECT_FALSE(checked.ok());
   EXPECT_EQ(FilesOf("/data/log"), before);
   EXPECT_EQ(CodeOf(Result<void>(RepairDataDirectory("/none", *files_, clock_).failed.value_or(Error{}))),
             ErrorCode::kNotFound);

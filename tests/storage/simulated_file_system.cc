@@ -391,7 +391,8 @@ Result<std::unique_ptr<FileLock>> SimulatedFileSystem::Lock(const std::string& g
   const std::string path = Normal(given);
   std::lock_guard lock(mutex_);
   if (power_lost_) return PowerIsOff();
-  if (!locks_.insert(path).second) return Error{ErrorCode::kUnavailable, path + " is locked by process 1"};
+  if (!locks_.insert(path).second)
+    return Error{ErrorCode::kFailedPrecondition, path + " is in use by process 1"};
   if (!names_.contains(path)) Name(ParentOf(path), {{path, std::make_shared<Inode>()}});
   return std::unique_ptr<FileLock>(std::make_unique<SimulatedLock>(*this, path));
 }
