@@ -190,6 +190,8 @@ void PutSession::Complete(AssembledFragment assembled) {
     run_due_ = true;  // what follows is not of the run that the stored one is of
     return;
   }
+  // A fragment of its own is not to have the stored one's number, even if none was given since.
+  if (stored_) number_.reset();
   stored_.reset();
   Store(std::move(assembled));
 }
@@ -218,10 +220,11 @@ void PutSession::Store(AssembledFragment assembled) {
   const std::vector<Frame> frames = LiveFrames(assembled, streams_.options().clock->Now());
   FragmentFacts& facts = assembled.fragment.facts;
   facts.run = run_;
-  facts.number = *number_;
+  facts.number = number_.value_or(FragmentNumber{});
   const Timestamp start = facts.start, end = facts.end_time();
   const std::size_t bytes = assembled.fragment.mkv.size();
   const auto numbered = [&](const std::shared_ptr<PutInFlight>& in_flight) {
+    number_ = in_flight->number();
     shared_->Add({PutAck::Kind::kReceived, timecode, in_flight->number()});
     in_flight->WhenSettled([add_gap = streams_.options().add_gap, name = stream_->video().name, start,
                             end](const Result<void>& settled) {

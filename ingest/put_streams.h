@@ -61,9 +61,9 @@ class PutStream : public std::enable_shared_from_this<PutStream> {
 
   // The next number. Errors: kNotFound (the stream is gone).
   Result<FragmentNumber> OpenFragment();
-  // Gives the fragment to the store, under its number if no other was given since, else under a fresh one: so
-  // readers that follow the numbers miss none. `numbered` runs within the call, before anything can be
-  // settled. Errors: kNotFound (the stream is gone).
+  // Gives the fragment to the store, under its number if it has one and no other was given since, else under
+  // a fresh one: so readers that follow the numbers miss none. `numbered` runs within the call, before
+  // anything can be settled. Errors: kNotFound (the stream is gone).
   Result<void> Append(Fragment fragment, const std::vector<Frame>& frames,
                       const std::function<void(const std::shared_ptr<PutInFlight>&)>& numbered);
 

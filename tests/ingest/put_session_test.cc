@@ -169,6 +169,42 @@ TEST_F(PutSessionTest, OtherFramesAtTheSameTimeAreAFragmentOfTheirOwn) {
   EXPECT_EQ(Stored().size(), 2U);
 }
 
+// The number that was given last is a stored fragment's: what starts with it is not to get that number too.
+TEST_F(PutSessionTest, NoTwoFragmentsHaveOneNumber) {
+  std::vector<std::unique_ptr<PutSession>>
+      sessions;  // while one lives, the stream knows the number given last
+  for (const char* say : {"a", "b", "c"}) {
+    sessions.push_back(Session());
+    Push(*sessions.back(), Joined({MediaHead(), MediaCluster(kStart, say)}));
+    sessions.back()->End(PutEnd::kComplete);
+    const auto acks = sessions.back()->TakeAcks();
+    ASSERT_EQ(acks.size(), 3U);
+    EXPECT_EQ(acks[1].number, Stored().back().number) << "received under its own number";
+    EXPECT_EQ(acks[2].number, Stored().back().number);
+  }
+  const auto stored = Stored();
+  ASSERT_EQ(stored.size(), 3U);
+  EXPECT_LT(stored[0].number, stored[1].number);
+  EXPECT_LT(stored[1].number, stored[2].number);
+}
+
+TEST_F(PutSessionTest, WhatAPauseCutOffAndThenComesWholeIsAFragmentOfItsOwn) {
+  const auto older = Session();
+  testing::MkvBuilder cut;
+  cut.StartCluster(kStart, testing::SizeForm::kUnknown1).Simple(1, 0, true, "a picture 0");
+  cut.Simple(2, 0, true, "a sound");
+  Push(*older, Joined({MediaHead(), cut.Take()}));
+  older->End(PutEnd::kIdle);
+  const auto newer = Session();
+  Push(*newer, Joined({MediaHead(), MediaCluster(kStart, "a")}));
+  newer->End(PutEnd::kComplete);
+  const auto stored = Stored();
+  ASSERT_EQ(stored.size(), 2U);
+  EXPECT_LT(stored[0].number, stored[1].number);
+  EXPECT_EQ(ParseFragment(store_->Read("door", stored[0].number)->mkv)->frames.size(), 2U);
+  EXPECT_EQ(ParseFragment(store_->Read("door", stored[1].number)->mkv)->frames.size(), 5U);
+}
+
 TEST_F(PutSessionTest, ANewerProducerTakesOver) {
   const auto older = Session();
   Push(*older, Joined({MediaHead(), MediaCluster(kStart, "old")}));
