@@ -24,6 +24,12 @@ Error NoDataKey(StreamId stream, DataKeyId id) {
 
 }  // namespace
 
+// The master key that opens the stream's newest data key, in words.
+std::string MasterOf(const StreamState& stream) {
+  if (stream.data_keys.empty()) return "it";
+  return "the key '" + stream.data_keys.rbegin()->second.wrapped.master_id + "'";
+}
+
 Bytes DataKeys::ContextOf(const Place& place) const {
   Bytes context;
   AppendBigEndian(context, store_);
@@ -40,9 +46,11 @@ Result<void> DataKeys::Load(const ControlState& state) {
     if (!masters_ && (stream->encryption || !stream->data_keys.empty())) {
       return Error{ErrorCode::kFailedPrecondition,
                    whose +
-                       ", and no master key is configured: without it, its records can neither be read "
-                       "nor written"};
-    }
+                       ", and no master key is configured: set encryption.master_key_file to the file that "
+                       "holds " +
+                       MasterOf(*stream) + "; without it, the records can neither be read nor written"};
+    };
+    if (!masters_ && stream->encryption) return masterless();
     for (const auto& [key, row] : stream->data_keys) {
       auto opened = masters_->Unwrap(row.wrapped, ContextOf({id, key}));
       if (!opened) return WithContext(std::move(opened).error(), whose);

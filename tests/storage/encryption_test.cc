@@ -253,7 +253,9 @@ TEST_F(EncryptionTest, WithAMissingOrWrongKeyNothingOpensAndNothingChanges) {
   for (const std::string& path : FilesOf("/data/log")) before[path] = TextOf(path);
   const auto missing = TryOpen(nullptr);
   EXPECT_EQ(CodeOf(missing), ErrorCode::kFailedPrecondition);
-  EXPECT_THAT(missing.error().message, HasSubstr("stream 'door' is encrypted, and no master key is"));
+  EXPECT_THAT(missing.error().message,
+              testing::AllOf(HasSubstr("stream 'door' is encrypted, and no master key is"), HasSubstr("'m1'"),
+                             HasSubstr("encryption.master_key_file")));
   const auto other = TryOpen(Masters(KeyLine("m2", '1')));
   EXPECT_EQ(CodeOf(other), ErrorCode::kFailedPrecondition);
   EXPECT_THAT(other.error().message,
