@@ -18,6 +18,18 @@ Error WithoutType(Error error) {
   return error;
 }
 
+// What somebody without a key, or with a wrong one, can do about it; the server's words after it.
+Error AboutKeys(Error error) {
+  for (const char* type :
+       {"MissingAuthenticationTokenException", "UnrecognizedClientException", "InvalidSignatureException"}) {
+    if (error.message.starts_with(type)) error.code = ErrorCode::kUnauthenticated;
+  }
+  if (error.code != ErrorCode::kUnauthenticated) return WithoutType(std::move(error));
+  return WithContext(WithoutType(std::move(error)),
+                     "this server asks for a key: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "
+                     "(millrace user add makes one)");
+}
+
 Error ToError(const wire::HttpResponse& response) {
   auto object = api::ParseJsonObject(response.body, kAnswerBytesMax);
   if (object) {
@@ -26,7 +38,7 @@ Error ToError(const wire::HttpResponse& response) {
         error != nullptr && error->is_object() ? error->get_object().if_contains("code") : nullptr;
     const auto* message = code != nullptr ? error->get_object().if_contains("message") : nullptr;
     if (message != nullptr && code->is_string() && message->is_string()) {
-      return Error{ErrorCodeFromString(code->get_string().c_str()), message->get_string().c_str()};
+      return AboutKeys({ErrorCodeFromString(code->get_string().c_str()), message->get_string().c_str()});
     }
   }
   return Error{ErrorCode::kInternal, "the answer is HTTP " + std::to_string(response.status) +
@@ -78,7 +90,7 @@ Result<boost::json::object> ApiClient::DataStreams(const std::string& operation,
   post.headers.emplace_back("X-Amz-Target", "Kinesis_20131202." + operation);
   auto response = http_->Send(post);
   if (!response) return Unreachable(response.error());
-  if (response->status < 200 || response->status > 299) return WithoutType(wire::ErrorOf(*response));
+  if (response->status < 200 || response->status > 299) return AboutKeys(wire::ErrorOf(*response));
   if (response->body.empty()) return boost::json::object();
   auto object = api::ParseJsonObject(response->body, kAnswerBytesMax);
   if (!object) {

@@ -411,9 +411,11 @@ Result<ListenAddress> ListenAddress::Parse(std::string_view text) {
 bool ListenAddress::IsLoopback() const { return host.starts_with("127.") || host == "::1"; }
 
 std::string ListenAddress::Url(std::uint16_t actual_port, std::string_view scheme) const {
-  bool v6 = host.find(':') != std::string::npos;
-  return std::string(scheme) + "://" + (v6 ? "[" + host + "]" : host) + ":" + std::to_string(actual_port) +
-         "/";
+  const bool v6 = host.find(':') != std::string::npos;
+  // All addresses are none to call: this machine's own is among them.
+  const std::string reached = host == "0.0.0.0" ? "127.0.0.1" : host == "::" ? "::1" : host;
+  return std::string(scheme) + "://" + (v6 ? "[" + reached + "]" : reached) + ":" +
+         std::to_string(actual_port) + "/";
 }
 
 Result<std::filesystem::path> DefaultDataDirectory() {

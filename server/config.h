@@ -28,7 +28,7 @@ struct ListenAddress {
   // "127.0.0.1:4567", "localhost:4567", "[::1]:4567", ":4567". Errors: kInvalidArgument.
   static Result<ListenAddress> Parse(std::string_view text);
   bool IsLoopback() const;
-  // "http://127.0.0.1:4567/"
+  // "http://127.0.0.1:4567/"; for all addresses (0.0.0.0, ::) loopback's, which is one of them.
   std::string Url(std::uint16_t actual_port, std::string_view scheme = "http") const;
 };
 

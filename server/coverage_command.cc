@@ -7,19 +7,14 @@
 #include "server/api_client.h"
 #include "server/commands.h"
 #include "server/console_output.h"
+#include "server/data_streams.h"
 #include "server/exit_codes.h"
 
 namespace millrace::server {
-namespace {
-
-std::string StreamPath(const std::string& name) { return "/v1/streams/" + api::PercentEncode(name); }
-
-}  // namespace
-
 int RunStreamCoverage(const ClientOptions& client, const CoverageOptions& options) {
   auto api = ApiClient::Make(client.endpoint);
   if (!api) return Complain(api.error());
-  std::string path = StreamPath(options.stream) + "/coverage";
+  std::string path = VideoStreamPath(options.stream) + "/coverage";
   char separator = '?';
   for (const auto& [name, value] : {std::pair{"start", &options.start}, std::pair{"end", &options.end}}) {
     if (!*value) continue;
@@ -27,7 +22,10 @@ int RunStreamCoverage(const ClientOptions& client, const CoverageOptions& option
     separator = '&';
   }
   auto answer = api->Call("GET", path);
-  if (!answer) return api->Fail(answer.error());
+  if (!answer) {
+    return api->Fail(ExplainNoVideoStream(*api, options.stream, answer.error(),
+                                          "millrace stream describe " + options.stream));
+  }
   if (client.json) {
     PrintJson(*answer);
     return kExitOk;

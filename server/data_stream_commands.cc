@@ -4,7 +4,6 @@
 #include <charconv>
 #include <cstdio>
 
-#include "api/target.h"
 #include "server/console_output.h"
 #include "server/data_streams.h"
 #include "server/exit_codes.h"
@@ -12,9 +11,10 @@
 namespace millrace::server {
 namespace {
 
-using Rows = std::vector<std::vector<std::string>>;
+constexpr std::int64_t kRetentionHoursMin = 24;
+constexpr std::int64_t kRetentionHoursMax = 8760;
 
-std::string VideoPath(const std::string& name) { return "/v1/streams/" + api::PercentEncode(name); }
+using Rows = std::vector<std::vector<std::string>>;
 
 void AddVideoRows(const boost::json::object& answer, Rows& rows) {
   const auto* streams = answer.if_contains("streams");
@@ -83,11 +83,7 @@ void PrintDataStream(const boost::json::object& summary, const std::vector<DataS
 }
 
 Result<boost::json::object> GetVideo(ApiClient& api, const std::string& name) {
-  return api.Call("GET", VideoPath(name));
-}
-
-Error NoStream(const std::string& name) {
-  return Error{ErrorCode::kNotFound, "there is no stream '" + name + "': millrace stream list shows them"};
+  return api.Call("GET", VideoStreamPath(name));
 }
 
 // Which of the two streams of this name there are.
@@ -123,6 +119,20 @@ Result<void> DeleteDataStream(ApiClient& api, const std::string& name, bool with
   if (with_consumers) request["EnforceConsumerDeletion"] = true;
   MILLRACE_RETURN_IF_ERROR(api.DataStreams("DeleteStream", request));
   return {};
+}
+
+// What the server refused, in this command line's words.
+Error ExplainDelete(const std::string& name, const Found& found, const Error& error) {
+  if (error.code != ErrorCode::kFailedPrecondition) return error;
+  if (found.video) {
+    const std::string camera = Member(*found.video, "camera");
+    if (camera == "-") return error;
+    return Error{error.code, "stream '" + name + "' is fed by camera '" + camera +
+                                 "': millrace camera remove " + camera + " --purge deletes both"};
+  }
+  if (NumberMember(*found.data, "ConsumerCount") == 0) return error;
+  return Error{error.code, "stream '" + name + "' has registered consumers: millrace stream delete " + name +
+                               " --with-consumers deletes them too"};
 }
 
 Result<void> SetRetention(ApiClient& api, const std::string& name, std::int64_t hours) {
@@ -163,7 +173,11 @@ Result<boost::json::object> Create(ApiClient& api, const StreamCreateOptions& op
   MILLRACE_RETURN_IF_ERROR(api.DataStreams("CreateStream", request));
   MILLRACE_ASSIGN_OR_RETURN(auto summary, AwaitActive(api, options.name));
   if (!retention) return summary;
-  MILLRACE_RETURN_IF_ERROR(SetRetention(api, options.name, *retention));
+  if (auto set = SetRetention(api, options.name, *retention); !set) {
+    return Error{set.error().code, "stream '" + options.name + "' is made, but keeps its records for " +
+                                       HumanHours(NumberMember(summary, "RetentionPeriodHours")) + ": " +
+                                       set.error().message};
+  }
   return AwaitActive(api, options.name);
 }
 
@@ -244,11 +258,11 @@ int RunStreamDelete(const ClientOptions& client, const std::string& name, Stream
                           "'" + name + "' is a video stream and a data stream: say which with --kind"});
   }
   if (found->video) {
-    auto answer = api->Call("DELETE", VideoPath(name));
-    if (!answer) return api->Fail(answer.error());
+    auto answer = api->Call("DELETE", VideoStreamPath(name));
+    if (!answer) return api->Fail(ExplainDelete(name, *found, answer.error()));
   } else {
     auto deleted = DeleteDataStream(*api, name, with_consumers);
-    if (!deleted) return api->Fail(deleted.error());
+    if (!deleted) return api->Fail(ExplainDelete(name, *found, deleted.error()));
   }
   if (client.json) {
     PrintJson({{"deleted", name}});
@@ -283,7 +297,11 @@ Result<std::int64_t> ParseRetention(const std::string& text) {
       (!unit.empty() && unit != "h" && unit != "d")) {
     return Error{ErrorCode::kInvalidArgument, "a retention is hours or days: 36h, 7d"};
   }
-  return unit == "d" ? number * 24 : number;
+  const std::int64_t hours = unit == "d" ? number * 24 : number;
+  if (hours < kRetentionHoursMin || hours > kRetentionHoursMax) {
+    return Error{ErrorCode::kInvalidArgument, "a data stream's retention is 24h to 365d, not " + text};
+  }
+  return hours;
 }
 
 int RunStreamRetention(const ClientOptions& client, const std::string& name, const std::string& retention) {
@@ -292,7 +310,10 @@ int RunStreamRetention(const ClientOptions& client, const std::string& name, con
   auto hours = ParseRetention(retention);
   if (!hours) return Complain(hours.error());
   auto set = SetRetention(*api, name, *hours);
-  if (!set) return api->Fail(set.error());
+  if (!set) {
+    return api->Fail(ExplainNoDataStream(
+        *api, name, set.error(), "its camera says it: millrace camera add NAME URL --retention-hours"));
+  }
   auto summary = AwaitActive(*api, name);
   if (!summary) return api->Fail(summary.error());
   if (client.json) {

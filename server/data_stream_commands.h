@@ -36,7 +36,7 @@ struct StreamCreateOptions {
 };
 int RunStreamCreate(const ClientOptions& client, const StreamCreateOptions& options);
 
-// "36", "36h" or "7d" as hours. Errors: kInvalidArgument.
+// "36", "36h" or "7d" as hours, 24 to 8760. Errors: kInvalidArgument.
 Result<std::int64_t> ParseRetention(const std::string& text);
 int RunStreamRetention(const ClientOptions& client, const std::string& name, const std::string& retention);
 

@@ -34,8 +34,10 @@ struct UserData {
 
 // One line of text, or that it is none.
 std::string Preview(ByteSpan data) {
-  const std::string_view text = AsText(data);
+  std::string_view text = AsText(data);
   if (IsUtf8(text)) {
+    if (text.ends_with('\n')) text.remove_suffix(1);
+    if (text.ends_with('\r')) text.remove_suffix(1);
     const bool cut = text.size() > kPreviewBytes;
     return Printable(Excerpt(text, kPreviewBytes)) + (cut ? "…" : "");
   }
@@ -114,21 +116,28 @@ class Reader {
       : api_(api), options_(options), printer_(printer) {}
 
   Result<void> Begin() {
-    MILLRACE_ASSIGN_OR_RETURN(const auto shards, ListDataShards(api_, options_.name));
+    const auto shards = ListDataShards(api_, options_.name);
+    if (!shards) {
+      const std::string tail = "millrace tail " + options_.name + " follows it";
+      return ExplainNoDataStream(api_, options_.name, shards.error(), tail);
+    }
     std::optional<storage::ShardId> only;
     if (options_.shard) {
       MILLRACE_ASSIGN_OR_RETURN(only, storage::ShardId::Parse(*options_.shard));
     }
-    for (const DataShard& shard : shards) {
+    bool found = !only;
+    for (const DataShard& shard : *shards) {
       if (only && shard.id != only->ToString()) continue;
+      found = true;
       MILLRACE_ASSIGN_OR_RETURN(boost::json::object start, StartOf(options_.from));
       if (!shard.open && Member(start, "ShardIteratorType") == "LATEST") continue;
       shards_[shard.id] = {
           only ? std::vector<std::string>() : shard.parents, std::move(start), "", false, false, {}};
     }
+    if (!found) return NoShard(options_.name, *options_.shard);
     if (only && shards_.empty()) {
-      return Error{ErrorCode::kNotFound,
-                   "stream '" + options_.name + "' has no open shard '" + *options_.shard + "'"};
+      return Error{ErrorCode::kNotFound, "shard '" + *options_.shard + "' of stream '" + options_.name +
+                                             "' is closed: nothing new comes there"};
     }
     return {};
   }

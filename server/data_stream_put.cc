@@ -86,6 +86,19 @@ class Lines {
   bool ended_ = false;
 };
 
+// The most that a record of the stream may have, with its partition key.
+std::size_t RecordBytesMax(const boost::json::object& summary) {
+  return static_cast<std::size_t>(NumberMember(summary, "MaxRecordSizeInKiB")) * 1024;
+}
+
+// `what`: "line 7"
+Error TooLarge(const std::string& stream, const std::string& what, std::size_t bytes, std::size_t bytes_max) {
+  return Error{ErrorCode::kInvalidArgument,
+               what + " has " + std::to_string(bytes) + " bytes with its partition key, and stream '" +
+                   stream + "' takes " + std::to_string(bytes_max) +
+                   ": millrace stream create --record-size KIB makes one that takes up to 10 MiB"};
+}
+
 boost::json::object EntryOf(const std::string& data, const std::string& key,
                             const std::optional<std::string>& hash_key) {
   boost::json::object entry;
@@ -170,19 +183,27 @@ class Batches {
   std::uint64_t total_bytes_ = 0;
 };
 
-Result<void> PutLines(Batches& batches, const StreamPutOptions& options, PartitionKeys& keys) {
+Result<void> PutLines(Batches& batches, const StreamPutOptions& options, PartitionKeys& keys,
+                      std::size_t bytes_max) {
   Lines lines;
   std::string line;
   for (std::uint64_t number = 1;;) {
     switch (lines.Next(!batches.empty(), line)) {
-      case Lines::Outcome::kLine:
-        MILLRACE_RETURN_IF_ERROR(batches.Add(EntryOf(line, keys.Next(), options.hash_key), line.size()));
+      case Lines::Outcome::kLine: {
+        const std::string key = keys.Next();
+        if (const std::size_t bytes = line.size() + key.size(); bytes > bytes_max) {
+          MILLRACE_RETURN_IF_ERROR(batches.Flush());
+          return TooLarge(options.name, "line " + std::to_string(number), bytes, bytes_max);
+        }
+        MILLRACE_RETURN_IF_ERROR(batches.Add(EntryOf(line, key, options.hash_key), line.size()));
         ++number;
         break;
+      }
       case Lines::Outcome::kNoneYet:
         MILLRACE_RETURN_IF_ERROR(batches.Flush());
         break;
       case Lines::Outcome::kTooLong:
+        MILLRACE_RETURN_IF_ERROR(batches.Flush());
         return Error{ErrorCode::kInvalidArgument,
                      "line " + std::to_string(number) + " is longer than any record may be"};
       case Lines::Outcome::kEnd:
@@ -203,12 +224,26 @@ Result<std::string> ReadFile(const std::filesystem::path& path) {
   return data;
 }
 
+Error NotForRecords(ApiClient& api, const std::string& name, const Error& error) {
+  return ExplainNoDataStream(api, name, error,
+                             "cameras write it; millrace stream create NAME makes one for records");
+}
+
+// What the server refused, in this command line's words.
+Error ExplainPut(ApiClient& api, const std::string& name, std::size_t bytes, const Error& error) {
+  if (error.code != ErrorCode::kInvalidArgument) return NotForRecords(api, name, error);
+  const auto summary = SummarizeDataStream(api, name);
+  if (!summary || bytes <= RecordBytesMax(*summary)) return error;
+  return TooLarge(name, "the record", bytes, RecordBytesMax(*summary));
+}
+
 int PutOne(ApiClient& api, const ClientOptions& client, const StreamPutOptions& options,
            const std::string& data, PartitionKeys& keys) {
-  boost::json::object request = EntryOf(data, keys.Next(), options.hash_key);
+  const std::string key = keys.Next();
+  boost::json::object request = EntryOf(data, key, options.hash_key);
   request["StreamName"] = options.name;
   auto answer = api.DataStreams("PutRecord", request);
-  if (!answer) return api.Fail(answer.error());
+  if (!answer) return api.Fail(ExplainPut(api, options.name, data.size() + key.size(), answer.error()));
   if (client.json) {
     PrintJson(*answer);
   } else {
@@ -231,9 +266,9 @@ int RunStreamPut(const ClientOptions& client, const StreamPutOptions& options) {
   }
   // A stream that is not there is said before anything is read.
   auto summary = SummarizeDataStream(*api, options.name);
-  if (!summary) return api->Fail(summary.error());
+  if (!summary) return api->Fail(NotForRecords(*api, options.name, summary.error()));
   Batches batches(*api, client, options.name);
-  auto put = PutLines(batches, options, keys);
+  auto put = PutLines(batches, options, keys, RecordBytesMax(*summary));
   if (!client.json || !put) {
     std::fprintf(put ? stdout : stderr, "%llu %s, %s.\n", static_cast<unsigned long long>(batches.records()),
                  batches.records() == 1 ? "record" : "records",

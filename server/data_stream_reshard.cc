@@ -29,8 +29,7 @@ Result<DataShard> FindShard(const std::vector<DataShard>& shards, const std::str
   for (const DataShard& shard : shards) {
     if (shard.id == text || (id && shard.id == id->ToString())) return shard;
   }
-  return Error{ErrorCode::kNotFound, "stream '" + stream + "' has no shard '" + text +
-                                         "': millrace stream describe " + stream + " shows them"};
+  return NoShard(stream, text);
 }
 
 Result<DataShard> ShardToSplit(const std::vector<DataShard>& shards, const StreamSplitOptions& options) {
@@ -49,6 +48,24 @@ Result<DataShard> ShardToSplit(const std::vector<DataShard>& shards, const Strea
   }
   if (only == nullptr) return Error{ErrorCode::kFailedPrecondition, "the stream has no open shard"};
   return *only;
+}
+
+int FailToFind(ApiClient& api, const std::string& name, const Error& error) {
+  return api.Fail(ExplainNoDataStream(api, name, error, "its shards are those of millrace-fragments"));
+}
+
+// The server says it as a limit that is reached; here it is a number that will always be wrong.
+Error ExplainScale(const std::string& name, const std::vector<DataShard>& shards, std::uint32_t target,
+                   const Error& error) {
+  const auto open = static_cast<std::uint64_t>(
+      std::count_if(shards.begin(), shards.end(), [](const DataShard& shard) { return shard.open; }));
+  if (error.code != ErrorCode::kResourceExhausted || (target <= 2 * open && 2ull * target >= open)) {
+    return error;
+  }
+  return Error{ErrorCode::kInvalidArgument, "stream '" + name + "' has " + std::to_string(open) +
+                                                (open == 1 ? " open shard" : " open shards") +
+                                                ": at a time it goes to " + std::to_string((open + 1) / 2) +
+                                                " at least and " + std::to_string(2 * open) + " at most"};
 }
 
 // Says which shards are open now that were not before.
@@ -83,7 +100,7 @@ int RunStreamSplit(const ClientOptions& client, const StreamSplitOptions& option
   auto api = ApiClient::Make(client.endpoint);
   if (!api) return Complain(api.error());
   auto shards = ListDataShards(*api, options.name);
-  if (!shards) return api->Fail(shards.error());
+  if (!shards) return FailToFind(*api, options.name, shards.error());
   auto shard = ShardToSplit(*shards, options);
   if (!shard) return Complain(shard.error());
   boost::json::object request;
@@ -100,7 +117,7 @@ int RunStreamMerge(const ClientOptions& client, const std::string& name, const s
   auto api = ApiClient::Make(client.endpoint);
   if (!api) return Complain(api.error());
   auto shards = ListDataShards(*api, name);
-  if (!shards) return api->Fail(shards.error());
+  if (!shards) return FailToFind(*api, name, shards.error());
   auto lower = FindShard(*shards, name, shard);
   if (!lower) return Complain(lower.error());
   auto upper = FindShard(*shards, name, other);
@@ -119,7 +136,7 @@ int RunStreamScale(const ClientOptions& client, const StreamScaleOptions& option
   auto api = ApiClient::Make(client.endpoint);
   if (!api) return Complain(api.error());
   auto summary = SummarizeDataStream(*api, options.name);
-  if (!summary) return api->Fail(summary.error());
+  if (!summary) return FailToFind(*api, options.name, summary.error());
   auto shards = ListDataShards(*api, options.name);
   if (!shards) return api->Fail(shards.error());
   std::string done = options.name;
@@ -139,7 +156,7 @@ int RunStreamScale(const ClientOptions& client, const StreamScaleOptions& option
     request["TargetShardCount"] = *options.shards;
     request["ScalingType"] = "UNIFORM_SCALING";
     auto answer = api->DataStreams("UpdateShardCount", request);
-    if (!answer) return api->Fail(answer.error());
+    if (!answer) return api->Fail(ExplainScale(options.name, *shards, *options.shards, answer.error()));
     done +=
         " has " + std::to_string(*options.shards) + (*options.shards == 1 ? " shard" : " shards") + " now";
   }

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "api/json.h"
+#include "api/target.h"
 #include "base/time.h"
 #include "server/console_output.h"
 
@@ -71,6 +72,33 @@ Result<boost::json::object> SummarizeDataStream(ApiClient& api, const std::strin
   MILLRACE_ASSIGN_OR_RETURN(const auto answer, api.DataStreams("DescribeStreamSummary", request));
   return ObjectMember(answer, "StreamDescriptionSummary");
 }
+
+Error ExplainNoDataStream(ApiClient& api, const std::string& name, const Error& error,
+                          const std::string& instead) {
+  if (error.code != ErrorCode::kNotFound) return error;
+  const auto video = api.Call("GET", VideoStreamPath(name));
+  if (video) return Error{ErrorCode::kNotFound, "'" + name + "' is a video stream: " + instead};
+  return video.error().code == ErrorCode::kNotFound ? NoStream(name) : error;
+}
+
+Error ExplainNoVideoStream(ApiClient& api, const std::string& name, const Error& error,
+                           const std::string& instead) {
+  if (error.code != ErrorCode::kNotFound) return error;
+  const auto data = SummarizeDataStream(api, name);
+  if (data) return Error{ErrorCode::kNotFound, "'" + name + "' is a data stream: " + instead};
+  return data.error().code == ErrorCode::kNotFound ? NoStream(name) : error;
+}
+
+Error NoStream(const std::string& name) {
+  return Error{ErrorCode::kNotFound, "there is no stream '" + name + "': millrace stream list shows them"};
+}
+
+Error NoShard(const std::string& stream, const std::string& shard) {
+  return Error{ErrorCode::kNotFound, "stream '" + stream + "' has no shard '" + shard +
+                                         "': millrace stream describe " + stream + " shows them"};
+}
+
+std::string VideoStreamPath(const std::string& name) { return "/v1/streams/" + api::PercentEncode(name); }
 
 Result<std::vector<DataShard>> ListDataShards(ApiClient& api, const std::string& name) {
   std::vector<DataShard> shards;

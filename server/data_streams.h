@@ -30,6 +30,19 @@ Result<std::vector<boost::json::object>> ListDataStreams(ApiClient& api, bool in
 // The members of the StreamDescriptionSummary. Errors: kNotFound.
 Result<boost::json::object> SummarizeDataStream(ApiClient& api, const std::string& name);
 
+// `error`, unless it is that there is no data stream `name`: then that there is none of either kind, or that
+// it is a video stream and `instead`: "millrace tail door follows it".
+Error ExplainNoDataStream(ApiClient& api, const std::string& name, const Error& error,
+                          const std::string& instead);
+// The same of an error that there is no video stream.
+Error ExplainNoVideoStream(ApiClient& api, const std::string& name, const Error& error,
+                           const std::string& instead);
+Error NoStream(const std::string& name);
+Error NoShard(const std::string& stream, const std::string& shard);
+
+// "/v1/streams/{name}"
+std::string VideoStreamPath(const std::string& name);
+
 // By id; closed ones as long as something of them is kept.
 Result<std::vector<DataShard>> ListDataShards(ApiClient& api, const std::string& name);
 

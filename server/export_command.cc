@@ -10,6 +10,7 @@
 #include "server/api_client.h"
 #include "server/commands.h"
 #include "server/console_output.h"
+#include "server/data_streams.h"
 #include "server/exit_codes.h"
 
 namespace millrace::server {
@@ -30,6 +31,15 @@ Result<std::string> FormatOf(const ExportOptions& options) {
   return Error{ErrorCode::kInvalidArgument, "name the output *.mp4 or *.mkv, or give --format"};
 }
 
+// What was not found: the stream, or footage in it.
+Error Explain(ApiClient& api, const std::string& stream, const Error& error) {
+  if (error.code != ErrorCode::kNotFound && error.code != ErrorCode::kOutOfRange) return error;
+  if (api.Call("GET", VideoStreamPath(stream))) {
+    return Error{error.code, error.message + ": millrace stream coverage " + stream + " shows what there is"};
+  }
+  return ExplainNoVideoStream(api, stream, error, "millrace stream get " + stream + " --raw");
+}
+
 }  // namespace
 
 int RunExport(const ClientOptions& client, const ExportOptions& options) {
@@ -37,8 +47,7 @@ int RunExport(const ClientOptions& client, const ExportOptions& options) {
   if (!api) return Complain(api.error());
   auto format = FormatOf(options);
   if (!format) return Complain(format.error());
-  std::string target = "/v1/streams/" + api::PercentEncode(options.stream) +
-                       "/export?format=" + api::PercentEncode(*format) +
+  std::string target = VideoStreamPath(options.stream) + "/export?format=" + api::PercentEncode(*format) +
                        "&start=" + api::PercentEncode(options.start);
   if (options.end) target += "&end=" + api::PercentEncode(*options.end);
 
@@ -63,7 +72,7 @@ int RunExport(const ClientOptions& client, const ExportOptions& options) {
   if (done && std::rename(part.c_str(), options.output.c_str()) != 0) done = FileError(options.output);
   if (!done) {
     if (made) std::remove(part.c_str());
-    return api->Fail(done.error());
+    return api->Fail(Explain(*api, options.stream, done.error()));
   }
   if (client.json) {
     boost::json::object answer;

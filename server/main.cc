@@ -359,9 +359,15 @@ int Main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     // CLI11 would only say that a subcommand is missing.
-    if (auto words = app.remaining(true); !words.empty() && app.get_subcommands().empty()) {
-      std::fprintf(stderr, "millrace: '%s' is not a command or option; millrace --help lists them\n",
-                   words[0].c_str());
+    const CLI::App* last = &app;
+    std::string name = "millrace";
+    while (!last->get_subcommands().empty()) {
+      last = last->get_subcommands().front();
+      name += " " + last->get_name();
+    }
+    if (auto words = app.remaining(true); !words.empty() && last->get_require_subcommand_min() > 0) {
+      std::fprintf(stderr, "millrace: '%s' is not a command or option of %s; %s --help lists them\n",
+                   words[0].c_str(), name.c_str(), name.c_str());
       return kExitUsage;
     }
     return app.exit(e) == 0 ? kExitOk : kExitUsage;

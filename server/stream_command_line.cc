@@ -9,7 +9,18 @@
 namespace millrace::server {
 namespace {
 
-const std::map<std::string, StreamKind> kKinds{{"video", StreamKind::kVideo}, {"data", StreamKind::kData}};
+constexpr int kShardsMax = 10'000;  // open ones of a server
+
+// "video" or "data" as StreamKind's number, which CLI11 reads; its own transformers show the numbers to
+// people.
+std::string TransformKind(std::string& text) {
+  static const std::map<std::string, StreamKind> kKinds{{"video", StreamKind::kVideo},
+                                                        {"data", StreamKind::kData}};
+  const auto kind = kKinds.find(text);
+  if (kind == kKinds.end()) return "must be video or data, not '" + text + "'";
+  text = std::to_string(static_cast<int>(kind->second));
+  return "";
+}
 
 // What the options of all subcommands are read into; lives as long as the command line.
 struct Options {
@@ -47,7 +58,7 @@ struct Commands {
   }
   static void Kind(CLI::App* command, StreamKind& kind) {
     command->add_option("--kind", kind, "video or data, where the name is both")
-        ->transform(CLI::CheckedTransformer(kKinds))
+        ->transform(CLI::Validator(TransformKind, ""))
         ->type_name("KIND");
   }
 };
@@ -60,7 +71,7 @@ void AddBoth(const Commands& commands) {
                             "  millrace stream list --json\n",
                             [&options, &client] { return RunStreamList(client, options.list); });
   list->add_option("--kind", options.list.kind, "Only these: video or data")
-      ->transform(CLI::CheckedTransformer(kKinds))
+      ->transform(CLI::Validator(TransformKind, ""))
       ->type_name("KIND");
   list->add_flag("--internal", options.list.internal,
                  "Data streams too that hold what Millrace itself keeps");
@@ -151,7 +162,7 @@ void AddShards(const Commands& commands) {
   Commands::Name(create, options.create.name);
   create
       ->add_option("--shards", options.create.shards, "How many (default 1; on demand: the server's choice)")
-      ->check(CLI::Range(1, 100'000));
+      ->check(CLI::Range(1, kShardsMax));
   create->add_flag("--on-demand", options.create.on_demand, "Shards follow the load");
   create
       ->add_option("--retention", options.create.retention,
@@ -193,7 +204,7 @@ void AddShards(const Commands& commands) {
       [&options, &client] { return RunStreamScale(client, options.scale); });
   Commands::Name(scale, options.scale.name);
   auto* shards = scale->add_option("--shards", options.scale.shards, "This many open ones")
-                     ->check(CLI::Range(1, 100'000));
+                     ->check(CLI::Range(1, kShardsMax));
   auto* on_demand = scale->add_flag("--on-demand", options.scale.on_demand, "Shards follow the load");
   auto* provisioned = scale->add_flag("--provisioned", options.scale.provisioned, "They do not");
   on_demand->excludes(provisioned)->excludes(shards);

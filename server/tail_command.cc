@@ -12,6 +12,7 @@
 #include "server/api_client.h"
 #include "server/commands.h"
 #include "server/console_output.h"
+#include "server/data_streams.h"
 #include "server/exit_codes.h"
 #include "server/face_lines.h"
 
@@ -82,7 +83,7 @@ void PrintFragment(const boost::json::object& fragment, bool json) {
 int RunTail(const ClientOptions& client, const TailOptions& options) {
   auto api = ApiClient::Make(client.endpoint);
   if (!api) return Complain(api.error());
-  std::string path = "/v1/streams/" + api::PercentEncode(options.stream) + "/fragments";
+  std::string path = VideoStreamPath(options.stream) + "/fragments";
   // First the newest that are there, then whatever has a higher number.
   std::string query = "?last=" + std::to_string(std::max<std::size_t>(options.last, 1));
   FacesTail faces(*api, options.stream);
@@ -90,7 +91,10 @@ int RunTail(const ClientOptions& client, const TailOptions& options) {
   std::size_t printed = 0;
   for (;;) {
     auto answer = api->Call("GET", path + query);
-    if (!answer) return api->Fail(answer.error());
+    if (!answer) {
+      return api->Fail(ExplainNoVideoStream(*api, options.stream, answer.error(),
+                                            "millrace stream get " + options.stream + " --follow"));
+    }
     const auto* fragments = answer->if_contains("fragments");
     std::size_t count = 0;
     if (fragments != nullptr && fragments->is_array()) {

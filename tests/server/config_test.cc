@@ -59,6 +59,9 @@ TEST(Config, TakesWhatIsSet) {
   ASSERT_TRUE(config) << config.error().ToString();
   EXPECT_EQ(config->listen.host, "::1");
   EXPECT_EQ(config->listen.Url(80), "http://[::1]:80/");
+  EXPECT_EQ(ListenAddress::Parse("0.0.0.0:80")->Url(80), "http://127.0.0.1:80/")
+      << "0.0.0.0 cannot be called";
+  EXPECT_EQ(ListenAddress::Parse("[::]:80")->Url(80), "http://[::1]:80/");
   EXPECT_EQ(config->data_dir, "/srv/x");
   EXPECT_EQ(config->log_level, LogLevel::kDebug);
   EXPECT_EQ(config->storage_segment_bytes, 1024U * 1024U);

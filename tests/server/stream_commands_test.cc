@@ -236,6 +236,13 @@ TEST_F(StreamCommandsTest, ReadsThroughSplitsAndMerges) {
   EXPECT_THAT(one.out, Not(HasSubstr("\n50\n")));
 }
 
+TEST_F(StreamCommandsTest, ALineEndIsNotShown) {
+  Serve();
+  Ok({"create", "events"});
+  Ok({"put", "events", "--data", "hello\r\n"});
+  EXPECT_THAT(Ok({"get", "events"}), MatchesRegex("[^\n]*  hello\n"));
+}
+
 TEST_F(StreamCommandsTest, OneNameCanBeBothKinds) {
   Serve();
   ASSERT_EQ(Run({"camera", "add", "door", "rtsp://127.0.0.1:9/s", "--disabled"}).code, 0);
@@ -246,6 +253,65 @@ TEST_F(StreamCommandsTest, OneNameCanBeBothKinds) {
     EXPECT_THAT(which.err, HasSubstr("--kind"));
   }
   EXPECT_EQ(Ok({"delete", "door", "--kind", "data"}), "Stream door and its records are gone.\n");
+}
+
+TEST_F(StreamCommandsTest, SaysWhatElseANameIsAndWhatToDo) {
+  Serve();
+  ASSERT_EQ(Run({"camera", "add", "gate", "rtsp://127.0.0.1:9/s", "--disabled"}).code, 0);
+  Ok({"create", "events"});
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"tail", "events"},
+        {"export", "events", "--start", "2026-11-20T00:00:00Z", "-o", (directory_ / "x.mp4").string()},
+        {"stream", "coverage", "events"}}) {
+    const Outcome outcome = Run(command);
+    EXPECT_EQ(outcome.code, 3) << command[0];
+    EXPECT_THAT(outcome.err, HasSubstr("'events' is a data stream: millrace stream ")) << command[0];
+  }
+  EXPECT_THAT(Run({"tail", "nothing"}).err, HasSubstr("there is no stream 'nothing'"));
+  EXPECT_THAT(Refused({"get", "nothing"}).err, HasSubstr("there is no stream 'nothing'"));
+  const Outcome shard = Refused({"get", "events", "--shard", "77"});
+  EXPECT_EQ(shard.code, 3);
+  EXPECT_THAT(shard.err, HasSubstr("has no shard '77': millrace stream describe events"));
+  const Outcome scale = Refused({"scale", "events", "--shards", "9"});
+  EXPECT_EQ(scale.code, 2);
+  EXPECT_THAT(scale.err, HasSubstr("2 at most"));
+}
+
+TEST_F(StreamCommandsTest, LeavesNoStreamBehindForAWrongRetention) {
+  Serve();
+  EXPECT_EQ(Refused({"create", "short", "--retention", "1h"}).code, 2);
+  EXPECT_EQ(Refused({"create", "short", "--retention", "366d"}).code, 2);
+  EXPECT_EQ(Refused({"describe", "short"}).code, 3);
+}
+
+TEST_F(StreamCommandsTest, SaysHowLargeARecordMayBe) {
+  Serve();
+  Ok({"create", "events"});
+  const std::string large(1024 * 1024, 'a');
+  const Outcome one = Refused({"put", "events", "--file", Write("large", large).string(),  //
+                               "--partition-key", "k"});
+  EXPECT_EQ(one.code, 2);
+  EXPECT_THAT(one.err,
+              AllOf(HasSubstr("1048577 bytes"), HasSubstr("takes 1048576"), HasSubstr("--record-size")));
+  const Outcome lines = Refused({"put", "events"}, Write("lines", "first\n" + large + "\nlast\n"));
+  EXPECT_EQ(lines.code, 2);
+  EXPECT_THAT(lines.err, AllOf(HasSubstr("line 2 has"), HasSubstr("1 record, ")));
+  EXPECT_EQ(Ok({"get", "events", "--raw"}), "first\n") << "what came before it is put";
+}
+
+TEST_F(StreamCommandsTest, SaysThatTheServerAsksForAKey) {
+  const std::string users = (directory_ / "users.yaml").string();
+  ASSERT_EQ(Run({"user", "add", "ann", "--file", users, "--policy", "administrator"}).code, 0);
+  Serve({"--config", Write("millrace.yaml", "auth: {file: " + users + "}\n").string()});
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"stream", "list", "--kind", "data"},
+        {"stream", "list", "--kind", "video"},
+        {"stream", "put", "events", "--data", "x"},
+        {"camera", "list"}}) {
+    const Outcome outcome = Run(command);
+    EXPECT_EQ(outcome.code, 2) << command[1];
+    EXPECT_THAT(outcome.err, HasSubstr("this server asks for a key: set AWS_ACCESS_KEY_ID")) << command[1];
+  }
 }
 
 struct WrongCase {
@@ -281,7 +347,10 @@ INSTANTIATE_TEST_SUITE_P(
                       WrongCase{"delete_help", {"delete", "--help"}, 0, "Examples"},
                       WrongCase{"no_name", {"create"}, 2, "NAME"},
                       WrongCase{"no_shards", {"create", "x", "--shards", "0"}, 2, "--shards"},
-                      WrongCase{"kind", {"list", "--kind", "audio"}, 2, "--kind"},
+                      WrongCase{"many_shards", {"create", "x", "--shards", "20000"}, 2, "--shards"},
+                      WrongCase{"kind", {"list", "--kind", "audio"}, 2, "--kind: must be video or data"},
+                      WrongCase{"unknown", {"creat", "x"}, 2, "'creat' is not a command"},
+                      WrongCase{"too_short", {"retention", "x", "1h"}, 2, "24h to 365d"},
                       WrongCase{"retention", {"retention", "x", "soon"}, 2, "36h, 7d"},
                       WrongCase{"create_retention", {"create", "x", "--retention", "-4h"}, 2, "36h, 7d"},
                       WrongCase{"tag", {"create", "x", "--tag", "x"}, 2, "KEY=VALUE"},
@@ -297,7 +366,8 @@ TEST(ParseRetention, TakesHoursAndDays) {
   EXPECT_EQ(*ParseRetention("36"), 36);
   EXPECT_EQ(*ParseRetention("36h"), 36);
   EXPECT_EQ(*ParseRetention("7d"), 168);
-  for (const char* bad : {"", "h", "0h", "-1h", "7w", "7 d", "1.5d", "99999999999999999999h", "7dd"}) {
+  for (const char* bad :
+       {"", "h", "0h", "-1h", "7w", "7 d", "1.5d", "99999999999999999999h", "7dd", "23h", "366d"}) {
     EXPECT_FALSE(ParseRetention(bad)) << bad;
   }
 }
