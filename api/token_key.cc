@@ -5,11 +5,19 @@
 namespace millrace::api {
 namespace {
 
-constexpr char kKeyMetadata[] = "api/tokens/key";
+constexpr char kKeyMetadata[] = "local/api/token_key";  // never in a backup: storage/backup.h
+// Where it was in earlier versions, whose backups give it away: it is not good any more.
+constexpr char kExposedKeyMetadata[] = "api/tokens/key";
 
 }  // namespace
 
 Result<wire::TokenSealer> OpenTokenSealer(storage::RecordLog& log) {
+  auto exposed = log.GetMetadata(kExposedKeyMetadata);
+  if (exposed) {
+    MILLRACE_RETURN_IF_ERROR(log.DeleteMetadata(kExposedKeyMetadata));
+  } else if (exposed.error().code != ErrorCode::kNotFound) {
+    return std::move(exposed).error();
+  }
   wire::TokenSealer::Key key{};
   auto entry = log.GetMetadata(kKeyMetadata);
   if (entry) {

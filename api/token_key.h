@@ -1,5 +1,5 @@
-// The key that this server's tokens are sealed with: made once, kept in the log's metadata, so that shard
-// iterators and listing tokens outlive a restart.
+// The key that this server's tokens are sealed with: made once, kept in the log's metadata, so that sessions,
+// shard iterators and listing tokens outlive a restart. It is in no backup: what is restored makes another.
 #pragma once
 
 #include "base/result.h"

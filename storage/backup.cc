@@ -60,12 +60,13 @@ Result<Opened> Open(ByteSpan backup) {
 }  // namespace
 
 Bytes EncodeBackup(const ControlState& state, StoreId store, Timestamp created, std::uint64_t last_counter) {
-  // Without what speaks of records: where they lie, and what of them is gone.
+  // Without what speaks of records: where they lie, and what of them is gone; and without what is local.
+  const std::string local = MetadataRemovedRow(std::string(kNotBackedUp)).key;
   ControlChange change = state.Snapshot();
   std::erase_if(change, [&](const ControlRow& row) {
     const auto id = StreamOfRow(row);
     const StreamState* stream = id ? state.FindStream(*id) : nullptr;
-    return SpeaksOfRecords(row) || (stream != nullptr && stream->deleting);
+    return SpeaksOfRecords(row) || row.key.starts_with(local) || (stream != nullptr && stream->deleting);
   });
   const Bytes rows = EncodeChange(change);
   Bytes backup;

@@ -1,7 +1,8 @@
 // A backup of a log's metadata: streams, shards, retention rules, and what the other rooms keep in it
-// (cameras, video streams, checkpoints, leases, coverage). Not the records, and not the data keys that open
-// encrypted ones: a stream that is encrypted is so again in what is made of the backup, with a new key. No
-// master key is needed for making or restoring one; the log that is restored asks for one when it is opened.
+// (cameras, video streams, checkpoints, leases, coverage). Not what is under kNotBackedUp, not the records,
+// and not the data keys that open encrypted ones: a stream that is encrypted is so again in what is made of
+// the backup, with a new key. No master key is needed for making or restoring one; the log that is restored
+// asks for one when it is opened.
 //
 //   backup = magic "MRbackup", format version (4), store id (8), created, ns since 1970 (8),
 //            newest counter (8), length of the rows (8), CRC32C of the rows (4), CRC32C of the above (4),
@@ -13,6 +14,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -22,6 +24,9 @@
 #include "storage/log_format.h"
 
 namespace millrace::storage {
+
+// Metadata under this prefix stays in its data directory: secrets that are made again where they are missing.
+inline constexpr std::string_view kNotBackedUp = "local/";
 
 struct BackupSummary {
   StoreId store = 0;  // whose it is

@@ -37,6 +37,7 @@ class BackupTest : public testing::Test {
     EXPECT_OK(log->PutMetadata("room/3", {9}));
     EXPECT_OK(log->DeleteStream("gone"));
     metadata_ = Get(log->ListMetadata(""));
+    EXPECT_OK(log->PutMetadata("local/secret", {'s', 'e', 'c', 'r', 'e', 't'}));
     a_ = Get(log->DescribeStream("a"));
     b_ = Get(log->DescribeStream("b"));
     return Get(log->Backup());
@@ -52,6 +53,7 @@ class BackupTest : public testing::Test {
 TEST_F(BackupTest, EverythingButTheRecordsComesBack) {
   const Bytes backup = Make();
   clock_.StepTo(kTestStart - kDay);  // also where the new machine's clock is behind
+  EXPECT_EQ(AsText(backup).find("secret"), std::string_view::npos);
   auto summary = Get(RestoreBackup(backup, "/new", files_, clock_));
   EXPECT_EQ(summary.streams, 2u);
   EXPECT_EQ(summary.metadata, 9u);
