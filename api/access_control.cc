@@ -77,9 +77,13 @@ net::awaitable<void> Refuse(const Request& request, ResponseWriter& writer, Door
 
 std::string AccessControl::ResourceOf(const AccessRule& rule, const PathParameters& parameters) const {
   if (rule.resource.empty() || rule.resource == "*") return std::string(rule.resource);
+  std::string text = ResourcePrefix(rule);
+std::string AccessControl::ResourcePrefix(const AccessRule& rule) const {
   const std::string_view service = rule.action.substr(0, rule.action.find(':'));
-  std::string text = "arn:aws:" + std::string(service) + ":" + options_.identity.region + ":" +
-                     options_.identity.account + ":";
+  return "arn:aws:" + std::string(service) + ":" + options_.identity.region + ":" +
+         options_.identity.account + ":";
+}
+
   const auto open = rule.resource.find('{');
   text += rule.resource.substr(0, open);
   const std::string_view name = rule.resource.substr(open + 1, rule.resource.size() - open - 2);
@@ -123,6 +127,7 @@ net::awaitable<bool> AccessControl::Admit(Request& request, ResponseWriter& writ
       CountRefusal("AccessDeniedException");
       co_await RespondError(writer, std::move(allowed).error());
       co_return false;
+    request.caller->SetResourcePrefix(ResourcePrefix(*rule));
     }
   }
   co_return true;

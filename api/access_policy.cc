@@ -50,6 +50,7 @@ Decision Decide(std::span<const std::shared_ptr<const Policy>> policies, std::st
       if (statement.allow && decision == Decision::kAllowed) continue;
       if (!MatchesAny(statement.actions, action, true)) continue;
       if (!MatchesAny(statement.resources, resource, false)) continue;
+      if (MatchesAny(statement.except, resource, false)) continue;
       if (!statement.allow) return Decision::kDenied;
       decision = Decision::kAllowed;
     }

@@ -19,6 +19,7 @@ struct PolicyStatement {
   bool allow = false;  // false: deny
   std::vector<std::string> actions;
   std::vector<std::string> resources;
+  std::vector<std::string> except{};  // of the resources: on these it does not speak
 };
 
 struct Policy {

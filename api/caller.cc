@@ -27,6 +27,16 @@ Result<void> Caller::CheckPolicies(std::string_view action, std::string_view res
   return Error{ErrorCode::kPermissionDenied, std::move(text)};
 }
 
+bool Caller::Sees(std::string_view action, std::string_view resource) const {
+  if (user_ == nullptr) return true;
+  const std::string arn = resource_prefix_ + std::string(resource);
+  return verified_ && Decide(user_->policies, action, arn) == Decision::kAllowed;
+}
+
+bool Sees(const Caller* caller, std::string_view action, std::string_view resource) {
+  return caller == nullptr || caller->Sees(action, resource);
+}
+
 Result<void> Authorize(Caller* caller, std::string_view action, std::string_view resource) {
   if (caller == nullptr) return {};
   return caller->Check(action, resource);

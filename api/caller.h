@@ -28,6 +28,12 @@ class Caller {
   // As Check, and does not ask whether the signature holds: to refuse early what would be refused anyway.
   Result<void> CheckPolicies(std::string_view action, std::string_view resource);
 
+  // Whether the policies allow it on a resource of the request's own service, "camera/door". Leaves no trace
+  // in the audit log: what a list shows.
+  bool Sees(std::string_view action, std::string_view resource) const;
+  // What such resources' ARNs begin with: "arn:aws:millrace:us-east-1:000000000000:".
+  void SetResourcePrefix(std::string prefix) { resource_prefix_ = std::move(prefix); }
+
   // The request's action, where its route alone does not say it: "kinesis:PutRecord".
   void SetAction(std::string action) { action_ = std::move(action); }
   // False: the signature is checked when the body was read, and nothing is allowed before.
@@ -46,9 +52,12 @@ class Caller {
   bool verified_ = true;
   std::string action_;
   std::string resource_;
+  std::string resource_prefix_;
 };
 
 // Check of the request's caller; a request that nobody admitted (in tests of handlers) may do everything.
 Result<void> Authorize(Caller* caller, std::string_view action, std::string_view resource);
+// Sees of the request's caller, in the same way.
+bool Sees(const Caller* caller, std::string_view action, std::string_view resource);
 
 }  // namespace millrace::api

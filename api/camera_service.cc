@@ -1,6 +1,7 @@
 #include <boost/json/array.hpp>
 #include <cmath>
 
+#include "api/caller.h"
 #include "api/camera_json.h"
 #include "api/handlers.h"
 #include "api/json.h"
@@ -81,9 +82,12 @@ Error WithHint(Error error) {
   return error;
 }
 
-Result<std::string> ListCameras(const CameraServices& services) {
+Result<std::string> ListCameras(const CameraServices& services, const Caller* caller) {
   boost::json::array list;
-  for (const CameraStatus& status : services.fleet.List()) list.push_back(DescribeCamera(status));
+  for (const CameraStatus& status : services.fleet.List()) {
+    if (Sees(caller, "millrace:GetCamera", "camera/" + status.settings.name))
+      list.push_back(DescribeCamera(status));
+  }
   boost::json::object answer;
   answer["cameras"] = std::move(list);
   return ToText(answer);
@@ -162,7 +166,7 @@ void AddCameraRoutes(Router& router, CameraServices services) {
              [services](Request& request, ResponseWriter& writer) -> net::awaitable<void> {
                auto work = [&]() -> Result<std::string> {
                  MILLRACE_RETURN_IF_ERROR(request.target.CheckQuery({}));
-                 return ListCameras(services);
+                 return ListCameras(services, request.caller.get());
                };
                co_await RespondWith(services.pool, writer, work);
              });

@@ -2,6 +2,7 @@
 #include <boost/json/array.hpp>
 #include <charconv>
 
+#include "api/caller.h"
 #include "api/handlers.h"
 #include "api/json.h"
 #include "api/services.h"
@@ -39,9 +40,10 @@ Result<boost::json::object> DescribeStream(const StreamServices& services, const
   return object;
 }
 
-Result<std::string> ListStreams(const StreamServices& services) {
+Result<std::string> ListStreams(const StreamServices& services, const Caller* caller) {
   boost::json::array list;
   for (const VideoStream& stream : services.store.ListStreams()) {
+    if (!Sees(caller, "millrace:GetStream", "stream/" + stream.name)) continue;
     auto described = DescribeStream(services, stream);
     if (described) {
       list.push_back(std::move(*described));
@@ -230,7 +232,7 @@ void AddStreamRoutes(Router& router, StreamServices services) {
              [services](Request& request, ResponseWriter& writer) -> net::awaitable<void> {
                auto work = [&]() -> Result<std::string> {
                  MILLRACE_RETURN_IF_ERROR(request.target.CheckQuery({}));
-                 return ListStreams(services);
+                 return ListStreams(services, request.caller.get());
                };
                co_await RespondWith(services.pool, writer, work);
              });

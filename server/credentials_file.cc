@@ -101,18 +101,23 @@ bool IsName(const std::string& name) {
              std::string::npos;
 }
 
-std::shared_ptr<const api::Policy> MakePolicy(std::string name, std::vector<std::string> actions) {
-  return std::make_shared<const api::Policy>(
-      api::Policy{std::move(name), {{true, std::move(actions), {"*"}}}});
-}
-
-// Those that need not be written.
+// Those that need not be written. A viewer gets no backup, for that is more than what he looks at, and not
+// the server's own data streams, which hold what all cameras have recorded: another policy may allow these.
 PolicyMap BuiltInPolicies() {
-  return {{"administrator", MakePolicy("administrator", {"*"})},
-          {"viewer", MakePolicy("viewer", {"millrace:Get*", "millrace:List*", "millrace:PlayStream",
-                                           "millrace:ExportStream", "kinesisvideo:Get*", "kinesisvideo:List*",
-                                           "kinesisvideo:Describe*", "kinesis:Get*", "kinesis:List*",
-                                           "kinesis:Describe*", "kinesis:SubscribeToShard"})}};
+  api::Policy viewer{
+      "viewer",
+      {{true,
+        {"millrace:GetCamera", "millrace:GetStream", "millrace:GetApplication", "millrace:GetStorage",
+         "millrace:GetMetrics", "millrace:List*", "millrace:PlayStream", "millrace:ExportStream",
+         "kinesisvideo:Get*", "kinesisvideo:List*", "kinesisvideo:Describe*"},
+        {"*"}},
+       {true,
+        {"kinesis:Get*", "kinesis:List*", "kinesis:Describe*", "kinesis:SubscribeToShard"},
+        {"*"},
+        {"arn:*:kinesis:*:*:stream/millrace-*"}}}};
+  api::Policy administrator{"administrator", {{true, {"*"}, {"*"}}}};
+  return {{"administrator", std::make_shared<const api::Policy>(std::move(administrator))},
+          {"viewer", std::make_shared<const api::Policy>(std::move(viewer))}};
 }
 
 api::PolicyStatement ReadStatement(Reader& reader, const YAML::Node& node) {

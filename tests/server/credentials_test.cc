@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -55,6 +56,54 @@ TEST(CredentialsFile, ReadsUsersKeysAndPolicies) {
   EXPECT_EQ(api::Decide((*users)[0].policies, "anything:AtAll", "*"), Decision::kAllowed);
   EXPECT_TRUE((*users)[2].policies.empty());
   EXPECT_TRUE(ParseCredentials("", "f"));
+}
+
+TEST(CredentialsFile, AViewerLooksAtWhatIsShownAndNoMore) {
+  auto users = ParseCredentials(
+      "users: [{name: v, policies: viewer}, {name: w, policies: [viewer, logs]}]\n"
+      "policies: {logs: {Statement: {Effect: Allow, Action: 'kinesis:Get*',"
+      " Resource: '*'}}}\n",
+      "f");
+  ASSERT_TRUE(users) << users.error().ToString();
+  const auto may = [&](std::size_t user, const char* action, const char* resource) {
+    return api::Decide((*users)[user].policies, action, resource) == api::Decision::kAllowed;
+  };
+  EXPECT_TRUE(may(0, "millrace:GetMetrics", "*"));
+  EXPECT_FALSE(may(0, "millrace:GetBackup", "*"));
+  EXPECT_TRUE(may(0, "kinesis:ListStreams", "*"));
+  EXPECT_TRUE(may(0, "kinesis:GetRecords", "arn:aws:kinesis:us-east-1:000000000000:stream/door"));
+  for (const char* own : {"arn:aws:kinesis:us-east-1:000000000000:stream/millrace-fragments",
+                          "arn:aws-cn:kinesis:cn-north-1:000000000000:stream/millrace-faces",
+                          "arn:aws:kinesis:us-east-1:0:stream/millrace-faces/consumer/c:1"}) {
+    EXPECT_FALSE(may(0, "kinesis:GetRecords", own)) << own;
+    EXPECT_FALSE(may(0, "kinesis:SubscribeToShard", own)) << own;
+    EXPECT_TRUE(may(1, "kinesis:GetRecords", own)) << own;  // what else allows it, allows it
+  }
+}
+
+// What the sample says of the vault holds for every action there is.
+TEST(CredentialsFile, TheSampleKeepsTheVaultToItself) {
+  std::ifstream in(std::string(MILLRACE_SOURCE_DIR) + "/samples/users.yaml");
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  auto users = ParseCredentials(text, "users.yaml");
+  ASSERT_TRUE(users) << users.error().ToString();
+  const auto screen = std::find_if(users->begin(), users->end(),
+                                   [](const api::User& user) { return user.name == "lobby-screen"; });
+  ASSERT_NE(screen, users->end());
+  const auto may = [&](std::string_view action, const std::string& resource) {
+    return api::Decide(screen->policies, action, resource) == api::Decision::kAllowed;
+  };
+  const std::string own = "arn:aws:millrace:us-east-1:000000000000:";
+  EXPECT_TRUE(may("millrace:GetCamera", own + "camera/door"));
+  EXPECT_TRUE(may("millrace:PlayStream", own + "stream/door"));
+  EXPECT_FALSE(may("millrace:GetBackup", "*"));
+  for (const char* action : {"GetCamera", "GetStream", "PlayStream", "ExportStream", "ListFaces"}) {
+    EXPECT_FALSE(may("millrace:" + std::string(action), own + "camera/vault")) << action;
+    EXPECT_FALSE(may("millrace:" + std::string(action), own + "stream/vault")) << action;
+  }
+  EXPECT_FALSE(may("kinesisvideo:GetMedia", "arn:aws:kinesisvideo:us-east-1:0:stream/vault/17"));
+  for (const char* stream : {"millrace-fragments", "millrace-faces"})
+    EXPECT_FALSE(may("kinesis:GetRecords", "arn:aws:kinesis:us-east-1:0:stream/" + std::string(stream)));
 }
 
 TEST(CredentialsFile, RefusesWhatItDoesNotUnderstand) {
