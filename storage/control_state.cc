@@ -234,7 +234,9 @@ Result<void> ControlState::ApplyRow(const ControlRow& row) {
       data_key.after = value.Integer<std::uint64_t>();
       data_key.through = value.Integer<std::uint64_t>();
       if (!value.AtEnd() || wrapped.size() != kWrappedKeyBytes) return malformed();
-      stream->data_keys[id] = std::move(data_key);
+      auto [known, added] = stream->data_keys.try_emplace(id);
+      if (!added && known->second.wrapped.master_id != data_key.wrapped.master_id) superseded_keys_ = true;
+      known->second = std::move(data_key);
       return {};
     }
     case kSegment: {

@@ -139,6 +139,9 @@ class ControlState {
   const std::map<std::string, MetadataRow>& metadata() const { return metadata_; }
   const std::map<SegmentId, SegmentRow>& segments() const { return segments_; }
   std::uint64_t metadata_bytes() const { return metadata_bytes_; }
+  // A data key's row was replaced by one of another master key: where the changes came from, what the older
+  // one opens still lies there.
+  bool has_superseded_keys() const { return superseded_keys_; }
 
   StreamId next_stream = 1;
   SegmentId next_segment = 1;
@@ -153,6 +156,7 @@ class ControlState {
   std::map<std::string, MetadataRow> metadata_;
   std::map<SegmentId, SegmentRow> segments_;
   std::uint64_t metadata_bytes_ = 0;
+  bool superseded_keys_ = false;
 };
 
 // Rows, made from the state that they are to bring about.

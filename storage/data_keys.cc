@@ -3,6 +3,8 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include <algorithm>
+#include <limits>
 #include <mutex>
 #include <string>
 
@@ -22,13 +24,13 @@ Error NoDataKey(StreamId stream, DataKeyId id) {
           "data key " + std::to_string(id) + " of stream #" + std::to_string(stream) + " is not known"};
 }
 
-}  // namespace
-
 // The master key that opens the stream's newest data key, in words.
 std::string MasterOf(const StreamState& stream) {
   if (stream.data_keys.empty()) return "it";
   return "the key '" + stream.data_keys.rbegin()->second.wrapped.master_id + "'";
 }
+
+}  // namespace
 
 Bytes DataKeys::ContextOf(const Place& place) const {
   Bytes context;
@@ -40,10 +42,15 @@ Bytes DataKeys::ContextOf(const Place& place) const {
 
 Result<void> DataKeys::Load(const ControlState& state) {
   std::map<Place, SecretKey> keys;
+  std::map<StreamId, DataKeyId> last_ids;
+  Timestamp oldest{std::numeric_limits<std::int64_t>::max()};
+  for (const auto& [id, segment] : state.segments()) oldest = std::min(oldest, segment.created);
+  // A segment's records have counters from its creation on.
+  const auto beginning = static_cast<std::uint64_t>(std::max<std::int64_t>(oldest.ns, 0));
   for (const auto& [id, stream] : state.streams()) {
     if (stream->deleting) continue;
     const std::string whose = "stream '" + stream->name + "' is encrypted";
-    if (!masters_ && (stream->encryption || !stream->data_keys.empty())) {
+    auto masterless = [&] {
       return Error{ErrorCode::kFailedPrecondition,
                    whose +
                        ", and no master key is configured: set encryption.master_key_file to the file that "
@@ -52,6 +59,9 @@ Result<void> DataKeys::Load(const ControlState& state) {
     };
     if (!masters_ && stream->encryption) return masterless();
     for (const auto& [key, row] : stream->data_keys) {
+      last_ids[id] = key;  // they come in their order
+      if (row.through < beginning) continue;
+      if (!masters_) return masterless();
       auto opened = masters_->Unwrap(row.wrapped, ContextOf({id, key}));
       if (!opened) return WithContext(std::move(opened).error(), whose);
       keys[{id, key}] = *opened;
@@ -59,16 +69,28 @@ Result<void> DataKeys::Load(const ControlState& state) {
   }
   const std::unique_lock lock(mutex_);
   keys_ = std::move(keys);
+  last_ids_ = std::move(last_ids);
   return {};
 }
 
-Result<WrappedKey> DataKeys::Make(StreamId stream, DataKeyId id) {
+Result<DataKeys::Made> DataKeys::Make(StreamId stream, DataKeyId newest) {
   if (!masters_) return NoMasterKey();
   MILLRACE_ASSIGN_OR_RETURN(const SecretKey key, SecretKey::Random());
-  MILLRACE_ASSIGN_OR_RETURN(WrappedKey wrapped, masters_->Wrap(key, ContextOf({stream, id})));
-  const std::unique_lock lock(mutex_);
-  keys_[{stream, id}] = key;
-  return wrapped;
+  Made made;
+  {
+    const std::unique_lock lock(mutex_);
+    DataKeyId& last = last_ids_[stream];
+    last = std::max(last, newest);
+    if (last == std::numeric_limits<DataKeyId>::max()) {
+      return Error{ErrorCode::kResourceExhausted,
+                   "stream #" + std::to_string(stream) + " has used up its data keys' ids"};
+    }
+    made.id = ++last;
+    keys_.erase(keys_.upper_bound({stream, newest}), keys_.lower_bound({stream + 1, 0}));
+    keys_.emplace(Place(stream, made.id), key);
+  }
+  MILLRACE_ASSIGN_OR_RETURN(made.wrapped, masters_->Wrap(key, ContextOf({stream, made.id})));
+  return made;
 }
 
 Result<WrappedKey> DataKeys::Rewrap(StreamId stream, DataKeyId id) {
@@ -91,6 +113,7 @@ bool DataKeys::Has(StreamId stream, DataKeyId id) const {
 void DataKeys::Forget(StreamId stream) {
   const std::unique_lock lock(mutex_);
   keys_.erase(keys_.lower_bound({stream, 0}), keys_.lower_bound({stream + 1, 0}));
+  last_ids_.erase(stream);
 }
 
 Result<SecretKey> DataKeys::RecordKey(StreamId stream, DataKeyId id, const SealSalt& salt) const {

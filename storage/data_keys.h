@@ -6,6 +6,9 @@
 // record key belongs to one run of one process, whatever became of the disk meanwhile (record_cipher.h says
 // why).
 //
+// Within one opening of the log, a stream and an id name one key for good: whoever has derived a record key
+// of it may keep that, whatever became of the row.
+//
 // Threads: any.
 #pragma once
 
@@ -30,13 +33,21 @@ class DataKeys {
   DataKeys(std::shared_ptr<const MasterKeys> masters, StoreId store)
       : masters_(std::move(masters)), store_(store) {}
 
-  // Unwraps what the state has, but for streams that are being deleted. Errors, naming the stream:
+  // Unwraps what the state has, but for streams that are being deleted, and for keys that ended before the
+  // oldest segment began: they open nothing. Before anything is made. Errors, naming the stream:
   // kFailedPrecondition (a master key is missing), kPermissionDenied (it is another one). Nothing is changed.
   Result<void> Load(const ControlState& state);
 
-  // A new one, known here from now on; its row is the caller's to make durable. Errors: kFailedPrecondition
-  // (there is no master key), kUnavailable (no random numbers).
-  Result<WrappedKey> Make(StreamId stream, DataKeyId id);
+  // A new one, known here from now on; its row is the caller's to make durable before anything is sealed.
+  // `newest` is the id of the stream's newest row (0: it has none). The new id is above that, and above every
+  // one that this stream had since the log was opened; what was made beyond `newest` has no row (it was not
+  // written, or is gone again), and is forgotten. Errors: kFailedPrecondition (there is no master key),
+  // kUnavailable (no random numbers), kResourceExhausted (no more ids).
+  struct Made {
+    DataKeyId id = 0;
+    WrappedKey wrapped;
+  };
+  Result<Made> Make(StreamId stream, DataKeyId newest);
   // A known one, wrapped with the current master key. Errors: kNotFound, those of Make.
   Result<WrappedKey> Rewrap(StreamId stream, DataKeyId id);
   bool Has(StreamId stream, DataKeyId id) const;
@@ -56,7 +67,8 @@ class DataKeys {
   const std::shared_ptr<const MasterKeys> masters_;
   const StoreId store_;
   mutable std::shared_mutex mutex_;
-  std::map<Place, SecretKey> keys_;  // GUARDED_BY(mutex_)
+  std::map<Place, SecretKey> keys_;         // GUARDED_BY(mutex_)
+  std::map<StreamId, DataKeyId> last_ids_;  // that were known here; GUARDED_BY(mutex_)
 };
 
 }  // namespace millrace::storage

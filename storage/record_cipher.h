@@ -67,7 +67,7 @@ class RecordSealer {
   const DataKeys& keys_;
   std::optional<SealSalt> salt_;  // none: nothing was sealed yet
   AesGcm cipher_;
-  std::optional<Place> keyed_;  // whose key the cipher has
+  std::optional<Place> keyed_;  // whose key the cipher has: keys_ never has another one there
   std::map<Place, Usage> usage_;
 };
 

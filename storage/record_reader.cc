@@ -31,8 +31,13 @@ Result<RecordReader::ShardView> RecordReader::ViewOf(const std::string& stream, 
   const ShardState* found = state->Find(shard);
   if (found == nullptr) return NoSuchShard(stream, shard);
   return ShardView{state->id, found->description,
-                   found->description.starting_sequence_number.fields().shard_created_s, found->tip,
-                   state->data_keys};
+                   found->description.starting_sequence_number.fields().shard_created_s, found->tip};
+}
+
+RecordReader::KeyRows RecordReader::KeyRowsOf(StreamId stream) {
+  std::shared_lock lock(engine_.mutex);
+  const StreamState* state = std::as_const(engine_.state).FindStream(stream);
+  return state == nullptr ? KeyRows() : state->data_keys;
 }
 
 bool RecordReader::IsDead(StreamId stream, const IndexedRecord& record, Timestamp now) {
@@ -121,13 +126,14 @@ Result<ReadBatch> RecordReader::Read(const std::string& stream, const ShardPosit
   MILLRACE_RETURN_IF_ERROR(engine_.index->ScanShard(view.stream, position.shard, after, visit));
 
   ReadBatch batch;
+  const KeyRows keys = limits.with_data && !rows.empty() ? KeyRowsOf(view.stream) : KeyRows();
   RecordOpener opener(engine_.keys);
   batch.records.reserve(rows.size());
   std::uint64_t read_through = position.after.fields().counter;
   for (IndexedRecord& row : rows) {
     Record record;
     if (limits.with_data) {
-      auto data = ReadData(view, row, opener);
+      auto data = ReadData(view, keys, row, opener);
       if (!data) {
         if (batch.records.empty()) return std::move(data).error();
         unread = row.arrival;  // what was read is given; the error comes with the next read
@@ -237,13 +243,14 @@ Result<SharedBytes> RecordReader::Fetch(const std::string& stream, ShardId shard
   }
   if (IsDead(view.stream, *row, engine_.Now())) return expired();
   RecordOpener opener(engine_.keys);
-  MILLRACE_ASSIGN_OR_RETURN(auto data, ReadData(view, *row, opener));
+  const KeyRows keys = KeyRowsOf(view.stream);
+  MILLRACE_ASSIGN_OR_RETURN(auto data, ReadData(view, keys, *row, opener));
   if (!data) return expired();
   return *data;
 }
 
-Result<SharedBytes> RecordReader::ReadBytes(const ShardView& view, const IndexedRecord& record,
-                                            RecordOpener& opener) {
+Result<SharedBytes> RecordReader::ReadBytes(const ShardView& view, const KeyRows& keys,
+                                            const IndexedRecord& record, RecordOpener& opener) {
   auto damaged = [&](const std::string& what) {
     return Error{ErrorCode::kCorruption, engine_.segments.PathOf(record.segment) + ": data at offset " +
                                              std::to_string(record.data_offset()) + " of " +
@@ -260,11 +267,11 @@ Result<SharedBytes> RecordReader::ReadBytes(const ShardView& view, const Indexed
   if (got != bytes.size() || Crc32c(data) != record.data_crc) {
     return damaged("it does not match its checksum");
   }
-  const auto key = std::find_if(view.data_keys.begin(), view.data_keys.end(),
+  const auto key = std::find_if(keys.begin(), keys.end(),
                                 [&](const auto& one) { return one.second.Covers(record.counter); });
   if (record.sealed) {
     const RecordSeal seal = ParseSeal(bytes);
-    if (key == view.data_keys.end() || key->first != seal.data_key) {
+    if (key == keys.end() || key->first != seal.data_key) {
       return damaged("it is sealed with data key " + std::to_string(seal.data_key) +
                      ", which is not the one of this record");
     }
@@ -275,15 +282,15 @@ Result<SharedBytes> RecordReader::ReadBytes(const ShardView& view, const Indexed
       if (opened.error().code == ErrorCode::kCorruption) return damaged(opened.error().message);
       return WithContext(std::move(opened).error(), "an encrypted record");
     }
-  } else if (key != view.data_keys.end()) {
+  } else if (key != keys.end()) {
     return damaged("it is not encrypted, and its stream was");
   }
   return SharedBytes(std::move(owner), data);
 }
 
-Result<std::optional<SharedBytes>> RecordReader::ReadData(const ShardView& view, const IndexedRecord& record,
-                                                          RecordOpener& opener) {
-  auto data = ReadBytes(view, record, opener);
+Result<std::optional<SharedBytes>> RecordReader::ReadData(const ShardView& view, const KeyRows& keys,
+                                                          const IndexedRecord& record, RecordOpener& opener) {
+  auto data = ReadBytes(view, keys, record, opener);
   if (data) return std::optional<SharedBytes>(std::move(*data));
   // It may have expired, or been deleted, and its bytes given back, since its row was read.
   MILLRACE_ASSIGN_OR_RETURN(auto row, engine_.index->Get(view.stream, record.shard, record.counter));

@@ -33,16 +33,20 @@ class RecordReader {
     ShardDescription description;
     std::int64_t created_s = 0;
     std::uint64_t tip = 0;
-    std::map<DataKeyId, DataKeyRow> data_keys;
   };
+  using KeyRows = std::map<DataKeyId, DataKeyRow>;
   Result<ShardView> ViewOf(const std::string& stream, ShardId shard);
+  // Those of records whose index rows were read before this: the writer enters a data key first. None where
+  // the stream is gone.
+  KeyRows KeyRowsOf(StreamId stream);
   bool IsDead(StreamId stream, const IndexedRecord& record, Timestamp now);
   RecordInfo ToInfo(const ShardView& view, IndexedRecord record);
   // None: the record has been removed since its row was read.
-  Result<std::optional<SharedBytes>> ReadData(const ShardView& view, const IndexedRecord& record,
-                                              RecordOpener& opener);
+  Result<std::optional<SharedBytes>> ReadData(const ShardView& view, const KeyRows& keys,
+                                              const IndexedRecord& record, RecordOpener& opener);
   // As ReadData, but says what went wrong, whatever became of the record meanwhile.
-  Result<SharedBytes> ReadBytes(const ShardView& view, const IndexedRecord& record, RecordOpener& opener);
+  Result<SharedBytes> ReadBytes(const ShardView& view, const KeyRows& keys, const IndexedRecord& record,
+                                RecordOpener& opener);
 
   Engine& engine_;
 };

@@ -15,21 +15,22 @@ namespace {
 // Ends the key in use, where there is one, and adds the next.
 Result<void> AddKeyChange(Engine& engine, const StreamState& stream, std::uint64_t last_counter,
                           Timestamp now, ControlChange& change) {
-  DataKeyId id = 1;
+  DataKeyId newest = 0;
   if (!stream.data_keys.empty()) {
-    const auto& [newest, row] = *stream.data_keys.rbegin();
-    id = newest + 1;
+    const auto& [id, row] = *stream.data_keys.rbegin();
+    newest = id;
     if (row.through == DataKeyRow::kInUse) {
       DataKeyRow ended = row;
       ended.through = last_counter;
       change.push_back(DataKeySetRow(stream.id, newest, ended));
     }
   }
+  MILLRACE_ASSIGN_OR_RETURN(DataKeys::Made made, engine.keys.Make(stream.id, newest));
   DataKeyRow row;
-  MILLRACE_ASSIGN_OR_RETURN(row.wrapped, engine.keys.Make(stream.id, id));
+  row.wrapped = std::move(made.wrapped);
   row.created = now;
   row.after = last_counter;
-  change.push_back(DataKeySetRow(stream.id, id, row));
+  change.push_back(DataKeySetRow(stream.id, made.id, row));
   return {};
 }
 
@@ -80,22 +81,26 @@ Result<void> RewrapDataKeys(Engine& engine, CommitWriter& writer) {
   if (engine.keys.masters() == nullptr) return {};
   const std::string& current = engine.keys.masters()->current();
   std::size_t rewrapped = 0;
+  bool superseded = false;
   auto plan = [&](const CommitWriter::PlanContext& context) -> Result<ControlChange> {
     ControlChange change;
     for (const auto& [id, stream] : context.state.streams()) {
       if (stream->deleting) continue;
       for (const auto& [key, row] : stream->data_keys) {
-        if (row.wrapped.master_id == current) continue;
+        // What opens nothing any more was not opened either.
+        if (row.wrapped.master_id == current || !engine.keys.Has(id, key)) continue;
         DataKeyRow fresh = row;
         MILLRACE_ASSIGN_OR_RETURN(fresh.wrapped, engine.keys.Rewrap(id, key));
         change.push_back(DataKeySetRow(id, key, fresh));
       }
     }
     rewrapped = change.size();
+    // Also those of an opening that was stopped before it wrote the control segment anew.
+    superseded = rewrapped > 0 || context.state.has_superseded_keys();
     return change;
   };
   MILLRACE_RETURN_IF_ERROR(writer.Change(plan));
-  if (rewrapped == 0) return {};
+  if (!superseded) return {};
   MILLRACE_RETURN_IF_ERROR(writer.RenewControl());
   Log(LogLevel::kInfo,
       "wrapped the data keys with the current master key; older ones are not needed any more",

@@ -38,8 +38,8 @@ Result<ControlChange> PlanNextDataKey(Engine& engine, const StreamState& stream,
                                       Timestamp now);
 
 // Wraps what an older master key wraps with the current one, durably, and writes the control segment anew, so
-// that nothing in the directory needs the older one. Errors: those of writing; the older key opens then what
-// it opened before.
+// that nothing in the directory needs the older one. So does the next opening where one was stopped between
+// the two. Errors: those of writing; the older key opens then what it opened before.
 Result<void> RewrapDataKeys(Engine& engine, CommitWriter& writer);
 
 }  // namespace millrace::storage

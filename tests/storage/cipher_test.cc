@@ -289,6 +289,59 @@ TEST_F(Envelope, IsAnotherWithEachOpeningOfTheLog) {
   }
 }
 
+TEST_F(Envelope, IsSealedWithTheKeyThatItNamesWhateverBecameOfTheRows) {
+  RecordSealer sealer(keys_);
+  Get(sealer.Seal(identity_, kDataKey, SharedBytes(MakeData(10, 1))));
+  // As if its row had gone, and then two changes had not been written.
+  std::vector<DataKeyId> ids;
+  for (int i = 0; i < 3; ++i) {
+    const DataKeys::Made made = Get(keys_.Make(kStream, 0));
+    ids.push_back(made.id);
+    const SharedBytes data(MakeData(300, made.id));
+    auto sealed = Get(sealer.Seal(identity_, made.id, data));
+    // The row alone has to be enough for the next opening.
+    ControlState next;
+    StreamState stream;
+    stream.id = kStream;
+    stream.name = "door";
+    DataKeyRow row;
+    row.wrapped = made.wrapped;
+    EXPECT_OK(next.Apply({StreamRow(stream), DataKeySetRow(kStream, made.id, row)}));
+    DataKeys reopened(std::make_shared<const MasterKeys>(*keys_.masters()), kStore);
+    EXPECT_OK(reopened.Load(next));
+    Bytes bytes(sealed.data.span().begin(), sealed.data.span().end());
+    EXPECT_OK(RecordOpener(reopened).Open(identity_, sealed.seal, bytes));
+    EXPECT_TRUE(std::ranges::equal(bytes, data.span()));
+  }
+  EXPECT_EQ(ids, (std::vector<DataKeyId>{3, 4, 5}));
+  EXPECT_FALSE(keys_.Has(kStream, kDataKey));  // what no row names is not kept
+  EXPECT_FALSE(keys_.Has(kStream, 4));
+  EXPECT_TRUE(keys_.Has(kStream, 5));
+  EXPECT_EQ(Get(keys_.Make(kStream, 5)).id, 6u);
+  EXPECT_TRUE(keys_.Has(kStream, 5));
+  EXPECT_EQ(Get(keys_.Make(kStream + 1, 0)).id, 1u);
+  EXPECT_EQ(CodeOf(keys_.Make(kStream, 0xffffffff)), ErrorCode::kResourceExhausted);
+}
+
+TEST(DataKeys, ThatOpenNothingNeedNoMasterKey) {
+  ControlState state;
+  StreamState stream;
+  stream.id = kStream;
+  stream.name = "door";
+  DataKeyRow row;
+  row.wrapped = {"lost", Bytes(60, 1)};
+  row.through = 100;
+  EXPECT_OK(state.Apply({StreamRow(stream), DataKeySetRow(kStream, kDataKey, row)}));
+  EXPECT_OK(DataKeys(nullptr, kStore).Load(state));
+  EXPECT_OK(state.Apply({SegmentAddedRow(1, {0, Timestamp{101}})}));
+  DataKeys keys(std::make_shared<const MasterKeys>(Get(MasterKeys::Parse("m1 " + kHex, "f"))), kStore);
+  EXPECT_OK(keys.Load(state));
+  EXPECT_FALSE(keys.Has(kStream, kDataKey));
+  EXPECT_EQ(Get(keys.Make(kStream, 0)).id, kDataKey + 1);
+  EXPECT_OK(state.Apply({SegmentAddedRow(2, {1, Timestamp{100}})}));
+  EXPECT_EQ(CodeOf(DataKeys(nullptr, kStore).Load(state)), ErrorCode::kFailedPrecondition);
+}
+
 TEST_F(Envelope, OfEmptyDataStillSaysWhoseItIs) {
   RecordSealer sealer(keys_);
   const auto sealed = Get(sealer.Seal(identity_, kDataKey, SharedBytes()));

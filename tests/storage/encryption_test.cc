@@ -3,6 +3,10 @@
 // is damaged by any of it.
 #include <gmock/gmock.h>
 
+#include <atomic>
+#include <functional>
+#include <thread>
+
 #include "storage/backup.h"
 #include "storage/checker.h"
 #include "storage/coding.h"
@@ -334,6 +338,53 @@ TEST_F(EncryptionTest, ANewMasterKeyWrapsAnewAndWritesNoRecordAgain) {
   EXPECT_EQ(CodeOf(TryOpen(Masters(KeyLine("m1", '1')))), ErrorCode::kFailedPrecondition);
 }
 
+TEST_F(EncryptionTest, WhatAnOlderMasterKeyWrappedGoesEvenIfTheFirstOpeningCouldNotDoIt) {
+  MakeOne();
+  log_.reset();
+  masters_ = Masters(KeyLine("m2", '2') + KeyLine("m1", '1'));
+  files_->SetFault([](FileCall call, const std::string& path) -> std::optional<Error> {
+    if (call != FileCall::kCreate || !path.ends_with(".control")) return std::nullopt;
+    return Error{ErrorCode::kNoSpace, "the disk is full"};
+  });
+  Open();
+  EXPECT_EQ(Get(log_->DescribeStream("door")).encryption->master_key_id, "m2");
+  log_.reset();
+  EXPECT_TRUE(LiesInTheClear("m1\x3c"));
+  files_->SetFault(nullptr);
+  masters_ = Masters(KeyLine("m2", '2'));
+  Open();
+  EXPECT_EQ(Texts("door"), std::vector<std::string>{kSecret});
+  log_.reset();
+  EXPECT_FALSE(LiesInTheClear("m1\x3c"));
+  // Nothing is left to be done: the next opening writes no control segment.
+  const auto before = FilesOf("/data/log");
+  Open();
+  log_.reset();
+  EXPECT_EQ(FilesOf("/data/log"), before);
+}
+
+TEST_F(EncryptionTest, WhatAnOlderMasterKeyWrappedGoesWhereverTheFirstOpeningWasStopped) {
+  MakeOne();
+  log_.reset();
+  masters_ = Masters(KeyLine("m2", '2') + KeyLine("m1", '1'));
+  const auto whole = files_->Crash(LossMode::kKeepAll, 0);
+  bool stopped = true;
+  for (std::uint64_t call = 0; stopped; ++call) {
+    SCOPED_TRACE(call);
+    files_ = whole->Crash(LossMode::kKeepAll, 0);
+    files_->LosePowerAt(files_->calls() + call);
+    auto opened = EmbeddedLog::Open(Options());
+    if (opened) opened->reset();
+    stopped = files_->power_lost();
+    files_ = files_->Crash(call % 2 == 0 ? LossMode::kKeepAll : LossMode::kDropAll, call);
+    Open();
+    EXPECT_EQ(Texts("door"), std::vector<std::string>{kSecret});
+    log_.reset();
+    EXPECT_FALSE(LiesInTheClear("m1\x3c"));
+    if (testing::Test::HasFailure()) return;
+  }
+}
+
 TEST_F(EncryptionTest, ANewDataKeyComesWithCountAgeAndByHand) {
   EmbeddedLogOptions options = Options();
   options.data_key_records_max = 3;
@@ -381,6 +432,73 @@ TEST_F(EncryptionTest, DataKeysGoWithTheLastRecordThatTheyOpen) {
   const auto& keys = state.FindStream("door")->data_keys;
   EXPECT_EQ(keys.size(), 1u);
   EXPECT_TRUE(keys.contains(2));
+}
+
+TEST_F(EncryptionTest, ADataKeysIdNeverComesAgain) {
+  MakeOne();
+  EXPECT_OK(log_->SetStreamEncryption("door", std::nullopt));
+  clock_.Advance(kDay + std::chrono::minutes(1));
+  Put("door", "in the clear");
+  EXPECT_OK(log_->Sweep());  // of what the first key opened, nothing is left
+  EXPECT_OK(log_->SetStreamEncryption("door", "key"));
+  EXPECT_EQ(Get(log_->DescribeStream("door")).encryption->data_key, 2u);
+  const PutReceipt receipt = Put("door", "sealed again");  // by a writer that has sealed with the first key
+  EXPECT_EQ(Texts("door"), (std::vector<std::string>{"in the clear", "sealed again"}));
+  EXPECT_EQ(AsText(Get(log_->Fetch("door", ShardId{0}, receipt.sequence_number)).span()), "sealed again");
+  Reopen();
+  EXPECT_EQ(Texts("door"), (std::vector<std::string>{"in the clear", "sealed again"}));
+  auto report = Check(masters_);
+  EXPECT_TRUE(report.ok()) << report.ToString();
+}
+
+// A clock that does something the first time the thread that asked for it looks at it.
+class InterruptingClock final : public Clock {
+ public:
+  explicit InterruptingClock(const Clock& clock) : clock_(clock) {}
+  void Interrupt(std::function<void()> action) {
+    action_ = std::move(action);
+    thread_ = std::this_thread::get_id();
+  }
+  bool done() const { return thread_.load() == std::thread::id(); }
+  Timestamp Now() const override {
+    if (thread_.load() == std::this_thread::get_id()) {
+      thread_ = std::thread::id();
+      action_();
+    }
+    return clock_.Now();
+  }
+  std::chrono::steady_clock::time_point SteadyNow() const override { return clock_.SteadyNow(); }
+
+ private:
+  const Clock& clock_;
+  std::function<void()> action_;
+  mutable std::atomic<std::thread::id> thread_;
+};
+
+// A reader that has looked at the stream, and not yet at its records, when the key changes and the next
+// record comes.
+TEST_F(EncryptionTest, AReadThatMeetsAnotherKeyOpensWhatItFinds) {
+  InterruptingClock clock(clock_);
+  EmbeddedLogOptions options = Options();
+  options.clock = &clock;
+  log_ = Get(EmbeddedLog::Open(options));
+  Get(log_->CreateStream("door", 1, kDay));
+  std::vector<std::string> wanted;
+  Put("door", wanted.emplace_back("in the clear"));
+  const std::vector<std::optional<std::string>> switches = {"on", "another", std::nullopt, "on again"};
+  for (const auto& key_name : switches) {
+    const ShardPosition start = Get(log_->Seek("door", ShardId{0}, {}));
+    clock.Interrupt([&] {
+      EXPECT_OK(log_->SetStreamEncryption("door", key_name));
+      Put("door", wanted.emplace_back(key_name.value_or("off")));
+    });
+    const ReadBatch batch = Get(log_->Read("door", start, {}));
+    EXPECT_TRUE(clock.done());
+    std::vector<std::string> texts;
+    for (const Record& record : batch.records) texts.emplace_back(AsText(record.data.span()));
+    EXPECT_EQ(texts, wanted);
+  }
+  log_.reset();  // before its clock
 }
 
 // ---- changed on the disk
@@ -592,6 +710,13 @@ TEST_F(EncryptionTest, IsCheckedWithTheKeyAndWithout) {
   EXPECT_THAT(wrong.refused->message, HasSubstr("not the one that wrapped"));
   files_->Damage(DataSegment(), [](Bytes& bytes) { bytes[bytes.size() - 3] ^= 1; });
   EXPECT_FALSE(Check().ok());  // a checksum needs no key
+  // With keys that are not its own, nothing is mended.
+  const std::string before = TextOf(DataSegment());
+  auto mended = RepairDataDirectory("/data", *files_, clock_, Masters(KeyLine("m2", '3')));
+  ASSERT_TRUE(mended.failed.has_value());
+  EXPECT_EQ(mended.failed->code, ErrorCode::kFailedPrecondition);
+  EXPECT_THAT(mended.mended, testing::IsEmpty());
+  EXPECT_EQ(TextOf(DataSegment()), before);
 }
 
 TEST_F(EncryptionTest, IsMendedWithoutTheKey) {
@@ -653,10 +778,3 @@ TEST_F(EncryptionTest, APlainBackupIsAsItWas) {
 
 }  // namespace
 }  // namespace millrace::storage
-  // With keys that are not its own, nothing is mended.
-  const std::string before = TextOf(DataSegment());
-  auto mended = RepairDataDirectory("/data", *files_, clock_, Masters(KeyLine("m2", '3')));
-  ASSERT_TRUE(mended.failed.has_value());
-  EXPECT_EQ(mended.failed->code, ErrorCode::kFailedPrecondition);
-  EXPECT_THAT(mended.mended, testing::IsEmpty());
-  EXPECT_EQ(TextOf(DataSegment()), before);
