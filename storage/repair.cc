@@ -43,6 +43,9 @@ Result<StoreId> StoreOfSegments(FileSystem& files, const DataDirectory& director
                                            " whose they are"};
 }
 
+// Of a segment that is written anew, until it takes the old one's place.
+constexpr std::string_view kFreshSuffix = ".new";
+
 class Repairer {
  public:
   Repairer(FileSystem& files, const Clock& clock, const std::string& path, RepairReport& report)
@@ -107,7 +110,25 @@ class Repairer {
     return files_.SyncDirectory(engine.directory.LogPath());
   }
 
+  // A repair that was stopped had set segments aside, and the new ones had not taken their places: whole, and
+  // durable. Before anything is taken for missing.
+  Result<void> FinishReplacing(const Engine& engine) {
+    MILLRACE_ASSIGN_OR_RETURN(const auto entries, files_.List(engine.directory.LogPath()));
+    for (const DirectoryEntry& entry : entries) {
+      if (!entry.name.ends_with(".log" + std::string(kFreshSuffix))) continue;
+      const std::string fresh = engine.directory.LogPath() + "/" + entry.name;
+      const std::string path = fresh.substr(0, fresh.size() - kFreshSuffix.size());
+      MILLRACE_ASSIGN_OR_RETURN(const bool there, files_.Exists(path));
+      if (there) continue;
+      MILLRACE_RETURN_IF_ERROR(files_.Rename(fresh, path));
+      MILLRACE_RETURN_IF_ERROR(files_.SyncDirectory(engine.directory.LogPath()));
+      report_.mended.push_back(path + " is what a repair that was stopped has saved of it");
+    }
+    return {};
+  }
+
   Result<void> MendLog(Engine& engine) {
+    MILLRACE_RETURN_IF_ERROR(FinishReplacing(engine));
     MILLRACE_ASSIGN_OR_RETURN(const auto segments, ListSegments(files_, engine.directory));
     std::string damaged_control;
     std::uint64_t counter = 0;
@@ -262,11 +283,13 @@ class Repairer {
     if (torn || unsealed) {
       Lost("records that were at the end of " + path + (torn ? " (" + salvage.torn + ")" : ""));
     }
-    const std::string fresh = path + ".new";
+    const std::string fresh = path + std::string(kFreshSuffix);
     if (auto left = files_.Remove(fresh); !left && left.error().code != ErrorCode::kNotFound) return left;
     MILLRACE_RETURN_IF_ERROR(WriteSalvage(files_, *file, salvage, engine.directory.store, id, row,
                                           salvage.sealed || unsealed, fresh));
     file.reset();
+    // From here on the records are in the new file alone: it is found there if this is stopped.
+    MILLRACE_RETURN_IF_ERROR(files_.SyncDirectory(engine.directory.LogPath()));
     MILLRACE_RETURN_IF_ERROR(SetAside(engine, path));
     MILLRACE_RETURN_IF_ERROR(files_.Rename(fresh, path));
     MILLRACE_RETURN_IF_ERROR(files_.SyncDirectory(engine.directory.LogPath()));

@@ -185,6 +185,30 @@ TEST_F(RepairTest, AMissingSegment) {
   EXPECT_THAT(report_.lost, testing::ElementsAre(testing::HasSubstr("00000003.log")));
 }
 
+TEST_F(RepairTest, WhereverItIsStoppedTheNextOneLosesNothingMore) {
+  RememberNumbers();
+  files_->Damage("/data/log/00000002.log", [](Bytes& bytes) { bytes[GroupAt(3) + 500] ^= 1; });
+  const auto damaged = files_->Crash(LossMode::kKeepAll, 0);
+  bool stopped = true;
+  for (std::uint64_t call = 0; stopped; ++call) {
+    for (LossMode mode : {LossMode::kKeepAll, LossMode::kDropAll, LossMode::kBlocks}) {
+      SCOPED_TRACE(testing::Message() << "call " << call << ", mode " << static_cast<int>(mode));
+      files_ = damaged->Crash(LossMode::kKeepAll, 0);
+      files_->LosePowerAt(files_->calls() + call);
+      RepairDataDirectory("/data", *files_, clock_);
+      stopped = files_->power_lost();
+      files_ = files_->Crash(mode, call);
+      auto report = RepairDataDirectory("/data", *files_, clock_);
+      ASSERT_TRUE(report.ok()) << report.ToString();
+      Open();
+      std::vector<std::uint64_t> left;
+      for (const auto& [serial, number] : Stored()) left.push_back(serial);
+      log_.reset();
+      ASSERT_EQ(left, AllBut({3})) << report.ToString();
+    }
+  }
+}
+
 TEST_F(RepairTest, AnIndexThatSaysSomethingElse) {
   RememberNumbers();
   auto before = FilesOf("/data/log");
