@@ -10,6 +10,7 @@
 #include "api/origin_policy.h"
 #include "api/verified_body.h"
 #include "base/metrics.h"
+#include "wire/base64.h"
 #include "wire/signature_claim.h"
 
 namespace millrace::api {
@@ -21,6 +22,10 @@ using CallerResult = AwsResult<std::shared_ptr<Caller>>;
 constexpr std::string_view kDataServices[] = {"kinesis", "millrace"};
 constexpr std::string_view kVideoServices[] = {"kinesisvideo", "millrace"};
 constexpr std::string_view kOwnServices[] = {"millrace", "kinesisvideo", "kinesis"};
+
+constexpr std::string_view kMetricsAction = "millrace:GetMetrics";
+constexpr std::string_view kBasicScheme = "basic ";
+constexpr std::size_t kBasicBytesMax = 4096;  // as base64
 
 std::span<const std::string_view> ServicesOf(Door door) {
   if (door == Door::kDataStreams) return kDataServices;
@@ -138,6 +143,11 @@ CallerResult AccessControl::Identify(Request& request, const AccessRule& rule) c
   if (request.headers.Count("Authorization") > 1) {
     return AwsError("InvalidSignatureException", "The request has more than one Authorization header.");
   }
+  // Prometheus cannot sign. Nothing else takes a secret that is sent along with each request.
+  if (rule.action == kMetricsAction && authorization &&
+      EqualsIgnoreCase(authorization->substr(0, kBasicScheme.size()), kBasicScheme)) {
+    return CheckBasic(authorization->substr(kBasicScheme.size()), rule);
+  }
   const bool bearer = authorization && EqualsIgnoreCase(authorization->substr(0, 7), "bearer ");
   const bool signs = (authorization && !bearer) || request.target.Query("X-Amz-Algorithm");
   if (signs) return CheckSignature(request, rule);
@@ -206,6 +216,21 @@ CallerResult AccessControl::CheckSignature(Request& request, const AccessRule& r
     request.body = request.checked_body.get();
   }
   return caller;
+}
+
+CallerResult AccessControl::CheckBasic(std::string_view credentials, const AccessRule& rule) const {
+  const AwsError refused("InvalidSignatureException",
+                         "There is no such access key, or its secret is another.");
+  if (credentials.size() > kBasicBytesMax) return refused;
+  const auto decoded = wire::DecodeBase64(credentials);
+  if (!decoded) return refused;
+  const std::string_view text = AsText(*decoded);
+  const auto colon = text.find(':');
+  if (colon == std::string_view::npos) return refused;
+  const auto known = options_.credentials->Now();
+  const Credentials::Owner* owner = known->Find(text.substr(0, colon));
+  if (owner == nullptr || !wire::EqualInConstantTime(owner->secret, text.substr(colon + 1))) return refused;
+  return std::make_shared<Caller>(std::string(rule.action), owner->user, std::string(text.substr(0, colon)));
 }
 
 CallerResult AccessControl::CheckSession(const Request& request, const AccessRule& rule) const {

@@ -1,3 +1,6 @@
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <boost/json/object.hpp>
 
 #include "api/handlers.h"
@@ -11,6 +14,8 @@ namespace millrace::api {
 namespace {
 
 constexpr std::size_t kBodyBytesMax = 4096;
+// Before it is said that a login failed: whoever guesses gets few tries a connection, and those are limited.
+constexpr Duration kFailedLoginPause = std::chrono::milliseconds(500);
 
 std::string Cookie(const Request& request, const std::string& value, std::int64_t seconds) {
   std::string text = std::string(kSessionCookie) + "=" + value +
@@ -72,6 +77,10 @@ void AddSessionRoutes(Router& router, SessionServices services) {
                }
                auto login = LogIn(services, *body);
                if (!login) {
+                 if (login.error().code == ErrorCode::kUnauthenticated) {
+                   net::steady_timer pause(co_await net::this_coro::executor, kFailedLoginPause);
+                   co_await pause.async_wait(net::use_awaitable);
+                 }
                  co_await RespondError(writer, std::move(login).error());
                  co_return;
                }

@@ -11,6 +11,7 @@
 #include "api/error_response.h"
 #include "tests/api/aws_server.h"
 #include "tests/wait.h"
+#include "wire/base64.h"
 #include "wire/signature_claim.h"
 
 namespace millrace::api::testing {
@@ -54,6 +55,7 @@ class AccessTest : public AwsServerTest {
     AwsServerTest::SetUp();
     Add("POST", "/v1/applications/{app}/commit");
     Add("GET", "/v1/cameras");
+    Add("GET", "/metrics");
     Add("DELETE", "/v1/streams/{name}");
     Add("GET", "/healthz");
     Add("GET", "/nobody/thought/of/this");
@@ -368,6 +370,27 @@ TEST_F(AccessTest, Sessions) {
   const auto token = [&](std::string_view path = "") {
     return sessions_->Make(*credentials_.Now(), kAnn.id, clock_.Now() + std::chrono::hours(1), path);
   };
+TEST_F(AccessTest, MetricsTakeBasic) {
+  const auto ask = [&](const std::string& path, const std::string& authorization) {
+    return Exchange(Own("GET", path), {{"Authorization", authorization}}).status();
+  };
+  const auto encoded = [](const std::string& text) {
+    return wire::EncodeBase64(AsBytes(std::string_view(text)));
+  };
+  const std::string ann = encoded(kAnn.id + ":" + kAnn.secret);
+  EXPECT_EQ(ask("/metrics", "Basic " + ann), 200);
+  EXPECT_EQ(ask("/metrics", "bAsIc " + ann), 200);
+  EXPECT_EQ(ask("/metrics", "Basic " + encoded(kBob.id + ":" + kBob.secret)), 403);  // not allowed to him
+  EXPECT_EQ(ask("/v1/cameras", "Basic " + ann), 401);                                // for metrics alone
+  for (const std::string& bad :
+       {std::string(), std::string("x"), ann + " ", ann.substr(1), encoded(kAnn.id), encoded(kAnn.id + ":"),
+        encoded(":" + kAnn.secret), encoded(kAnn.id + ":" + kAnn.secret + "x"),
+        encoded(kAnn.id + ":" + kBob.secret), encoded(kNobody.id + ":" + kNobody.secret),
+        encoded(std::string(3000, 'a') + ":" + std::string(3000, 'b'))}) {
+    EXPECT_EQ(ask("/metrics", "Basic " + bad), 401) << bad;
+  }
+}
+
   const Signed request = Own("GET", "/v1/cameras");
   const std::string good = token();
   const Fields cookie{{"Cookie", "a=b; millrace_session=" + good + "; c=d"}};
