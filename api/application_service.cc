@@ -5,6 +5,7 @@
 #include <charconv>
 #include <set>
 
+#include "api/aws_body.h"
 #include "api/caller.h"
 #include "api/camera_json.h"
 #include "api/handlers.h"
@@ -319,26 +320,32 @@ Result<std::string> Faces(const ApplicationServices& services, const std::string
 using Action = Result<std::string> (*)(const ApplicationServices&, const std::string&, std::string_view,
                                        Caller*);
 
-// A POST with a JSON body for one application.
+// Why a body was not gathered, in our own protocol. What has no code of ours is a matter of the moment.
+net::awaitable<void> RespondGatherError(ResponseWriter& writer, AwsError error) {
+  if (error.code) {
+    Error ours{*error.code, std::move(error.message)};
+    co_await RespondBodyError(writer, std::move(ours));
+  } else {
+    Error busy{ErrorCode::kUnavailable, std::move(error.message)};
+    co_await RespondError(writer, std::move(busy));
+  }
+}
+
+// A POST with a JSON body for one application. The budget's share is taken as the body comes: requests that
+// only announce one hold nothing.
 void AddAction(Router& router, const ApplicationServices& services, const std::string& path,
                std::size_t body_bytes_max, Action action) {
   router.Add(
       "POST", "/v1/applications/{app}/" + path,
       [&services, body_bytes_max, action](Request& request, ResponseWriter& writer) -> net::awaitable<void> {
-        auto share = services.budget.Take(request.content_length.value_or(body_bytes_max));
-        if (!share) {
-          Error error{ErrorCode::kResourceExhausted, "too many large requests at once"};
-          co_await RespondError(writer, std::move(error));
-          co_return;
-        }
-        auto body = co_await ReadBody(request, body_bytes_max);
+        auto body = co_await GatherAwsBody(request, services.budget, body_bytes_max);
         if (!body) {
-          co_await RespondBodyError(writer, std::move(body).error());
+          co_await RespondGatherError(writer, std::move(body).error());
           co_return;
         }
         auto work = [&]() -> Result<std::string> {
           MILLRACE_RETURN_IF_ERROR(request.target.CheckQuery({}));
-          return action(services, request.Parameter("app"), *body, request.caller.get());
+          return action(services, request.Parameter("app"), body->text, request.caller.get());
         };
         co_await RespondWith(services.pool, writer, work);
       });

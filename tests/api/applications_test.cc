@@ -374,6 +374,35 @@ TEST_F(ApplicationRoutesTest, FromTheBeginningToTheFaces) {
   EXPECT_EQ(Ask("GET", "/v1/applications/app").status, 404);
 }
 
+TEST_F(ApplicationRoutesTest, OnlyBodiesThatComeTakeOfTheBudget) {
+  const std::string head = "POST /v1/applications/app/commit HTTP/1.1\r\nHost: localhost\r\nContent-Length: ";
+  // Larger than it may be: refused before anything is taken.
+  RawClient large(server_->port());
+  large.Send(head + "4000000000000000000\r\n\r\n");
+  EXPECT_EQ(large.Receive().status, 413);
+  EXPECT_EQ(budget_.taken(), 0u);
+  // Announced and not sent: nothing is taken, and others are served.
+  std::vector<std::unique_ptr<RawClient>> idle;
+  for (int i = 0; i < 40; ++i) {
+    idle.push_back(std::make_unique<RawClient>(server_->port()));
+    idle.back()->Send(head + "16000000\r\n\r\n{");
+  }
+  Json("POST", "/v1/applications/app/begin", R"({"stream":"in"})");
+  EXPECT_EQ(budget_.taken(), 0u);
+  // No room for what comes: the client sends it again.
+  {
+    auto all = budget_.Take(64 << 20);
+    ASSERT_TRUE(all);
+    const RawAnswer answer = Ask("POST", "/v1/applications/app/commit", std::string(100'000, ' '));
+    EXPECT_EQ(answer.status, 503) << answer.body;
+    EXPECT_THAT(answer.body, HasSubstr("too many large requests"));
+    EXPECT_EQ(Ask("GET", "/v1/applications/app").status, 200);
+  }
+  // With room it is read, and what it took is given back.
+  EXPECT_EQ(Ask("POST", "/v1/applications/app/commit", std::string(100'000, ' ')).status, 400);
+  EXPECT_EQ(budget_.taken(), 0u);
+}
+
 struct BadRequest {
   const char* name;
   const char* path;
