@@ -62,18 +62,27 @@ struct TagOwners {
   bool producer = false;
 };
 
-// Who wrote the SimpleTags in a Tags element.
-void FindTagOwners(ByteSpan payload, bool in_simple_tag, TagOwners& owners) {
-  while (const auto element = FirstElement(payload)) {
-    if (element->id == ElementId::kTag) {
-      FindTagOwners(element->payload, false, owners);
-    } else if (element->id == ElementId::kSimpleTag && !in_simple_tag) {
-      FindTagOwners(element->payload, true, owners);
-    } else if (element->id == ElementId::kTagName && in_simple_tag) {
-      (IsOneOf(kServiceTags, DecodeText(element->payload)) ? owners.service : owners.producer) = true;
-    }
-    payload = payload.subspan(element->whole.size());
+// Calls `visit` with the payload of each `id` that `elements` begin with, up to one that is not whole.
+template <typename Visit>
+void ForEach(ByteSpan elements, ElementId id, const Visit& visit) {
+  while (const auto element = FirstElement(elements)) {
+    if (element->id == id) visit(element->payload);
+    elements = elements.subspan(element->whole.size());
   }
+}
+
+// Who wrote the SimpleTags in a Tags element. Only where each element may stand: the parser skips a Tag
+// within a Tag whatever its size, so how deep these go is the producer's to say.
+TagOwners FindTagOwners(ByteSpan tags) {
+  TagOwners owners;
+  ForEach(tags, ElementId::kTag, [&](ByteSpan tag) {
+    ForEach(tag, ElementId::kSimpleTag, [&](ByteSpan simple_tag) {
+      ForEach(simple_tag, ElementId::kTagName, [&](ByteSpan name) {
+        (IsOneOf(kServiceTags, DecodeText(name)) ? owners.service : owners.producer) = true;
+      });
+    });
+  });
+  return owners;
 }
 
 enum class Keep { kYes, kNo, kMixedTags };
@@ -82,8 +91,7 @@ enum class Keep { kYes, kNo, kMixedTags };
 Keep KeepsChild(const RawElement& child) {
   if (child.id == ElementId::kCrc32) return Keep::kNo;  // of a Segment that is cut up
   if (child.id == ElementId::kTags) {
-    TagOwners owners;
-    FindTagOwners(child.payload, false, owners);
+    const TagOwners owners = FindTagOwners(child.payload);
     if (owners.service) return owners.producer ? Keep::kMixedTags : Keep::kNo;
   }
   const ElementInfo* info = FindElement(child.id);

@@ -115,6 +115,15 @@ std::vector<Seed> Seeds() {
     two.Simple(1, 0, true, "a").Simple(2, 0, true, "b");
   }
   seeds.push_back({"two-documents", two.Take()});
+  MkvBuilder nested;
+  nested.out().push_back(0);
+  nested.Header(SizeForm::kUnknown1).Tracks();
+  constexpr std::size_t kDepth = 200'000;  // more than a stack holds
+  std::vector<std::size_t> open{BeginMaster(nested.out(), ElementId::kTags, 4)};
+  for (std::size_t i = 0; i < kDepth; ++i) open.push_back(BeginMaster(nested.out(), ElementId::kTag, 4));
+  for (; !open.empty(); open.pop_back()) EndMaster(nested.out(), open.back(), 4);
+  nested.StartCluster(900, SizeForm::kUnknown1).Simple(1, 0, true, "a");
+  seeds.push_back({"nested-tags", nested.Take()});
   return seeds;
 }
 

@@ -249,6 +249,24 @@ TEST(Assembler, ABodyOfGetMediaLosesTheServicesTags) {
   }
 }
 
+// Elements that stand elsewhere are skipped, so nothing else limits how deep they go.
+TEST(Assembler, TagsWithinTagsAreSkippedHoweverDeep) {
+  constexpr std::size_t kDepth = 250'000;  // of 6 bytes each
+  MkvBuilder mkv = Started();
+  const std::size_t tags = BeginMaster(mkv.out(), ElementId::kTags, 4);
+  std::vector<std::size_t> open;
+  for (std::size_t i = 0; i < kDepth; ++i) open.push_back(BeginMaster(mkv.out(), ElementId::kTag, 4));
+  for (; !open.empty(); open.pop_back()) EndMaster(mkv.out(), open.back(), 4);
+  EndMaster(mkv.out(), tags, 4);
+  mkv.StartCluster(kStart);
+  Media(mkv);
+  mkv.EndCluster();
+  const Assembled assembled = AssembleWhole(mkv.Take());
+  ASSERT_FALSE(assembled.refusal) << assembled.refusal->message;
+  ASSERT_EQ(assembled.fragments.size(), 1U);
+  EXPECT_GT(assembled.fragments[0].fragment.mkv.size(), 6 * kDepth) << "they are the producer's bytes";
+}
+
 TEST(Assembler, WhatBrokeOffIsKeptWhereItIsWhole) {
   const Bytes known = Stream(2, SizeForm::kUnknown8, SizeForm::kKnown);
   EXPECT_EQ(AssembleWhole(known, {}, Ending::kBreakOff).fragments.size(), 2U) << "its Cluster is whole";
