@@ -20,7 +20,7 @@ namespace {
 constexpr std::size_t kTextBytesMax = 2048;
 constexpr std::size_t kBatchBytesMax = 1024 * 1024;
 
-int OpenFile(const std::filesystem::path& file) {
+int OpenToAppend(const std::filesystem::path& file) {
   return ::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
 }
 
@@ -58,7 +58,7 @@ std::string ToAuditLine(const AuditEntry& entry) {
 }
 
 Result<std::unique_ptr<AuditLog>> AuditLog::Open(Options options) {
-  const int fd = OpenFile(options.file);
+  const int fd = OpenToAppend(options.file);
   struct stat info {};
   if (fd < 0 || ::fstat(fd, &info) != 0) {
     const Error error{ErrorCode::kIo,
@@ -143,13 +143,19 @@ void AuditLog::Run() {
 }
 
 bool AuditLog::Write(const std::string& text) {
-  if (bytes_ > 0 && bytes_ + text.size() > options_.bytes_max) Rotate();
-  if (fd_ < 0) fd_ = OpenFile(options_.file);
+  const auto full = [&] { return bytes_ > 0 && bytes_ + text.size() > options_.bytes_max; };
+  int error = 0;
+  if (fd_ < 0) OpenFile();
+  if (full()) error = Rotate();
+  if (fd_ < 0) error = errno;
   std::size_t done = 0;
-  while (fd_ >= 0 && done < text.size()) {
+  while (fd_ >= 0 && !full() && done < text.size()) {
     const ssize_t wrote = ::write(fd_, text.data() + done, text.size() - done);
     if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) break;
+    if (wrote <= 0) {
+      error = errno;
+      break;
+    }
     done += static_cast<std::size_t>(wrote);
   }
   bytes_ += done;
@@ -157,7 +163,7 @@ bool AuditLog::Write(const std::string& text) {
   // Once for each trouble, not for each line.
   if (!good && !failing_) {
     Log(LogLevel::kError, "the audit log cannot be written",
-        {{"file", options_.file.string()}, {"error", std::strerror(errno)}});
+        {{"file", options_.file.string()}, {"error", std::strerror(error)}});
   }
   // What is there of a line must not run into the next.
   if (!good && done > 0 && ::write(fd_, "\n", 1) == 1) ++bytes_;
@@ -165,16 +171,26 @@ bool AuditLog::Write(const std::string& text) {
   return good;
 }
 
-void AuditLog::Rotate() {
+void AuditLog::OpenFile() {
+  fd_ = OpenToAppend(options_.file);
+  struct stat info {};
+  bytes_ = fd_ >= 0 && ::fstat(fd_, &info) == 0 ? static_cast<std::uint64_t>(info.st_size) : 0;
+}
+
+int AuditLog::Rotate() {
   if (fd_ >= 0) ::close(fd_);
   const std::string name = options_.file.string();
   const auto numbered = [&](unsigned number) { return name + "." + std::to_string(number); };
-  if (options_.keep == 0) ::unlink(name.c_str());
-  for (unsigned number = options_.keep; number > 0; --number) {
-    ::rename((number == 1 ? name : numbered(number - 1)).c_str(), numbered(number).c_str());
+  int error = options_.keep == 0 && ::unlink(name.c_str()) != 0 ? errno : 0;
+  // Only those move that are in the way: a file that cannot be put aside does not push the others out.
+  unsigned free = 1;
+  while (free < options_.keep && ::access(numbered(free).c_str(), F_OK) == 0) ++free;
+  for (unsigned number = std::min(free, options_.keep); number > 0 && error == 0; --number) {
+    const std::string from = number == 1 ? name : numbered(number - 1);
+    if (::rename(from.c_str(), numbered(number).c_str()) != 0 && errno != ENOENT) error = errno;
   }
-  fd_ = OpenFile(options_.file);
-  bytes_ = 0;
+  OpenFile();
+  return error;
 }
 
 }  // namespace millrace::api

@@ -5,7 +5,7 @@
 //
 // What is empty is left out (`user` and `key` where nobody was made out). Nothing secret is in it: no query,
 // no header, no body. A file that would grow over its size is renamed to FILE.1, that to FILE.2, and so on up
-// to FILE.keep.
+// to FILE.keep. Where it cannot be renamed it does not grow either: its lines are dropped until it can.
 //
 // Requests do not wait for it: recording must go on when this disk does not. Lines that find the queue full,
 // or that the disk refuses, are dropped and counted (millrace_audit_dropped_total), and a line
@@ -68,7 +68,8 @@ class AuditLog {
   AuditLog(Options options, int fd, std::uint64_t bytes);
   void Run();
   bool Write(const std::string& text);  // false: the disk refused it
-  void Rotate();
+  int Rotate();                         // errno of what kept the file from being put aside; 0: nothing
+  void OpenFile();                      // and takes its size
   void Drop(std::uint64_t lines);
 
   const Options options_;

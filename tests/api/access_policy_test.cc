@@ -195,6 +195,37 @@ TEST_F(AuditLogTest, SaysWhatItLost) {
   EXPECT_THAT(Read(), HasSubstr("a:4"));
 }
 
+TEST_F(AuditLogTest, KeepsToItsSizeWhereItCannotBePutAside) {
+  // A directory in the place of the file before it, which a file cannot be renamed over.
+  std::filesystem::create_directory(file_.string() + ".1");
+  auto log = AuditLog::Open({.file = file_, .bytes_max = 300, .keep = 1});
+  ASSERT_TRUE(log);
+  for (int i = 0; i < 40; ++i) {
+    (*log)->Add(Entry(i));
+    (*log)->Flush();
+  }
+  EXPECT_LE(Read().size(), 300u);
+  EXPECT_THAT(Read(), HasSubstr("a:0"));
+  std::filesystem::remove(file_.string() + ".1");
+  (*log)->Add(Entry(40));
+  (*log)->Flush();
+  EXPECT_THAT(Read(".1"), HasSubstr("a:0"));
+  EXPECT_THAT(Read(), HasSubstr("\"dropped\":"));
+  EXPECT_THAT(Read(), HasSubstr("a:40"));
+}
+
+TEST_F(AuditLogTest, AFileThatCannotBePutAsidePushesNoOthersOut) {
+  std::ofstream(file_.string() + ".1") << "one";
+  std::ofstream(file_.string() + ".2") << "two";
+  std::filesystem::create_directory(file_.string() + ".3");
+  auto log = AuditLog::Open({.file = file_, .bytes_max = 1, .keep = 3});
+  ASSERT_TRUE(log);
+  for (int i = 0; i < 10; ++i) (*log)->Add(Entry(i));
+  (*log)->Flush();
+  EXPECT_EQ(Read(".1"), "one");
+  EXPECT_EQ(Read(".2"), "two");
+}
+
 TEST_F(AuditLogTest, TakesAnyBytes) {
   AuditEntry entry = Entry(1);
   entry.path = "/\"\n\x01\xff" + std::string(5000, 'x');
