@@ -30,7 +30,8 @@ struct Target {
   std::optional<std::string_view> Query(std::string_view name) const;
 
   // Refuses parameters that are not in `known`, and those that stand twice: a misspelt one does not pass
-  // silently. Errors: kInvalidArgument, naming the parameter and what is known.
+  // silently. Those of a presigned address (X-Amz-…) and SessionToken are known everywhere: with them any
+  // path can be asked for. Errors: kInvalidArgument, naming the parameter and what is known.
   Result<void> CheckQuery(std::initializer_list<std::string_view> known) const;
 };
 

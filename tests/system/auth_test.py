@@ -72,10 +72,15 @@ def check_signatures(ann, endpoint):
         check(status == 400, f"a changed {name} is taken: {status} {body}")
     status, body = send("POST", endpoint + "/", good.headers.items(), b'{"Limit":1}')
     check(status == 400 and "InvalidSignatureException" in body, f"a changed body: {status} {body}")
+    presigned = sign(ann, "GET", endpoint + "/v1/streams/door%2Dx/faces?end=2026-11-21T14%3A00%3A00Z&limit=1", service="millrace", query=True)
+    status, body = send("GET", presigned.url, {})
+    check(status == 200, f"a presigned query with escapes: {status} {body}")
+    status, body = send("GET", presigned.url.replace("end=2026", "end=2025"), {})
+    check(status == 401, f"a changed presigned query: {status} {body}")
     presigned = sign(ann, "GET", endpoint + "/v1/streams/caf%C3%A9%20x/coverage?end=2026-11-21T14%3A00%3A00Z&start=a%20b", service="millrace",
                      query=True)
     status, body = send("GET", presigned.url, {})
-    check(status in (400, 404), f"a presigned query with escapes: {status} {body}")
+    check(status in (400, 404) and "X-Amz" not in body, f"a presigned path with escapes: {status} {body}")
     status, body = send("GET", presigned.url.replace("end=2026", "end=2025"), {})
     check(status == 401, f"a changed presigned query: {status} {body}")
 
