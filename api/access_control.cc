@@ -80,15 +80,15 @@ net::awaitable<void> Refuse(const Request& request, ResponseWriter& writer, Door
 
 }  // namespace
 
-std::string AccessControl::ResourceOf(const AccessRule& rule, const PathParameters& parameters) const {
-  if (rule.resource.empty() || rule.resource == "*") return std::string(rule.resource);
-  std::string text = ResourcePrefix(rule);
 std::string AccessControl::ResourcePrefix(const AccessRule& rule) const {
   const std::string_view service = rule.action.substr(0, rule.action.find(':'));
   return "arn:aws:" + std::string(service) + ":" + options_.identity.region + ":" +
          options_.identity.account + ":";
 }
 
+std::string AccessControl::ResourceOf(const AccessRule& rule, const PathParameters& parameters) const {
+  if (rule.resource.empty() || rule.resource == "*") return std::string(rule.resource);
+  std::string text = ResourcePrefix(rule);
   const auto open = rule.resource.find('{');
   text += rule.resource.substr(0, open);
   const std::string_view name = rule.resource.substr(open + 1, rule.resource.size() - open - 2);
@@ -127,12 +127,12 @@ net::awaitable<bool> AccessControl::Admit(Request& request, ResponseWriter& writ
   }
   request.caller = std::move(*caller);
   if (rule->door == Door::kOwn) {
+    request.caller->SetResourcePrefix(ResourcePrefix(*rule));
     auto allowed = request.caller->CheckPolicies(rule->action, ResourceOf(*rule, match.parameters));
     if (!allowed) {
       CountRefusal("AccessDeniedException");
       co_await RespondError(writer, std::move(allowed).error());
       co_return false;
-    request.caller->SetResourcePrefix(ResourcePrefix(*rule));
     }
   }
   co_return true;

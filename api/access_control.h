@@ -47,9 +47,9 @@ class AccessControl final : public Gatekeeper {
   AwsResult<std::shared_ptr<Caller>> Identify(Request& request, const AccessRule& rule) const;
   AwsResult<std::shared_ptr<Caller>> CheckSignature(Request& request, const AccessRule& rule) const;
   AwsResult<std::shared_ptr<Caller>> CheckSession(const Request& request, const AccessRule& rule) const;
-  std::string ResourceOf(const AccessRule& rule, const PathParameters& parameters) const;
   AwsResult<std::shared_ptr<Caller>> CheckBasic(std::string_view credentials, const AccessRule& rule) const;
   std::string ResourcePrefix(const AccessRule& rule) const;
+  std::string ResourceOf(const AccessRule& rule, const PathParameters& parameters) const;
 
   const Options options_;
   mutable SigningKeys signing_keys_;

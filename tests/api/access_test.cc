@@ -366,10 +366,6 @@ TEST_F(AccessTest, PresignedPaths) {
               HasSubstr("Found both"));
 }
 
-TEST_F(AccessTest, Sessions) {
-  const auto token = [&](std::string_view path = "") {
-    return sessions_->Make(*credentials_.Now(), kAnn.id, clock_.Now() + std::chrono::hours(1), path);
-  };
 TEST_F(AccessTest, MetricsTakeBasic) {
   const auto ask = [&](const std::string& path, const std::string& authorization) {
     return Exchange(Own("GET", path), {{"Authorization", authorization}}).status();
@@ -391,6 +387,10 @@ TEST_F(AccessTest, MetricsTakeBasic) {
   }
 }
 
+TEST_F(AccessTest, Sessions) {
+  const auto token = [&](std::string_view path = "") {
+    return sessions_->Make(*credentials_.Now(), kAnn.id, clock_.Now() + std::chrono::hours(1), path);
+  };
   const Signed request = Own("GET", "/v1/cameras");
   const std::string good = token();
   const Fields cookie{{"Cookie", "a=b; millrace_session=" + good + "; c=d"}};
