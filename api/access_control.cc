@@ -254,7 +254,7 @@ CallerResult AccessControl::CheckSession(const Request& request, const AccessRul
   }
   const auto credentials = options_.credentials->Now();
   auto holder = options_.sessions->Open(*credentials, token);
-  if (!holder || !request.target.path.starts_with(holder->path)) {
+  if (!holder || !holder->GoodFor(request.target.path)) {
     return AwsError("ExpiredTokenException", "The session is over, or not good for this: log in again.");
   }
   return std::make_shared<Caller>(std::string(rule.action), holder->user, holder->key_id);

@@ -19,6 +19,12 @@ std::string Fingerprint(const std::string& secret) {
 
 }  // namespace
 
+bool Sessions::Holder::GoodFor(std::string_view target_path) const {
+  if (!target_path.starts_with(path)) return false;
+  return path.empty() || path.ends_with('/') || target_path.size() == path.size() ||
+         target_path[path.size()] == '/';
+}
+
 std::string Sessions::Make(const Credentials& credentials, std::string_view key_id, Timestamp end,
                            std::string_view path) const {
   const Credentials::Owner* owner = credentials.Find(key_id);

@@ -25,6 +25,8 @@ class Sessions {
     std::shared_ptr<const User> user;
     std::string key_id;
     std::string path;  // what it is good for: this path and what is below it; "": everything
+    // "/hls/door" and "/hls/door/" are good for "/hls/door/live.m3u8", and not for "/hls/doors".
+    bool GoodFor(std::string_view target_path) const;
   };
 
   // Both outlive this.

@@ -74,6 +74,10 @@ class AccessTest : public AwsServerTest {
         co_await RespondError(writer, std::move(body).error());
         co_return;
       }
+      if (auto known = request.target.CheckQuery({}); !known) {
+        co_await RespondError(writer, std::move(known).error());
+        co_return;
+      }
       std::string text = "read " + *body;
       co_await RespondText(writer, 200, "text/plain", std::move(text));
     });
@@ -396,6 +400,9 @@ TEST_F(AccessTest, Sessions) {
   const Fields cookie{{"Cookie", "a=b; millrace_session=" + good + "; c=d"}};
   EXPECT_EQ(Exchange(request, {{"Authorization", "Bearer " + good}}).status(), 200);
   EXPECT_EQ(Exchange(request, cookie).status(), 200);
+  EXPECT_EQ(Exchange(request, {}, "?SessionToken=" + good).status(), 200);
+  EXPECT_EQ(Exchange(request, {}, "?SessionToken=" + good + "&SessionToken=" + good).status(), 400);
+  EXPECT_EQ(Exchange(request, {}, "?SessionToken=" + good + "&X-Amz-Other=1").status(), 400);
   // Another page of this machine, or of the same site, has the browser send the cookie too.
   for (const Field& foreign : {Field{"Origin", "http://localhost:8080"}, Field{"Origin", "null"},
                                Field{"Sec-Fetch-Site", "same-site"}, Field{"Sec-Fetch-Site", "cross-site"}}) {
@@ -406,6 +413,11 @@ TEST_F(AccessTest, Sessions) {
           .status(),
       200);
   EXPECT_EQ(Exchange(request, {{"Authorization", "Bearer " + token("/hls/door/")}}).status(), 401);
+  EXPECT_EQ(Exchange(request, {{"Authorization", "Bearer " + token("/v1/camera")}}).status(), 401);
+  EXPECT_EQ(Exchange(request, {{"Authorization", "Bearer " + token("/v1/cameras/")}}).status(), 401);
+  for (const char* path : {"/v1", "/v1/", "/v1/cameras", "/"}) {
+    EXPECT_EQ(Exchange(request, {{"Authorization", "Bearer " + token(path)}}).status(), 200) << path;
+  }
   for (const char* bad : {"", "x", "AAAA"}) {
     EXPECT_EQ(Exchange(request, {{"Authorization", std::string("Bearer ") + bad}}).status(), 401) << bad;
   }
