@@ -3,6 +3,7 @@
 // Two coroutines share the connection's strand: one reads the body and hands it to the session, and does not
 // read while too much waits for the disk or for memory; the other writes the acknowledgements, each as a
 // piece of its own, because producers read them piece by piece.
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -129,14 +130,8 @@ class PutMediaConnection {
       }
       if (piece->empty()) break;
       last_heard_ = SteadyClock::now();
-      if (!session_->Push(*piece)) {
-        auto resume = [this]() -> Result<void> {
-          session_->Resume();
-          return {};
-        };
-        co_await OnPool(resume);
-      }
-      const bool room = co_await WaitForRoom();
+      const ByteSpan bytes = *piece;
+      const bool room = co_await Take(bytes);
       if (!room) {
         no_room_ = true;
         end = PutEnd::kBroken;
@@ -151,6 +146,25 @@ class PutMediaConnection {
     co_await OnPool(finish);
     received_ = true;
     acks_ready_.Setter()();
+  }
+
+  // Hands the piece to the session, in slices after each of which memory is asked for. False: there is none
+  // for too long.
+  net::awaitable<bool> Take(ByteSpan piece) {
+    while (!piece.empty() && !over_ && !session_->error()) {
+      const ByteSpan slice = piece.first(std::min(piece.size(), session_->push_bytes_max()));
+      piece = piece.subspan(slice.size());
+      if (!session_->Push(slice)) {
+        auto resume = [this]() -> Result<void> {
+          session_->Resume();
+          return {};
+        };
+        co_await OnPool(resume);
+      }
+      const bool room = co_await WaitForRoom();
+      if (!room) co_return false;
+    }
+    co_return true;
   }
 
   // Runs `work` on the pool, however long it takes until there is a place.

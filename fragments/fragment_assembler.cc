@@ -15,6 +15,9 @@ namespace {
 
 constexpr Timestamp kTimeMax = Timestamp::FromSeconds(7'258'118'400);  // 2200-01-01: no clock is that wrong
 constexpr std::int64_t kNsPerSecond = 1'000'000'000;
+constexpr std::size_t kClusterBytesMin = 7;  // id and size, and a Timestamp without a byte
+// A piece as large may hold a header and Clusters that repeat it, half and half: 16 MiB of documents.
+constexpr std::size_t kPieceBytesMax = 16 * 1024;
 constexpr std::size_t kSegmentSizeLength = 8;  // of the unknown size that each document's Segment is given
 
 // The tags that a producer may give, of those names that are the service's.
@@ -166,6 +169,13 @@ void FragmentAssembler::BreakOff(AssemblerEvents& events) {
 std::optional<PartialFragment> FragmentAssembler::open() const {
   if (!open_) return std::nullopt;
   return PartialFragment{open_->opened, Timestamp{open_->last_ns}};
+}
+
+std::size_t FragmentAssembler::push_bytes_max() const {
+  const std::size_t head = head_ ? head_->size() : buffer_.size();
+  // Half of the documents are for headers that are known, the other half is for those that the piece brings.
+  const std::size_t clusters = kPushedDocumentBytesMax / 2 / std::max<std::size_t>(head, 1);
+  return std::clamp(clusters * kClusterBytesMin, kClusterBytesMin, kPieceBytesMax);
 }
 
 // ---- from the parser

@@ -15,6 +15,8 @@
 //          not go back, over the producer's documents too, and of each track the frames of a fragment come
 //          after those of the one before.
 // Memory:  one fragment (fragment_bytes_max) and the piece that is pushed; what is complete is the caller's.
+//          As each document repeats what stands before the first Cluster, a few bytes can bring about many
+//          times as much: push_bytes_max.
 // Errors:  a FragmentRefusal; the assembler is finished then. What was complete before is in the events.
 // Threads: none inside; one owner at a time (the connection's strand).
 #pragma once
@@ -89,6 +91,9 @@ class FragmentAssembler final : private MkvVisitor, private FragmentHandler {
   static constexpr std::int64_t kFragmentBurst = 20;
   static constexpr std::size_t kPassedOverBytesMax = 64 * 1024;  // of a larger one nothing is kept
 
+  // Of the documents that push_bytes_max bytes bring about, beside what was pushed before.
+  static constexpr std::size_t kPushedDocumentBytesMax = std::size_t{32} << 20;
+
   explicit FragmentAssembler(AssemblerOptions options);
   ~FragmentAssembler() override;
   FragmentAssembler(const FragmentAssembler&) = delete;
@@ -105,6 +110,8 @@ class FragmentAssembler final : private MkvVisitor, private FragmentHandler {
   void BreakOff(AssemblerEvents& events);
 
   std::optional<PartialFragment> open() const;
+  // How much to push at most before what is complete is accounted for. Above zero; changes with each Push.
+  std::size_t push_bytes_max() const;
   // Held now.
   std::size_t bytes() const { return buffer_.capacity(); }
 

@@ -61,8 +61,10 @@ class PutSession {
   PutSession(const PutSession&) = delete;
   PutSession& operator=(const PutSession&) = delete;
 
-  // Takes the next bytes. False: the store is to be asked first, call Resume. REQUIRES: not ended.
+  // Takes the next bytes, at most push_bytes_max() of them where the sender is not trusted: then bytes() is
+  // looked at often enough. False: the store is to be asked first, call Resume. REQUIRES: not ended.
   [[nodiscard]] bool Push(ByteSpan bytes);
+  std::size_t push_bytes_max() const { return assembler_.push_bytes_max(); }
   void Resume();
   // The body is over.
   void End(PutEnd end);

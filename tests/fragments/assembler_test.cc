@@ -290,6 +290,40 @@ TEST(Assembler, MemoryIsBoundedByOneFragment) {
   EXPECT_LE(assembled.held_max, 2 * options.limits.fragment_bytes_max + 8'192);
 }
 
+// Each of many small Clusters repeats the header, whether that came before or came along with them.
+TEST(Assembler, WhatOnePushBringsAboutIsBounded) {
+  AssemblerOptions options;
+  options.limits.frames_of_every_track = false;
+  for (const std::size_t header : {std::size_t{2'000'000}, std::size_t{60'000}, std::size_t{8'000}}) {
+    MkvBuilder mkv = Started();
+    while (mkv.out().size() < header) AppendBinary(mkv.out(), ElementId::kVoid, Bytes(4'000));
+    const std::size_t head_bytes = mkv.out().size();
+    for (std::uint64_t i = 0; i < 600; ++i) {
+      AppendElementHeader(mkv.out(), ElementId::kCluster, 10);
+      AppendUnsigned64(mkv.out(), ElementId::kTimestamp, kStart + 200 * i);
+    }
+    FragmentAssembler assembler(options);
+    std::size_t fragments = 0;
+    for (ByteSpan rest = mkv.out(); !rest.empty();) {
+      const std::size_t size = std::min(rest.size(), assembler.push_bytes_max());
+      ASSERT_GT(size, 0U);
+      AssemblerEvents events;
+      ASSERT_FALSE(assembler.Push(rest.first(size), events));
+      rest = rest.subspan(size);
+      std::size_t bytes = 0;
+      for (const AssemblerEvent& event : events) {
+        if (const auto* whole = std::get_if<AssembledFragment>(&event)) {
+          bytes += whole->fragment.mkv.size();
+          ++fragments;
+        }
+      }
+      // The first of them was begun by what came before.
+      ASSERT_LE(bytes, FragmentAssembler::kPushedDocumentBytesMax + head_bytes);
+    }
+    EXPECT_GT(fragments, 500U);
+  }
+}
+
 TEST(Assembler, ARefusalKeepsWhatWasWhole) {
   MkvBuilder mkv = Started();
   mkv.StartCluster(kStart);
