@@ -26,9 +26,9 @@ Result<std::unique_ptr<DataStreamCatalog>> DataStreamCatalog::Open(storage::Reco
 Result<void> DataStreamCatalog::Create(const std::string& name, std::uint32_t shards, Duration retention,
                                        const DataStreamSettings& settings) {
   const std::lock_guard control(control_mutex_);
-  if (log_.DescribeStream(name)) {
-    return Error{ErrorCode::kAlreadyExists, "stream '" + name + "' exists already"};
-  }
+  const auto described = log_.DescribeStream(name);
+  if (described) return Error{ErrorCode::kAlreadyExists, "stream '" + name + "' exists already"};
+  if (described.error().code != ErrorCode::kNotFound) return described.error();
   const std::uint32_t open = OpenShards();
   if (shards > kOpenShardsMax || open > kOpenShardsMax - shards) {
     return Error{ErrorCode::kResourceExhausted, "there would be more open shards than there may be"};
