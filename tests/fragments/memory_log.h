@@ -23,6 +23,11 @@ class MemoryLog final : public storage::RecordLog {
     const std::lock_guard lock(mutex_);
     answer_error_ = std::move(error);
   }
+  // From now on no stream can be described; none: they can.
+  void FailDescriptions(std::optional<Error> error) {
+    const std::lock_guard lock(mutex_);
+    describe_error_ = std::move(error);
+  }
   std::size_t puts() {
     const std::lock_guard lock(mutex_);
     return puts_;
@@ -71,6 +76,7 @@ class MemoryLog final : public storage::RecordLog {
   Result<void> DeleteStream(const std::string&) override { return Unused(); }
   Result<storage::StreamDescription> DescribeStream(const std::string& name) override {
     const std::lock_guard lock(mutex_);
+    if (describe_error_) return *describe_error_;
     const auto at = streams_.find(name);
     if (at == streams_.end()) return Error{ErrorCode::kNotFound, "no stream"};
     return at->second;
@@ -227,6 +233,7 @@ class MemoryLog final : public storage::RecordLog {
   std::vector<std::function<void()>> held_;
   std::optional<Error> put_error_;
   std::optional<Error> answer_error_;
+  std::optional<Error> describe_error_;
   std::size_t puts_ = 0;
   bool fail_metadata_ = false;
   bool hold_ = false;
