@@ -17,4 +17,8 @@ std::string AwsIdentity::VideoStreamArn(std::string_view name, Timestamp created
          "/" + std::to_string(created.millis());
 }
 
+std::string AwsIdentity::OwnStreamArn(std::string_view name) const {
+  return "arn:aws:millrace:" + region + ":" + account + ":stream/" + std::string(name);
+}
+
 }  // namespace millrace::api

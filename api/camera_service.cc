@@ -110,7 +110,17 @@ Error NoSuchAnalyzer(const std::string& analyzer, const std::set<std::string>& k
   return Error{ErrorCode::kInvalidArgument, std::move(message)};
 }
 
-Result<PutAnswer> PutCamera(const CameraServices& services, const std::string& name, std::string_view body) {
+// Feeding a stream is a put, whatever way it takes. The camera's own is allowed with the camera.
+Result<void> AuthorizeFeeding(const CameraServices& services, Caller* caller, const std::string& camera,
+                              const std::string& stream) {
+  if (stream == camera || caller == nullptr) return {};
+  const auto there = services.store.GetStream(stream);
+  return Authorize(caller, "kinesisvideo:PutMedia",
+                   services.identity.VideoStreamArn(stream, there ? there->created : Timestamp()));
+}
+
+Result<PutAnswer> PutCamera(const CameraServices& services, const std::string& name, std::string_view body,
+                            Caller* caller) {
   MILLRACE_RETURN_IF_ERROR(CheckName(name, "camera name"));
   MILLRACE_ASSIGN_OR_RETURN(CameraPut put, ParseCameraPut(body));
   for (const std::string& analyzer : put.analyzers) {
@@ -120,6 +130,7 @@ Result<PutAnswer> PutCamera(const CameraServices& services, const std::string& n
   settings.name = name;
   settings.url = put.url.url;
   settings.stream = put.stream.value_or(name);
+  MILLRACE_RETURN_IF_ERROR(AuthorizeFeeding(services, caller, name, settings.stream));
   settings.transport = put.udp ? CameraTransport::kUdp : CameraTransport::kTcp;
   settings.tls_verify = put.tls_verify;
   settings.analyzers = std::move(put.analyzers);
@@ -133,7 +144,7 @@ Result<PutAnswer> PutCamera(const CameraServices& services, const std::string& n
 }
 
 Result<std::string> RemoveCamera(const CameraServices& services, const Target& target,
-                                 const std::string& name) {
+                                 const std::string& name, Caller* caller) {
   MILLRACE_RETURN_IF_ERROR(target.CheckQuery({"footage"}));
   std::string_view footage = target.Query("footage").value_or("keep");
   if (footage != "keep" && footage != "purge") {
@@ -143,6 +154,10 @@ Result<std::string> RemoveCamera(const CameraServices& services, const Target& t
   auto status = services.fleet.Get(name);
   if (!status) return WithHint(std::move(status).error());
   const std::string& stream = status->settings.stream;
+  if (footage == "purge") {
+    MILLRACE_RETURN_IF_ERROR(
+        Authorize(caller, "millrace:DeleteStream", services.identity.OwnStreamArn(stream)));
+  }
   MILLRACE_RETURN_IF_ERROR(services.fleet.Remove(name));
   boost::json::object answer;
   answer["footage"] = Text(footage);
@@ -187,7 +202,7 @@ void AddCameraRoutes(Router& router, CameraServices services) {
                }
                auto work = [&]() -> Result<PutAnswer> {
                  MILLRACE_RETURN_IF_ERROR(request.target.CheckQuery({}));
-                 return PutCamera(services, request.Parameter("name"), *body);
+                 return PutCamera(services, request.Parameter("name"), *body, request.caller.get());
                };
                auto answer = co_await services.pool.Run(work);
                if (answer) {
@@ -199,7 +214,8 @@ void AddCameraRoutes(Router& router, CameraServices services) {
   router.Add("DELETE", "/v1/cameras/{name}",
              [services](Request& request, ResponseWriter& writer) -> net::awaitable<void> {
                auto work = [&]() -> Result<std::string> {
-                 return RemoveCamera(services, request.target, request.Parameter("name"));
+                 return RemoveCamera(services, request.target, request.Parameter("name"),
+                                     request.caller.get());
                };
                co_await RespondWith(services.pool, writer, work);
              });

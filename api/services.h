@@ -41,12 +41,14 @@ class StreamThroughput;
 // The name of the camera that feeds a stream. Any thread.
 using CameraOfStream = std::function<std::optional<std::string>(const std::string& stream)>;
 
-// GET /v1/cameras, GET, PUT and DELETE /v1/cameras/{name}.
+// GET /v1/cameras, GET, PUT and DELETE /v1/cameras/{name}. Who may change a camera may not for that reason
+// write to, or erase, a stream of another name.
 struct CameraServices {
   CameraFleet& fleet;
   FragmentStore& store;
   WorkerPool& pool;
   std::set<std::string> analyzers;  // that a camera may ask for
+  AwsIdentity identity{};
 };
 void AddCameraRoutes(Router& router, CameraServices services);
 

@@ -240,7 +240,7 @@ class Service {
   void AddRoutes(const Config& config) {
     const Clock& clock = SystemClock();
     auto camera_of = [this](const std::string& stream) { return fleet_->CameraOfStream(stream); };
-    api::AddCameraRoutes(router_, {*fleet_, *store_, *pool_, Analyzers::Names(config.analyzers)});
+    api::AddCameraRoutes(router_, {*fleet_, *store_, *pool_, Analyzers::Names(config.analyzers), config.aws});
     api::AddStreamRoutes(router_, {*store_, *pool_, camera_of, clock, *ledger_});
     api::AddExportRoutes(router_, {*store_, *pool_, *export_pool_, clock});
     throughput_ = std::make_shared<api::StreamThroughput>(*catalog_, clock, config.stream_limits);

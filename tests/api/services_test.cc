@@ -9,6 +9,7 @@
 #include <fstream>
 #include <future>
 
+#include "api/access_control.h"
 #include "api/json.h"
 #include "api/origin_policy.h"
 #include "api/server.h"
@@ -194,6 +195,65 @@ TEST_F(ServicesTest, FootageOfARemovedCameraIsKeptOrPurged) {
   EXPECT_THAT(fed.body, HasSubstr("remove the camera first"));
   EXPECT_EQ(Ask("DELETE", "/v1/cameras/a?footage=purge").status, 200);
   EXPECT_EQ(Get("/v1/streams/a").status, 404);
+}
+
+TEST_F(ServicesTest, WhoMayChangeACameraMayNotTouchOtherStreams) {
+  const std::string account = ":us-east-1:000000000000:";
+  PolicyStatement own{
+      true, {"millrace:PutCamera", "millrace:DeleteCamera"}, {"arn:aws:millrace" + account + "camera/mine*"}};
+  PolicyStatement feed{
+      true, {"kinesisvideo:PutMedia"}, {"arn:aws:kinesisvideo" + account + "stream/shared/*"}};
+  PolicyStatement erase{true, {"millrace:DeleteStream"}, {"arn:aws:millrace" + account + "stream/mine1"}};
+  auto policy = std::make_shared<const Policy>(Policy{"installer", {own, feed, erase}});
+  CredentialStore credentials;
+  ASSERT_TRUE(credentials.Replace({{"ann", {{"MRANN", "secret"}}, {policy}}}));
+  wire::TokenSealer sealer(wire::TokenSealer::MakeKey());
+  Sessions sessions(sealer, SystemClock());
+  AccessControl::Options access_options;
+  access_options.credentials = &credentials;
+  access_options.sessions = &sessions;
+  AccessControl access(access_options);
+  Dispatcher dispatcher(router_, access);
+  ServerOptions options;
+  options.port = 0;
+  auto server = Server::Start(dispatcher, options);
+  ASSERT_TRUE(server) << server.error().ToString();
+  const std::string ann =
+      "Authorization: Bearer " +
+      sessions.Make(*credentials.Now(), "MRANN", SystemClock().Now() + std::chrono::hours(1)) + "\r\n";
+  const auto as_ann = [&](const std::string& method, const std::string& target,
+                          const std::string& body = "") {
+    RawClient client((*server)->port());
+    client.Send(method + " " + target + " HTTP/1.1\r\nHost: localhost\r\n" + ann +
+                "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+    return client.Receive();
+  };
+  const auto camera = [](const std::string& stream) {
+    return R"({"url":"rtsp://h/s","enabled":false,"stream":")" + stream + "\"}";
+  };
+  Record("evidence", *ParseTime("2026-11-21T10:00:00Z"), 2);
+
+  // She cannot take a stream over that no camera feeds, also not with a camera that is there already.
+  const RawAnswer taken = as_ann("PUT", "/v1/cameras/mine1", camera("evidence"));
+  EXPECT_EQ(taken.status, 403);
+  EXPECT_THAT(taken.body, HasSubstr("kinesisvideo:PutMedia"));
+  EXPECT_EQ(as_ann("PUT", "/v1/cameras/yours", camera("yours")).status, 403);
+  EXPECT_EQ(as_ann("PUT", "/v1/cameras/mine1", camera("mine1")).status, 201);
+  EXPECT_EQ(as_ann("PUT", "/v1/cameras/mine1", camera("evidence")).status, 403);
+  EXPECT_THAT(Get("/v1/cameras/mine1").body, HasSubstr(R"("stream":"mine1")"));
+  EXPECT_EQ(as_ann("PUT", "/v1/cameras/mine2", camera("shared")).status, 201);
+
+  // Nor erase one that somebody else gave to her camera; the camera stays then.
+  EXPECT_EQ(Ask("PUT", "/v1/cameras/mine3", camera("evidence")).status, 201);
+  const RawAnswer purged = as_ann("DELETE", "/v1/cameras/mine3?footage=purge");
+  EXPECT_EQ(purged.status, 403);
+  EXPECT_THAT(purged.body, HasSubstr("millrace:DeleteStream"));
+  EXPECT_EQ(as_ann("DELETE", "/v1/cameras/mine2?footage=purge").status, 403);
+  EXPECT_EQ(Get("/v1/cameras/mine3").status, 200);
+  EXPECT_EQ(Get("/v1/streams/evidence").status, 200);
+  EXPECT_EQ(as_ann("DELETE", "/v1/cameras/mine3?footage=keep").status, 200);
+  EXPECT_EQ(Get("/v1/streams/evidence").status, 200);
+  EXPECT_EQ(as_ann("DELETE", "/v1/cameras/mine1?footage=purge").status, 200);
 }
 
 TEST_F(ServicesTest, StreamsTellWhatTheyHold) {
