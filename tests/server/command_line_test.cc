@@ -252,8 +252,11 @@ INSTANTIATE_TEST_SUITE_P(
             "password_option", {"camera", "add", "x", "rtsp://h/s", "--password", "p"}, 2, "--password"},
         UsageCase{"export_no_ending", {"export", "x", "--start", "1", "-o", "clip"}, 2, "*.mp4"},
         UsageCase{"bad_endpoint", {"--endpoint", "localhost", "camera", "list"}, 2, "http://127.0.0.1:4567"},
-        UsageCase{
-            "https_endpoint", {"--endpoint", "https://h", "camera", "list"}, 2, "http://127.0.0.1:4567"},
+        UsageCase{"other_scheme", {"--endpoint", "ftp://h", "camera", "list"}, 2, "http://127.0.0.1:4567"},
+        UsageCase{"nobody_answers_tls",
+                  {"--endpoint", "https://127.0.0.1:1", "camera", "list"},
+                  4,
+                  "millrace serve"},
         UsageCase{
             "nobody_answers", {"--endpoint", "http://127.0.0.1:1", "camera", "list"}, 4, "millrace serve"},
         UsageCase{
