@@ -10,18 +10,14 @@
 #include "storage/data_keys.h"
 #include "storage/master_keys.h"
 #include "storage/record_cipher.h"
+#include "tests/hex.h"
 #include "tests/storage/log_fixture.h"
 
 namespace millrace::storage {
 namespace {
 
-Bytes FromHex(std::string_view text) {
-  Bytes bytes;
-  for (std::size_t i = 0; i + 1 < text.size(); i += 2) {
-    bytes.push_back(static_cast<std::uint8_t>(std::stoi(std::string(text.substr(i, 2)), nullptr, 16)));
-  }
-  return bytes;
-}
+using test::FromHex;
+
 template <std::size_t N>
 std::array<std::uint8_t, N> ArrayFromHex(std::string_view text) {
   std::array<std::uint8_t, N> array{};

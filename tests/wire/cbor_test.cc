@@ -6,25 +6,13 @@
 
 #include <boost/json/serialize.hpp>
 
+#include "tests/hex.h"
+
 namespace millrace::wire {
 namespace {
 
-Bytes FromHex(std::string_view hex) {
-  Bytes bytes;
-  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
-    bytes.push_back(static_cast<std::uint8_t>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16)));
-  }
-  return bytes;
-}
-std::string ToHex(std::string_view bytes) {
-  std::string hex;
-  for (const char c : bytes) {
-    char two[3];
-    std::snprintf(two, sizeof(two), "%02x", static_cast<unsigned char>(c));
-    hex += two;
-  }
-  return hex;
-}
+using test::FromHex;
+using test::ToHex;
 
 struct Good {
   const char* name;

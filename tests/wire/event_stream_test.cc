@@ -6,16 +6,12 @@
 
 #include <map>
 
+#include "tests/hex.h"
+
 namespace millrace::wire {
 namespace {
 
-Bytes FromHex(std::string_view hex) {
-  Bytes bytes;
-  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
-    bytes.push_back(static_cast<std::uint8_t>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16)));
-  }
-  return bytes;
-}
+using test::FromHex;
 
 EventMessage MakeMessage() {
   const std::string payload = R"({"Records":[]})";
