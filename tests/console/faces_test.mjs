@@ -3,8 +3,8 @@
 // together lies on a real face is System.faces_console's.)
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { FakeServer, kFaceSeconds } from './fake_server.mjs';
-import { Browser, kConsoleDir, screenshot, state, until, untilMoving } from './harness.mjs';
+import { kFaceSeconds } from './fake_server.mjs';
+import { closeConsole, openConsole, screenshot, state, until, untilMoving } from './harness.mjs';
 import { alike, boxSeen, kFaceColor, Pixels, sidesSeen } from './png.mjs';
 
 const kLoopMs = 20_000;
@@ -42,15 +42,9 @@ describe('faces', () => {
   }
 
   before(async () => {
-    server = new FakeServer(kConsoleDir);
-    base = await server.listen();
-    browser = await Browser.launch();
-    page = await browser.open();
+    ({ server, base, browser, page } = await openConsole(null));
   });
-  after(async () => {
-    await browser?.close();
-    await server?.close();
-  });
+  after(() => closeConsole({ server, browser }));
 
   it('lie on the picture in the past, and are gone when the face is', async () => {
     const loop = loopBefore(server.started - 100 * 60_000);

@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { FakeServer } from './fake_server.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const require = createRequire(path.join(process.env.MILLRACE_TEST_MODULES ?? here, 'package.json'));
@@ -55,6 +56,27 @@ export class Browser {
     await this.context?.close();
     fs.rmSync(this.profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
   }
+}
+
+/** A fake server and a page of a browser of its own, which has opened `at` (null: nothing yet). For `before`. */
+export async function openConsole(at = '/') {
+  const opened = { server: new FakeServer(kConsoleDir) };
+  try {
+    opened.base = await opened.server.listen();
+    opened.browser = await Browser.launch();
+    opened.page = await opened.browser.open();
+    if (at !== null) await opened.page.goto(`${opened.base}${at}`);
+    return opened;
+  } catch (error) {
+    await closeConsole(opened); // what is left open would keep the test's process from ending
+    throw error;
+  }
+}
+
+/** Ends what openConsole began. For `after`. */
+export async function closeConsole({ server, browser }) {
+  await browser?.close();
+  await server?.close();
 }
 
 /** What the page was like when a wait was in vain: one line. */

@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { auditPage } from './audit.mjs';
-import { FakeServer } from './fake_server.mjs';
-import { Browser, kConsoleDir, screenshot, state, until, untilMoving } from './harness.mjs';
+import { closeConsole, openConsole, screenshot, state, until, untilMoving } from './harness.mjs';
 
 const kSizes = { phone: { width: 390, height: 844 }, desk: { width: 1280, height: 800 }, wall: { width: 2560, height: 1440 } };
 
@@ -13,16 +12,9 @@ describe('page', () => {
   let browser;
   let page;
   before(async () => {
-    server = new FakeServer(kConsoleDir);
-    base = await server.listen();
-    browser = await Browser.launch();
-    page = await browser.open();
-    await page.goto(`${base}/`);
+    ({ server, base, browser, page } = await openConsole());
   });
-  after(async () => {
-    await browser?.close();
-    await server?.close();
-  });
+  after(() => closeConsole({ server, browser }));
   beforeEach(async () => {
     server.refuse = null;
     server.fleetEmpty = false;

@@ -1,8 +1,7 @@
 // Live plays; going into the past plays the past, across gaps and back to live; speed, edges and links work.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { FakeServer } from './fake_server.mjs';
-import { Browser, kConsoleDir, screenshot, state, until, untilMoving } from './harness.mjs';
+import { closeConsole, openConsole, screenshot, state, until, untilMoving } from './harness.mjs';
 
 const kMinute = 60_000;
 
@@ -21,16 +20,9 @@ describe('playback', () => {
   };
 
   before(async () => {
-    server = new FakeServer(kConsoleDir);
-    base = await server.listen();
-    browser = await Browser.launch();
-    page = await browser.open();
-    await page.goto(`${base}/`);
+    ({ server, base, browser, page } = await openConsole());
   });
-  after(async () => {
-    await browser?.close();
-    await server?.close();
-  });
+  after(() => closeConsole({ server, browser }));
 
   it('starts live with the first camera that records', async () => {
     const shown = await untilMoving(page, 'LIVE');

@@ -1,23 +1,16 @@
 // The server goes away and comes back: the page says so, and recovers by itself, player included.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { FakeServer } from './fake_server.mjs';
-import { Browser, kConsoleDir, screenshot, state, until, untilMoving } from './harness.mjs';
+import { closeConsole, openConsole, screenshot, state, until, untilMoving } from './harness.mjs';
 
 describe('server away', () => {
   let server;
   let browser;
   let page;
   before(async () => {
-    server = new FakeServer(kConsoleDir);
-    browser = await Browser.launch();
-    page = await browser.open();
-    await page.goto(`${await server.listen()}/`);
+    ({ server, browser, page } = await openConsole());
   });
-  after(async () => {
-    await browser?.close();
-    await server?.close();
-  });
+  after(() => closeConsole({ server, browser }));
 
   const untilBanner = () => until('the banner', async () => /does not answer/.test((await state(page)).banner));
   const untilNoBanner = () => until('no banner', async () => (await state(page)).banner === '');
