@@ -3,8 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { auditPage } from './audit.mjs';
 import { FakeDataStreams } from './fake_data_streams.mjs';
-import { FakeServer } from './fake_server.mjs';
-import { Browser, kConsoleDir, screenshot, until, untilMoving } from './harness.mjs';
+import { closeConsole, openConsole, screenshot, until, untilMoving } from './harness.mjs';
 
 const kSizes = { phone: { width: 390, height: 844 }, desk: { width: 1280, height: 800 }, wall: { width: 2560, height: 1440 } };
 
@@ -14,17 +13,10 @@ describe('data streams', () => {
   let browser;
   let page;
   before(async () => {
-    server = new FakeServer(kConsoleDir);
-    base = await server.listen();
-    browser = await Browser.launch();
-    page = await browser.open();
-    await page.goto(`${base}/`);
+    ({ server, base, browser, page } = await openConsole());
     await untilMoving(page, 'LIVE');
   });
-  after(async () => {
-    await browser?.close();
-    await server?.close();
-  });
+  after(() => closeConsole({ server, browser }));
   beforeEach(async () => {
     server.dataStreams = new FakeDataStreams();
     await page.evaluate(() => {
@@ -209,6 +201,10 @@ describe('data streams', () => {
       for (const [size, viewport] of Object.entries(kSizes)) {
         await page.setViewportSize(viewport);
         assert.deepEqual(await page.evaluate(auditPage), [], `${size}, ${colorScheme}`);
+        const cut = await page.locator('.stream-stage *').evaluateAll((all) => all
+          .filter((e) => e.getClientRects().length > 0 && e.getBoundingClientRect().right > innerWidth + 1)
+          .map((e) => `${e.tagName} ${e.className}: ${e.textContent.slice(0, 40)}`));
+        assert.deepEqual(cut, [], `${size}: behind the right edge`);
         await screenshot(page, `streams_${size}_${colorScheme}`);
       }
     }

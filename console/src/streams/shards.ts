@@ -9,6 +9,7 @@ export interface ShardActions {
 }
 
 const kLevelMax = 52; // percent of a block's height: its number stands above
+const kColumns = ['Hash keys', 'Share', 'Written', 'Parents'];
 const kLabelledFrom = 0.03; // a narrower block has no room for its number
 
 export class ShardsView {
@@ -24,7 +25,7 @@ export class ShardsView {
   constructor(private readonly actions: ShardActions) {
     this.closed.addEventListener('change', () => this.render());
     this.closedRow = h('label', { className: 'check', htmlFor: this.closed.id }, this.closed, this.closedCount);
-    const head = ['Shard', 'Hash keys', 'Share', 'Written', 'Parents', ''].map((text) => h('th', { scope: 'col' }, text || h('span', { className: 'unseen' }, 'Actions')));
+    const head = ['Shard', ...kColumns, ''].map((text) => h('th', { scope: 'col' }, text || h('span', { className: 'unseen' }, 'Actions')));
     this.element = h('section', { className: 'shards', attributes_: { 'aria-label': 'Shards' } },
       h('div', { className: 'section-head' }, h('h2', null, 'Shards'), this.closedRow), this.map,
       h('div', { className: 'table-box' }, h('table', null, h('thead', null, h('tr', null, ...head)), this.body)));
@@ -74,11 +75,12 @@ export class ShardsView {
     const short = shortShard(shard.id);
     const act = (words: string, label: string, run: () => void): HTMLElement =>
       h('button', { type: 'button', onclick: run, attributes_: { 'aria-label': label } }, words);
+    // The name of a cell's column stands before it where there is no room for columns.
+    const cells = [`${formatShare(shard.start)} – ${formatShare(shard.end)}`, formatShare(shard.end - shard.start), '',
+      shard.parents.map(shortShard).join(', ')].map((text, i) => h('td', { attributes_: { 'data-column': kColumns[i]! } }, text));
     return h('tr', { className: shard.open ? '' : 'closed' },
       h('th', { scope: 'row' }, shard.id, shard.open ? null : h('span', { className: 'tag' }, 'closed')),
-      h('td', null, `${formatShare(shard.start)} – ${formatShare(shard.end)}`),
-      h('td', null, formatShare(shard.end - shard.start)), h('td', null),
-      h('td', null, shard.parents.map(shortShard).join(', ')),
+      ...cells,
       h('td', { className: 'actions' }, fixed ? null : act('Split', `Split shard ${short}`, () => this.actions.split(shard)),
         next ? act(`Merge with ${shortShard(next.id)}`, `Merge shards ${short} and ${shortShard(next.id)}`, () => this.actions.merge(shard, next)) : null));
   }
