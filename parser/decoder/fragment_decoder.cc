@@ -87,6 +87,9 @@ Result<std::unique_ptr<FragmentDecoder::Codec>> FragmentDecoder::Codec::Open(con
   if (context == nullptr || codec->packet_ == nullptr || codec->frame_ == nullptr) return OutOfMemory();
   context->thread_count = options.threads;
   context->max_pixels = options.pixels_max;
+  // Of H.264 that begins with a recovery point libavcodec keeps the first pictures back, and marks them as
+  // corrupt, although those that are shown after that point are whole: which are is told from their times.
+  context->flags |= AV_CODEC_FLAG_OUTPUT_CORRUPT;
   if (SkipsDeblocking(track, options)) context->skip_loop_filter = AVDISCARD_ALL;
   // Cameras' and attackers' broken bytes are counted, not logged by a library.
   context->log_level_offset = AV_LOG_MAX_OFFSET + AV_LOG_TRACE;
@@ -154,34 +157,55 @@ Result<void> FragmentDecoder::Codec::Receive(const Take& take) {
   return {};
 }
 
-namespace {
-
-// The video of one fragment: its frames in decode order, and which are wanted.
-struct Footage {
+// The video of one fragment: its frames in decode order, which are wanted, and which those need.
+struct FragmentDecoder::Footage {
   std::vector<const ParsedFrame*> frames;
+  std::vector<SelectableFrame> selectable;
   std::vector<bool> chosen;
-  std::size_t begin = 0;  // the first that can be decoded
-  std::size_t end = 0;    // after the last that must be
+  std::vector<bool> needed;     // the chosen ones, and what they refer to
+  std::uint32_t too_early = 0;  // chosen, but nothing before them can be decoded
+
+  Footage(const ParsedFragment& fragment, std::uint32_t track) {
+    for (const ParsedFrame& frame : fragment.frames) {
+      if (frame.track != track) continue;
+      frames.push_back(&frame);
+      selectable.push_back({frame.timestamp_ns, frame.key_frame});
+    }
+  }
+  void Choose(std::vector<bool> frames_chosen, bool led_in);
 };
 
-Footage CollectFootage(const ParsedFragment& fragment, std::uint32_t track, const FrameSelection& selection,
-                       bool led_in) {
-  Footage footage;
-  std::vector<SelectableFrame> selectable;
-  for (const ParsedFrame& frame : fragment.frames) {
-    if (frame.track != track) continue;
-    footage.frames.push_back(&frame);
-    selectable.push_back({frame.timestamp_ns, frame.key_frame});
+// A frame needs all those since the key frame before it. One that is decoded after a key frame and shown
+// before it may refer to what lies behind that, so it needs the key frame before that one.
+void FragmentDecoder::Footage::Choose(std::vector<bool> frames_chosen, bool led_in) {
+  chosen = std::move(frames_chosen);
+  needed.assign(frames.size(), false);
+  std::vector<std::size_t> keys;  // at or before the frame that is looked at
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    if (selectable[i].key_frame) keys.push_back(i);
   }
-  footage.chosen = SelectFrames(selection, selectable);
-  if (!led_in) {
-    while (footage.begin < footage.frames.size() && !footage.frames[footage.begin]->key_frame)
-      ++footage.begin;
+  std::size_t settled = frames.size();  // all from here on are
+  for (std::size_t i = frames.size(); i-- > 0;) {
+    while (!keys.empty() && keys.back() > i) keys.pop_back();
+    if (!chosen[i]) continue;
+    const bool leads = !keys.empty() && selectable[keys.back()].timestamp_ns > selectable[i].timestamp_ns;
+    const std::size_t keys_needed = leads ? 2 : 1;
+    std::size_t begin = 0;
+    if (keys.size() >= keys_needed) {
+      begin = keys[keys.size() - keys_needed];
+    } else if (!led_in && keys.empty()) {
+      ++too_early;
+      continue;
+    } else if (!led_in) {
+      begin = keys.back();  // what it refers to may be missing: the codec says so
+    }
+    std::fill(needed.begin() + static_cast<std::ptrdiff_t>(begin),
+              needed.begin() + static_cast<std::ptrdiff_t>(std::max(begin, std::min(settled, i + 1))), true);
+    settled = std::min(settled, begin);
   }
-  footage.end = footage.frames.size();
-  while (footage.end > footage.begin && !footage.chosen[footage.end - 1]) --footage.end;
-  return footage;
 }
+
+namespace {
 
 Result<cv::Mat> Converted(PictureConverter& converter, const AVFrame& decoded) {
   try {
@@ -221,9 +245,10 @@ Result<void> FragmentDecoder::LeadIn(const ParsedFragment& fragment) {
   if (options_.selection.kind == FrameSelection::Kind::kKeyFrames) return {};
   MILLRACE_ASSIGN_OR_RETURN(const MkvTrack* track, Prepare(fragment));
   if (track == nullptr) return {};
-  const Footage footage =
-      CollectFootage(fragment, track->number, {FrameSelection::Kind::kAll}, codec_->led_in);
-  for (std::size_t i = footage.begin; i < footage.frames.size(); ++i) {
+  const Footage footage(fragment, track->number);
+  for (std::size_t i = 0; i < footage.frames.size(); ++i) {
+    if (!codec_->led_in && !footage.frames[i]->key_frame) continue;
+    if (Cancelled()) return Error{ErrorCode::kCancelled, "decoding was cancelled"};
     const auto drop = [](const AVFrame&) -> Result<void> { return {}; };
     MILLRACE_RETURN_IF_ERROR(codec_->Send(footage.frames[i]->data, kOfLeadIn, false, drop));
     codec_->led_in = true;
@@ -233,13 +258,34 @@ Result<void> FragmentDecoder::LeadIn(const ParsedFragment& fragment) {
 
 Result<DecodeReport> FragmentDecoder::Decode(const ParsedFragment& fragment, const PictureSink& sink) {
   MILLRACE_ASSIGN_OR_RETURN(const MkvTrack* track, Prepare(fragment));
+  if (track == nullptr) return DecodeReport();
+  Footage footage(fragment, track->number);
+  footage.Choose(SelectFrames(options_.selection, footage.selectable), codec_->led_in);
+  return DecodeFootage(*track, footage, sink);
+}
+
+Result<DecodeReport> FragmentDecoder::DecodeFrames(const ParsedFragment& fragment,
+                                                   std::span<const std::int64_t> timestamps_ns,
+                                                   const PictureSink& sink) {
+  MILLRACE_ASSIGN_OR_RETURN(const MkvTrack* track, Prepare(fragment));
+  if (track == nullptr) return DecodeReport();
+  Footage footage(fragment, track->number);
+  std::vector<bool> chosen;
+  for (const SelectableFrame& frame : footage.selectable) {
+    chosen.push_back(std::find(timestamps_ns.begin(), timestamps_ns.end(), frame.timestamp_ns) !=
+                     timestamps_ns.end());
+  }
+  footage.Choose(std::move(chosen), codec_->led_in);
+  return DecodeFootage(*track, footage, sink);
+}
+
+Result<DecodeReport> FragmentDecoder::DecodeFootage(const MkvTrack& track, const Footage& footage,
+                                                    const PictureSink& sink) {
   DecodeReport report;
-  if (track == nullptr) return report;
   const bool key_frames_alone = options_.selection.kind == FrameSelection::Kind::kKeyFrames;
-  const bool led_in = std::exchange(codec_->led_in, false);
-  const Footage footage = CollectFootage(fragment, track->number, options_.selection, led_in);
+  bool holds_pictures = std::exchange(codec_->led_in, false);
   report.frames = static_cast<std::uint32_t>(footage.frames.size());
-  for (std::size_t i = 0; i < footage.begin; ++i) report.too_early += footage.chosen[i] ? 1 : 0;
+  report.too_early = footage.too_early;
 
   // However this ends, nothing of the fragment stays in the codec.
   struct ForgetAtEnd {
@@ -247,34 +293,52 @@ Result<DecodeReport> FragmentDecoder::Decode(const ParsedFragment& fragment, con
     ~ForgetAtEnd() { codec.Forget(); }
   } const forget{*codec_};
 
+  // When the key frame is shown that decoding began with.
+  std::int64_t begun_ns = std::numeric_limits<std::int64_t>::min();
   const auto take = [&](const AVFrame& decoded) -> Result<void> {
     // A damaged bitstream may give a picture twice, or one of the lead-in.
     if (decoded.pts < 0 || static_cast<std::uint64_t>(decoded.pts) >= footage.frames.size()) return {};
     const auto place = static_cast<std::size_t>(decoded.pts);
     if (!footage.chosen[place]) return {};
-    if ((decoded.flags & AV_FRAME_FLAG_CORRUPT) != 0 || decoded.decode_error_flags != 0) return {};
+    const bool leads = footage.selectable[place].timestamp_ns < begun_ns;
+    if ((leads && (decoded.flags & AV_FRAME_FLAG_CORRUPT) != 0) || decoded.decode_error_flags != 0) return {};
     MILLRACE_ASSIGN_OR_RETURN(cv::Mat image, Converted(codec_->converter(), decoded));
     ++report.pictures;
     const ParsedFrame& frame = *footage.frames[place];
     return sink({std::move(image), frame.timestamp_ns, frame.key_frame, decoded.width, decoded.height});
   };
   std::uint32_t wanted = 0;
-  for (std::size_t i = footage.begin; i < footage.end; ++i) {
+  for (std::size_t i = 0; i < footage.frames.size(); ++i) {
+    if (!footage.needed[i]) continue;
+    if (Cancelled()) return Error{ErrorCode::kCancelled, "decoding was cancelled"};
+    // Behind frames that nobody needs decoding begins anew, with a key frame.
+    const bool begins_anew = i > 0 && !footage.needed[i - 1];
+    if (holds_pictures && (begins_anew || key_frames_alone)) MILLRACE_RETURN_IF_ERROR(codec_->Drain(take));
+    if (begins_anew || !holds_pictures) begun_ns = footage.selectable[i].timestamp_ns;
     wanted += footage.chosen[i] ? 1 : 0;
-    if (key_frames_alone && !footage.chosen[i]) continue;
     MILLRACE_RETURN_IF_ERROR(
         codec_->Send(footage.frames[i]->data, static_cast<std::int64_t>(i), footage.chosen[i], take));
-    if (key_frames_alone) MILLRACE_RETURN_IF_ERROR(codec_->Drain(take));
+    holds_pictures = true;
   }
-  if (!key_frames_alone && wanted > 0) MILLRACE_RETURN_IF_ERROR(codec_->Drain(take));
+  if (wanted > 0) MILLRACE_RETURN_IF_ERROR(codec_->Drain(take));
   report.damaged = wanted - std::min(wanted, report.pictures);
   if (wanted > 0 && report.pictures == 0) {
     return Error{ErrorCode::kCorruption, "none of the " + std::to_string(wanted) +
-                                             " chosen frames of track " + std::to_string(track->number) +
-                                             " (" + std::string(ToString(track->info->codec)) +
+                                             " chosen frames of track " + std::to_string(track.number) +
+                                             " (" + std::string(ToString(track.info->codec)) +
                                              ") could be decoded"};
   }
   return report;
+}
+
+std::vector<SelectableFrame> VideoFrames(const ParsedFragment& fragment) {
+  std::vector<SelectableFrame> frames;
+  const MkvTrack* track = VideoTrack(fragment.document);
+  if (track == nullptr) return frames;
+  for (const ParsedFrame& frame : fragment.frames) {
+    if (frame.track == track->number) frames.push_back({frame.timestamp_ns, frame.key_frame});
+  }
+  return frames;
 }
 
 }  // namespace millrace

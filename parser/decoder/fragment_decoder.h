@@ -6,10 +6,10 @@
 //     return Look(picture.image, picture.timestamp_ns);
 //   }));
 //
-// Each fragment is decoded from its first key frame, as far as the last chosen frame needs, and leaves
-// nothing behind: the decoder is set up anew only when the track's codec or its CodecPrivate changes. A
-// fragment that does not begin with a key frame (its camera sends them seldom) needs those before it, back to
-// one that does: give them to LeadIn.
+// What a chosen frame needs is decoded: from the key frame before it up to the frame itself. A fragment
+// leaves nothing behind: the decoder is set up anew only when the track's codec or its CodecPrivate changes.
+// A fragment that does not begin with a key frame (its camera sends them seldom) needs those before it, back
+// to one that does: give them to LeadIn.
 //
 // Memory:  the codec's reference pictures (17 at most, of pixels_max), a copy of one frame's bytes, one
 // converted
@@ -27,6 +27,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
+#include <vector>
 
 #include "base/result.h"
 #include "parser/decoder/frame_selection.h"
@@ -40,6 +42,8 @@ struct DecoderOptions {
   PictureForm form{};
   int threads = 1;                                   // libavcodec's, for one stream
   std::int64_t pixels_max = std::int64_t{16} << 20;  // of a coded picture; 4096 x 4096
+  // Asked before each frame; true ends a call with kCancelled.
+  std::function<bool()> cancelled{};
 };
 
 struct DecodeReport {
@@ -71,14 +75,25 @@ class FragmentDecoder {
   // usable.
   Result<DecodeReport> Decode(const ParsedFragment& fragment, const PictureSink& sink);
 
+  // The same for the frames that are shown at exactly these times, instead of those that the options choose.
+  Result<DecodeReport> DecodeFrames(const ParsedFragment& fragment,
+                                    std::span<const std::int64_t> timestamps_ns, const PictureSink& sink);
+
  private:
   class Codec;
+  struct Footage;
 
   // The codec, set up for the fragment's video track; nullptr where it has none.
   Result<const MkvTrack*> Prepare(const ParsedFragment& fragment);
 
+  bool Cancelled() const { return options_.cancelled && options_.cancelled(); }
+  Result<DecodeReport> DecodeFootage(const MkvTrack& track, const Footage& footage, const PictureSink& sink);
+
   const DecoderOptions options_;
   std::unique_ptr<Codec> codec_;
 };
+
+// The frames of the fragment's first video track, in the file's order; none: it has no video.
+std::vector<SelectableFrame> VideoFrames(const ParsedFragment& fragment);
 
 }  // namespace millrace

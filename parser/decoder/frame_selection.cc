@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <numeric>
-#include <optional>
 
 namespace millrace {
 namespace {
@@ -91,6 +90,27 @@ std::vector<bool> SelectFrames(const FrameSelection& selection, std::span<const 
     last_slot = slot;
   }
   return chosen;
+}
+
+std::size_t FrameShownAt(std::int64_t time_ns, std::span<const SelectableFrame> frames) {
+  std::size_t shown = 0;
+  for (std::size_t i = 1; i < frames.size(); ++i) {
+    const std::int64_t at = frames[i].timestamp_ns;
+    const std::int64_t best = frames[shown].timestamp_ns;
+    // The latest of those that are not later; while there is none, the earliest of the others.
+    const bool better = best > time_ns ? at < best : at > best && at <= time_ns;
+    if (better) shown = i;
+  }
+  return shown;
+}
+
+std::optional<std::size_t> KeyFrameBefore(std::int64_t time_ns, std::span<const SelectableFrame> frames) {
+  std::optional<std::size_t> found;
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    if (!frames[i].key_frame || frames[i].timestamp_ns > time_ns) continue;
+    if (!found || frames[i].timestamp_ns >= frames[*found].timestamp_ns) found = i;
+  }
+  return found;
 }
 
 }  // namespace millrace

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -41,5 +42,11 @@ struct SelectableFrame {
 
 // `frames`: a fragment's frames of one track, in any order. One element for each: whether it is chosen.
 std::vector<bool> SelectFrames(const FrameSelection& selection, std::span<const SelectableFrame> frames);
+
+// The frame that a viewer sees at this time: the last one that is not later, else the first of all; an index
+// of `frames`. REQUIRES: there are frames.
+std::size_t FrameShownAt(std::int64_t time_ns, std::span<const SelectableFrame> frames);
+// Likewise, of key frames alone; none where there is none that is not later.
+std::optional<std::size_t> KeyFrameBefore(std::int64_t time_ns, std::span<const SelectableFrame> frames);
 
 }  // namespace millrace

@@ -16,6 +16,10 @@ struct PictureForm {
   // A picture with more rows is reduced to so many, and its columns in proportion, both at least 1. 0: as
   // coded.
   int rows_max = 0;
+  // So many columns and rows, whatever the picture has: it is stretched. Where one of them is 0 it follows
+  // from the other in proportion; where both are, rows_max speaks.
+  int width = 0;
+  int height = 0;
   friend bool operator==(const PictureForm&, const PictureForm&) = default;
 };
 

@@ -62,12 +62,31 @@ bool FullRange(const AVFrame& frame) {
          WithoutRange(static_cast<AVPixelFormat>(frame.format)) != frame.format;
 }
 
+int InProportion(int value, int numerator, int denominator) {
+  return std::max(1, static_cast<int>(std::lround(static_cast<double>(value) * numerator / denominator)));
+}
+
+struct Size {
+  int width;
+  int height;
+};
+
+Size SizeOf(const PictureForm& form, const AVFrame& decoded) {
+  if (form.width > 0 && form.height > 0) return {form.width, form.height};
+  if (form.width > 0) return {form.width, InProportion(decoded.height, form.width, decoded.width)};
+  if (form.height > 0) return {InProportion(decoded.width, form.height, decoded.height), form.height};
+  if (form.rows_max <= 0 || decoded.height <= form.rows_max) return {decoded.width, decoded.height};
+  return {InProportion(decoded.width, form.rows_max, decoded.height), form.rows_max};
+}
+
 }  // namespace
 
 struct PictureConverter::Scaler {
   struct Kind {
     int from_width;
     int from_height;
+    int to_width;
+    int to_height;
     int from_format;
     int colorspace;
     bool full_range;
@@ -84,17 +103,15 @@ PictureConverter::PictureConverter(const PictureForm& form) : form_(form) {}
 PictureConverter::~PictureConverter() = default;
 
 Result<cv::Mat> PictureConverter::Convert(const AVFrame& decoded) {
-  int width = decoded.width;
-  int height = decoded.height;
-  if (form_.rows_max > 0 && height > form_.rows_max) {
-    width = std::max(1, static_cast<int>(std::lround(static_cast<double>(width) * form_.rows_max / height)));
-    height = form_.rows_max;
+  const auto [width, height] = SizeOf(form_, decoded);
+  const bool enlarged = width > decoded.width || height > decoded.height;
+  if (form_.format != PictureFormat::kGray || !HasLumaPlane(decoded) || enlarged) {
+    return Scale(decoded, width, height);
   }
-  if (form_.format != PictureFormat::kGray || !HasLumaPlane(decoded)) return Scale(decoded, width, height);
 
   cv::Mat luma(decoded.height, decoded.width, CV_8UC1, decoded.data[0],
                static_cast<std::size_t>(decoded.linesize[0]));
-  if (height == decoded.height) return luma;
+  if (height == decoded.height && width == decoded.width) return luma;
   // First by a whole factor, where averaging whole pixels is quick, then by what is left.
   const int factor = std::min(decoded.height / height, decoded.width / width);
   if (factor > 1) {
@@ -110,14 +127,16 @@ Result<cv::Mat> PictureConverter::Convert(const AVFrame& decoded) {
 Result<cv::Mat> PictureConverter::Scale(const AVFrame& decoded, int width, int height) {
   const auto format = static_cast<AVPixelFormat>(decoded.format);
   const bool gray = form_.format == PictureFormat::kGray;
-  const Scaler::Kind kind{decoded.width, decoded.height, decoded.format, decoded.colorspace,
-                          FullRange(decoded)};
+  const Scaler::Kind kind{decoded.width,      decoded.height,    width, height, decoded.format,
+                          decoded.colorspace, FullRange(decoded)};
   if (scaler_ == nullptr || scaler_->kind != kind) {
     scaler_ = std::make_unique<Scaler>();
     scaler_->kind = kind;
+    // Averages whole pixels where there are more than enough, and curves where some have to be made up.
+    const bool enlarged = width > decoded.width || height > decoded.height;
     scaler_->context.reset(sws_getContext(decoded.width, decoded.height, WithoutRange(format), width, height,
-                                          gray ? AV_PIX_FMT_GRAY8 : AV_PIX_FMT_BGR24, SWS_AREA, nullptr,
-                                          nullptr, nullptr));
+                                          gray ? AV_PIX_FMT_GRAY8 : AV_PIX_FMT_BGR24,
+                                          enlarged ? SWS_BICUBIC : SWS_AREA, nullptr, nullptr, nullptr));
     if (scaler_->context == nullptr) {
       scaler_.reset();
       const char* name = av_get_pix_fmt_name(format);

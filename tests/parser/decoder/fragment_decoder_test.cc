@@ -96,6 +96,27 @@ TEST_P(DecoderOfCodec, GivesTheChosenPicturesAtTheirTimes) {
   }
 }
 
+TEST_P(DecoderOfCodec, GivesTheFramesOfTheTimesAskedFor) {
+  VideoOptions options = Options();
+  options.key_frame_interval = 10;
+  const ParsedFragment video = MakeVideo(options);
+  for (const std::vector<int>& numbers :
+       {std::vector<int>{0}, {49}, {9, 10}, {8, 9, 31}, {3, 12, 13, 40, 47}, {10, 20, 30}, Every(3, 50)}) {
+    FragmentDecoder decoder({.selection = {Kind::kAll}});
+    std::vector<std::int64_t> times;
+    for (const int number : numbers) times.push_back(TimestampOf(options, number));
+    std::vector<int> given;
+    const auto report = decoder.DecodeFrames(video, times, [&](const Picture& picture) -> Result<void> {
+      given.push_back(static_cast<int>(NumberIn(picture.image).value_or(9999)));
+      EXPECT_EQ(picture.timestamp_ns, TimestampOf(options, given.back()));
+      return {};
+    });
+    ASSERT_TRUE(report) << report.error().ToString();
+    EXPECT_EQ(given, numbers);
+    EXPECT_EQ(report->damaged, 0u);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     All, DecoderOfCodec,
     ::testing::Values(
@@ -140,6 +161,40 @@ TEST(FragmentDecoderTest, GivesPicturesOfTheFormAskedFor) {
     EXPECT_TRUE(report);
     EXPECT_EQ(pictures, 1);
   }
+}
+
+TEST(FragmentDecoderTest, StretchesToTheSizeAskedFor) {
+  const ParsedFragment video = MakeVideo({.pictures = 1});  // 320 x 180
+  const struct {
+    int width;
+    int height;
+    cv::Size size;
+  } cases[] = {{640, 480, {640, 480}}, {160, 0, {160, 90}},  {0, 90, {160, 90}},
+               {160, 180, {160, 180}}, {0, 360, {640, 360}}, {1, 0, {1, 1}}};
+  for (const auto& test : cases) {
+    for (const PictureFormat format : {PictureFormat::kGray, PictureFormat::kBgr}) {
+      FragmentDecoder decoder({.form = {.format = format, .width = test.width, .height = test.height}});
+      const auto report = decoder.Decode(video, [&](const Picture& picture) -> Result<void> {
+        EXPECT_EQ(picture.image.size(), test.size);
+        if (test.size.width > 100) {
+          EXPECT_EQ(NumberIn(picture.image), 0u);
+        }
+        return {};
+      });
+      EXPECT_TRUE(report);
+    }
+  }
+}
+
+TEST(FragmentDecoderTest, CanBeCancelled) {
+  const ParsedFragment video = MakeVideo({.pictures = 10});
+  int asked = 0;
+  FragmentDecoder decoder({.selection = {Kind::kAll}, .cancelled = [&] { return ++asked == 4; }});
+  const auto report = decoder.Decode(video, [](const Picture&) -> Result<void> { return {}; });
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::kCancelled);
+  asked = 100;
+  EXPECT_EQ(DecodeAll(decoder, video).numbers, Every(1, 10)) << "the decoder stays usable";
 }
 
 // Red, green and blue of the two matrices that cameras use come out as they went in.

@@ -106,5 +106,20 @@ INSTANTIATE_TEST_SUITE_P(
                       TextCase{"Long", std::string(100000, 'x'), false}),
     [](const auto& test) { return test.param.name; });
 
+TEST(FrameSelectionTest, FindsTheFrameThatIsShownAtATime) {
+  // In the order of decoding: two of them are shown before the one that they follow.
+  const std::vector<SelectableFrame> frames{
+      {100, true}, {400, false}, {200, false}, {300, false}, {500, true}};
+  const struct {
+    std::int64_t time;
+    std::size_t shown;
+  } cases[] = {{-5, 0}, {99, 0}, {100, 0}, {199, 0}, {200, 2}, {399, 3}, {400, 1}, {500, 4}, {1'000'000, 4}};
+  for (const auto& test : cases) EXPECT_EQ(FrameShownAt(test.time, frames), test.shown) << test.time;
+  EXPECT_EQ(KeyFrameBefore(99, frames), std::nullopt);
+  EXPECT_EQ(KeyFrameBefore(499, frames), 0U);
+  EXPECT_EQ(KeyFrameBefore(500, frames), 4U);
+  EXPECT_EQ(FrameShownAt(5, std::vector<SelectableFrame>{{300, true}, {200, false}}), 1U) << "the earliest";
+}
+
 }  // namespace
 }  // namespace millrace::testing
