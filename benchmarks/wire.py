@@ -19,30 +19,16 @@ import os
 import pathlib
 import resource
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-BUILD = pathlib.Path(os.environ.get("MILLRACE_BUILD", ROOT / "build" / "release"))
+from servers import BUILD, ROOT, cpu_seconds, finish, median_of, memory_mib, millrace, show, wait_for
+
 PEERS = ROOT / "build" / "wire-peers"
 KEY = "MRBENCH:a-secret-of-some-length"
-TICK = os.sysconf("SC_CLK_TCK")
 SHARDS = 4
-
-
-def cpu_seconds(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
-
-
-def memory_mib(pid):
-    for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) / 1024
-    return 0
 
 
 def call(address, operation, **members):
@@ -59,16 +45,6 @@ def call(address, operation, **members):
     return json.loads(body or b"{}")
 
 
-def wait_for(what, condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError, http.client.HTTPException, RuntimeError):
-            if condition():
-                return
-        time.sleep(0.05)
-    sys.exit(f"gave up waiting: {what}")
-
-
 def create(address, stream, shards=SHARDS):
     call(address, "CreateStream", StreamName=stream, ShardCount=shards)
     wait_for(f"stream {stream}", lambda: call(address, "DescribeStream", StreamName=stream)["StreamDescription"][
@@ -77,35 +53,6 @@ def create(address, stream, shards=SHARDS):
 
 def shard_ids(address, stream):
     return [one["ShardId"] for one in call(address, "ListShards", StreamName=stream)["Shards"]]
-
-
-def finish(process):
-    process.terminate()
-    try:
-        process.wait(60)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-@contextlib.contextmanager
-def millrace(directory, **settings):
-    """A server on a data directory: (address, pid). `settings`: sections of its configuration, as JSON, which is YAML."""
-    settings = {"data_streams": {"limits": "off"}, "http": {"connections_max": 4096}, **settings}
-    config = directory / "config.yaml"
-    config.write_text(json.dumps(settings))
-    with open(directory / "millrace.log", "ab") as log:
-        process = subprocess.Popen([BUILD / "millrace", "serve", "--config", config, "--data-dir", directory / "data",
-                                    "--listen", "127.0.0.1:0"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
-                                   text=True)
-        try:
-            for line in process.stdout:
-                if line.startswith("Console: "):
-                    yield line.split()[1].split("//")[1].rstrip("/"), process.pid
-                    return
-            sys.exit((directory / "millrace.log").read_text()[-2000:])
-        finally:
-            finish(process)
 
 
 @contextlib.contextmanager
@@ -159,11 +106,6 @@ def ferrokinesis():
 
 
 PUTS = {"PutRecord": ["--connections", 16, "--batch", 1], "PutRecords": ["--connections", 16, "--batch", 100]}
-
-
-def median_of(rounds):
-    """The medians of each figure over rounds of the same run."""
-    return {name: round(statistics.median(one[name] for one in rounds), 3) for name in rounds[0]}
 
 
 def puts(arguments, directory):
@@ -291,17 +233,6 @@ def security(arguments, directory):
 
 
 PARTS = {"puts": puts, "reads": reads, "latency": latency, "subscribers": subscribers, "security": security}
-
-
-def show(name, value, indent=0):
-    if isinstance(value, dict) and any(isinstance(one, dict) for one in value.values()):
-        print("  " * indent + name)
-        for key, one in value.items():
-            show(key, one, indent + 1)
-    elif isinstance(value, dict):
-        print("  " * indent + f"{name}: " + ", ".join(f"{key} {one}" for key, one in value.items()))
-    else:
-        print("  " * indent + f"{name}: {value}")
 
 
 def main():
