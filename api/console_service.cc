@@ -3,8 +3,8 @@
 #include <fstream>
 #include <vector>
 
-#include "api/handlers.h"
-#include "api/services.h"
+#include "api/http/handlers.h"
+#include "api/web_routes.h"
 
 namespace millrace::api {
 namespace {
@@ -47,8 +47,8 @@ std::string_view ContentType(const std::filesystem::path& file) {
   return "application/octet-stream";
 }
 
-// A path inside the console's directory. The target's dot segments are refused already (api/target.h); what
-// is left are separators that were escaped, hidden files, and links that lead out.
+// A path inside the console's directory. The target's dot segments are refused already (api/http/target.h);
+// what is left are separators that were escaped, hidden files, and links that lead out.
 std::optional<std::filesystem::path> Inside(const std::filesystem::path& directory,
                                             const std::string& relative) {
   if (relative.find('\\') != std::string::npos || relative.starts_with('/')) return std::nullopt;

@@ -1,5 +1,5 @@
-#include "api/handlers.h"
-#include "api/services.h"
+#include "api/http/handlers.h"
+#include "api/web_routes.h"
 #include "base/metrics.h"
 
 namespace millrace::api {

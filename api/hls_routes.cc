@@ -1,6 +1,6 @@
-#include "api/handlers.h"
-#include "api/services.h"
-#include "api/time_range.h"
+#include "api/http/handlers.h"
+#include "api/v1/time_range.h"
+#include "api/web_routes.h"
 #include "consumers/hls/hls_service.h"
 
 namespace millrace::api {

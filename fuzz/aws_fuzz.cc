@@ -4,13 +4,13 @@
 #include <memory>
 #include <string>
 
-#include "api/aws_http.h"
-#include "api/aws_input.h"
-#include "api/byte_budget.h"
-#include "api/data_stream_catalog.h"
-#include "api/data_stream_operations.h"
-#include "api/media_chunk.h"
-#include "api/shard_iterator.h"
+#include "api/aws/aws_http.h"
+#include "api/aws/aws_input.h"
+#include "api/aws/byte_budget.h"
+#include "api/data_streams/data_stream_catalog.h"
+#include "api/data_streams/data_stream_operations.h"
+#include "api/data_streams/shard_iterator.h"
+#include "api/video_streams/media_chunk.h"
 #include "base/text.h"
 #include "fuzz/fuzz_target.h"
 #include "parser/parse_fragment.h"

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "api/camera_json.h"
-#include "api/error_response.h"
-#include "api/target.h"
+#include "api/http/error_response.h"
+#include "api/http/target.h"
+#include "api/v1/camera_json.h"
 #include "base/text.h"
 #include "fuzz/fuzz_target.h"
 

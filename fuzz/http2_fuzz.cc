@@ -17,9 +17,9 @@
 #include <string>
 #include <vector>
 
-#include "api/connection.h"
-#include "api/error_response.h"
-#include "api/origin_policy.h"
+#include "api/http/connection.h"
+#include "api/http/error_response.h"
+#include "api/http/origin_policy.h"
 #include "base/log.h"
 #include "fuzz/fuzz_target.h"
 

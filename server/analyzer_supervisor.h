@@ -17,7 +17,7 @@
 #include <thread>
 #include <vector>
 
-#include "api/analyzer_status.h"
+#include "api/v1/analyzer_status.h"
 #include "base/time.h"
 #include "ingest/backoff.h"
 #include "server/child_process.h"

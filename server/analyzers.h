@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "api/analyzer_status.h"
-#include "api/application_leases.h"
-#include "api/credentials.h"
+#include "api/access/credentials.h"
+#include "api/v1/analyzer_status.h"
+#include "api/v1/application_leases.h"
 #include "ingest/camera_fleet.h"
 #include "server/analyzer_supervisor.h"
 #include "server/config.h"

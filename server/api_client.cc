@@ -1,6 +1,6 @@
 #include "server/api_client.h"
 
-#include "api/json.h"
+#include "api/v1/json.h"
 #include "server/exit_codes.h"
 #include "wire/service_client.h"
 

@@ -1,9 +1,9 @@
 #include <boost/json/array.hpp>
 #include <cstdio>
 
-#include "api/camera_url.h"
-#include "api/json.h"
-#include "api/target.h"
+#include "api/http/target.h"
+#include "api/v1/camera_url.h"
+#include "api/v1/json.h"
 #include "server/api_client.h"
 #include "server/commands.h"
 #include "server/console_output.h"

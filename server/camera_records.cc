@@ -2,7 +2,7 @@
 
 #include <boost/json/array.hpp>
 
-#include "api/json.h"
+#include "api/v1/json.h"
 #include "base/log.h"
 
 namespace millrace::server {

@@ -10,7 +10,7 @@
 #include <set>
 #include <sstream>
 
-#include "api/json.h"
+#include "api/v1/json.h"
 #include "base/text.h"
 #include "parser/decoder/frame_selection.h"
 

@@ -12,8 +12,8 @@
 #include <string>
 #include <string_view>
 
-#include "api/aws_identity.h"
-#include "api/shard_limits.h"
+#include "api/aws/aws_identity.h"
+#include "api/data_streams/shard_limits.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "base/time.h"
@@ -52,7 +52,7 @@ struct AnalyzersConfig {
   std::uint64_t memory_bytes_max = 2048ull << 20;
 };
 
-// The audit log: api/audit_log.h.
+// The audit log: api/access/audit_log.h.
 struct AuditConfig {
   std::filesystem::path file;  // empty: none
   std::uint64_t bytes_max = 64u << 20;

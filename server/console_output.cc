@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "api/json.h"
+#include "api/v1/json.h"
 
 namespace millrace::server {
 namespace {

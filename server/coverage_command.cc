@@ -2,7 +2,7 @@
 #include <chrono>
 #include <cstdio>
 
-#include "api/target.h"
+#include "api/http/target.h"
 #include "base/time.h"
 #include "server/api_client.h"
 #include "server/commands.h"

@@ -12,7 +12,7 @@
 #include <set>
 #include <utility>
 
-#include "api/json.h"
+#include "api/v1/json.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/private_file.h"

@@ -15,7 +15,7 @@
 #include <thread>
 #include <vector>
 
-#include "api/credentials.h"
+#include "api/access/credentials.h"
 #include "base/result.h"
 #include "base/time.h"
 

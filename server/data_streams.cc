@@ -5,8 +5,8 @@
 #include <cmath>
 #include <thread>
 
-#include "api/json.h"
-#include "api/target.h"
+#include "api/http/target.h"
+#include "api/v1/json.h"
 #include "base/time.h"
 #include "server/console_output.h"
 

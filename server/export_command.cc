@@ -5,7 +5,7 @@
 #include <cstring>
 #include <memory>
 
-#include "api/target.h"
+#include "api/http/target.h"
 #include "base/time.h"
 #include "server/api_client.h"
 #include "server/commands.h"

@@ -1,7 +1,7 @@
 #include <boost/json/array.hpp>
 #include <cstdio>
 
-#include "api/target.h"
+#include "api/http/target.h"
 #include "base/time.h"
 #include "server/api_client.h"
 #include "server/commands.h"

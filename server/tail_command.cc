@@ -7,7 +7,7 @@
 #include <set>
 #include <thread>
 
-#include "api/target.h"
+#include "api/http/target.h"
 #include "base/time.h"
 #include "server/api_client.h"
 #include "server/commands.h"

@@ -1,7 +1,7 @@
 #include <boost/json/object.hpp>
 #include <cstdio>
 
-#include "api/json.h"
+#include "api/v1/json.h"
 #include "server/commands.h"
 #include "server/credentials_file.h"
 #include "server/exit_codes.h"

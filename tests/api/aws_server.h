@@ -9,15 +9,16 @@
 #include <filesystem>
 #include <future>
 
-#include "api/byte_budget.h"
-#include "api/data_stream_catalog.h"
-#include "api/origin_policy.h"
-#include "api/server.h"
-#include "api/services.h"
-#include "api/token_key.h"
+#include "api/aws/byte_budget.h"
+#include "api/aws/token_key.h"
+#include "api/data_streams/data_stream_catalog.h"
+#include "api/data_streams/services.h"
+#include "api/http/origin_policy.h"
+#include "api/http/server.h"
+#include "api/video_streams/services.h"
 #include "fragments/mkv_writer.h"
 #include "storage/embedded_log.h"
-#include "tests/api/raw_client.h"
+#include "tests/api/http/raw_client.h"
 
 namespace millrace::api::testing {
 

@@ -13,13 +13,14 @@
 #include <map>
 #include <thread>
 
-#include "api/application_service.h"
-#include "api/data_stream_catalog.h"
-#include "api/dispatcher.h"
-#include "api/origin_policy.h"
-#include "api/server.h"
-#include "api/services.h"
-#include "api/token_key.h"
+#include "api/aws/token_key.h"
+#include "api/data_streams/data_stream_catalog.h"
+#include "api/http/dispatcher.h"
+#include "api/http/origin_policy.h"
+#include "api/http/server.h"
+#include "api/v1/application_service.h"
+#include "api/v1/services.h"
+#include "api/video_streams/services.h"
 #include "fragments/mkv_writer.h"
 #include "storage/embedded_log.h"
 #include "tests/fragments/real_media.h"

@@ -1,0 +1,85 @@
+#include "api/access/access_rules.h"
+
+namespace millrace::api {
+namespace {
+
+constexpr AccessRule Open(std::string_view method, std::string_view pattern) {
+  return {method, pattern, Door::kOpen, BodyUse::kNone, "", ""};
+}
+constexpr AccessRule Own(std::string_view method, std::string_view pattern, std::string_view action,
+                         std::string_view resource, BodyUse body = BodyUse::kNone) {
+  return {method, pattern, Door::kOwn, body, action, resource};
+}
+constexpr AccessRule Video(std::string_view pattern, std::string_view action,
+                           BodyUse body = BodyUse::kWhole) {
+  return {"POST", pattern, Door::kVideoStreams, body, action, ""};
+}
+
+constexpr BodyUse kWhole = BodyUse::kWhole;
+
+constexpr AccessRule kRules[] = {
+    Open("GET", "/"),
+    Open("GET", "/index.html"),
+    Open("GET", "/assets/{path...}"),
+    Open("GET", "/favicon.ico"),
+    Open("GET", "/healthz"),
+    Open("GET", "/readyz"),
+    Open("POST", "/v1/session"),
+    Open("DELETE", "/v1/session"),
+
+    {"POST", "/", Door::kDataStreams, BodyUse::kWhole, "kinesis:Unknown", "*"},
+
+    Video("/createStream", "kinesisvideo:CreateStream"),
+    Video("/describeStream", "kinesisvideo:DescribeStream"),
+    Video("/getDataEndpoint", "kinesisvideo:GetDataEndpoint"),
+    Video("/listFragments", "kinesisvideo:ListFragments"),
+    Video("/getMedia", "kinesisvideo:GetMedia"),
+    Video("/getMediaForFragmentList", "kinesisvideo:GetMediaForFragmentList"),
+    Video("/putMedia", "kinesisvideo:PutMedia", BodyUse::kStreamed),
+
+    Own("GET", "/metrics", "millrace:GetMetrics", "*"),
+    Own("GET", "/hls/{stream}/{resource}", "millrace:PlayStream", "stream/{stream}"),
+    Own("GET", "/v1/cameras", "millrace:ListCameras", "*"),
+    Own("GET", "/v1/cameras/{name}", "millrace:GetCamera", "camera/{name}"),
+    Own("PUT", "/v1/cameras/{name}", "millrace:PutCamera", "camera/{name}", kWhole),
+    Own("DELETE", "/v1/cameras/{name}", "millrace:DeleteCamera", "camera/{name}"),
+    Own("GET", "/v1/streams", "millrace:ListStreams", "*"),
+    Own("GET", "/v1/streams/{name}", "millrace:GetStream", "stream/{name}"),
+    Own("DELETE", "/v1/streams/{name}", "millrace:DeleteStream", "stream/{name}"),
+    Own("GET", "/v1/streams/{name}/coverage", "millrace:GetStream", "stream/{name}"),
+    Own("GET", "/v1/streams/{name}/fragments", "millrace:GetStream", "stream/{name}"),
+    Own("GET", "/v1/streams/{name}/faces", "millrace:ListFaces", "stream/{name}"),
+    Own("GET", "/v1/streams/{name}/export", "millrace:ExportStream", "stream/{name}"),
+    Own("GET", "/v1/applications", "millrace:ListApplications", "*"),
+    Own("GET", "/v1/applications/{app}", "millrace:GetApplication", "application/{app}"),
+    Own("DELETE", "/v1/applications/{app}", "millrace:DeleteApplication", "application/{app}"),
+    Own("POST", "/v1/applications/{app}/begin", "millrace:RunApplication", "application/{app}", kWhole),
+    Own("POST", "/v1/applications/{app}/leases/take", "millrace:RunApplication", "application/{app}", kWhole),
+    Own("POST", "/v1/applications/{app}/leases/renew", "millrace:RunApplication", "application/{app}",
+        kWhole),
+    Own("POST", "/v1/applications/{app}/leases/release", "millrace:RunApplication", "application/{app}",
+        kWhole),
+    Own("POST", "/v1/applications/{app}/leases/attempt", "millrace:RunApplication", "application/{app}",
+        kWhole),
+    Own("POST", "/v1/applications/{app}/commit", "millrace:RunApplication", "application/{app}", kWhole),
+    Own("GET", "/v1/data-streams", "kinesis:ListStreams", "*"),
+    Own("GET", "/v1/data-streams/{name}", "kinesis:DescribeStream", "stream/{name}"),
+    Own("GET", "/v1/data-streams/{name}/records", "kinesis:GetRecords", "stream/{name}"),
+    Own("GET", "/v1/analyzers", "millrace:ListAnalyzers", "*"),
+    Own("GET", "/v1/storage", "millrace:GetStorage", "*"),
+    Own("GET", "/v1/backup", "millrace:GetBackup", "*"),
+};
+
+}  // namespace
+
+const AccessRule* FindAccessRule(std::string_view method, std::string_view pattern) {
+  if (method == "HEAD") method = "GET";
+  for (const AccessRule& rule : kRules) {
+    if (rule.method == method && rule.pattern == pattern) return &rule;
+  }
+  return nullptr;
+}
+
+std::span<const AccessRule> AccessRules() { return kRules; }
+
+}  // namespace millrace::api

@@ -1,0 +1,183 @@
+#include <algorithm>
+#include <array>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "api/aws/aws_input.h"
+#include "api/aws/aws_names.h"
+#include "api/data_streams/data_stream_catalog.h"
+#include "api/data_streams/data_stream_operations.h"
+#include "wire/sealed_token.h"
+
+namespace millrace::api {
+namespace {
+
+using storage::ShardDescription;
+
+constexpr char kPurpose[] = "list-shards-1";
+constexpr Duration kTokenLifetime = std::chrono::seconds(300);
+constexpr std::int64_t kPageMax = 1000;
+
+constexpr std::array<std::string_view, 6> kFilters{"AFTER_SHARD_ID", "AT_TRIM_HORIZON", "FROM_TRIM_HORIZON",
+                                                   "AT_LATEST",      "AT_TIMESTAMP",    "FROM_TIMESTAMP"};
+
+// What a listing is of, and where its next page begins: what a NextToken holds.
+struct Listing {
+  std::string stream;
+  std::string filter = "FROM_TRIM_HORIZON";
+  Timestamp time;                         // for the two timestamp filters
+  std::optional<storage::ShardId> after;  // shards with higher ids only
+};
+
+std::string Seal(const DataStreamServices& services, const Listing& listing, Timestamp created) {
+  boost::json::object object;
+  object["stream"] = listing.stream;
+  object["created"] = created.ns;
+  object["filter"] = listing.filter;
+  object["time"] = listing.time.ns;
+  object["after"] = listing.after->index;
+  object["issued"] = services.clock.Now().ns;
+  const std::string text = boost::json::serialize(object);
+  return services.sealer.Seal(kPurpose, AsBytes(text));
+}
+
+AwsResult<Listing> Open(const DataStreamServices& services, const std::string& token, Timestamp& created) {
+  const auto opened = services.sealer.Open(kPurpose, token);
+  if (!opened) return InvalidArgument("NextToken is invalid.");
+  const std::string_view text = AsText(*opened);
+  const auto value = boost::json::parse(boost::json::string_view(text.data(), text.size()));
+  const auto& object = value.get_object();
+  if (services.clock.Now() - Timestamp{object.at("issued").get_int64()} > kTokenLifetime) {
+    return AwsError("ExpiredNextTokenException", "NextToken expired: it is valid for 300 seconds.");
+  }
+  Listing listing;
+  listing.stream = std::string(object.at("stream").get_string());
+  listing.filter = std::string(object.at("filter").get_string());
+  listing.time = Timestamp{object.at("time").get_int64()};
+  listing.after = storage::ShardId{object.at("after").to_number<std::uint32_t>()};
+  created = Timestamp{object.at("created").get_int64()};
+  return listing;
+}
+
+bool OpenAt(const ShardDescription& shard, Timestamp time) {
+  return shard.created <= time && (!shard.closed || *shard.closed >= time);
+}
+
+bool Passes(const Listing& listing, const ShardDescription& shard, Timestamp trim) {
+  if (listing.after && shard.id <= *listing.after) return false;
+  if (listing.filter == "AT_LATEST") return !shard.closed;
+  if (listing.filter == "AT_TRIM_HORIZON") return OpenAt(shard, trim);
+  if (listing.filter == "AT_TIMESTAMP") return OpenAt(shard, listing.time);
+  if (listing.filter == "FROM_TIMESTAMP") return !shard.closed || *shard.closed >= listing.time;
+  return true;
+}
+
+AwsResult<storage::ShardId> ParseShard(const std::string& text) {
+  auto id = storage::ShardId::Parse(text);
+  if (!id) return InvalidArgument("'" + text + "' is no shard's id.");
+  return *id;
+}
+
+AwsResult<Listing> ReadListing(const DataStreamServices& services, AwsInput& input,
+                               std::optional<Timestamp>& created) {
+  const AwsStringRule shard_rule{.min = 1, .max = 128, .pattern = kAwsNamePattern};
+  const auto token = input.String("NextToken", {.min = 1, .max = 1'048'576});
+  const auto named = ReadDataStreamName(input);
+  const auto start = input.String("ExclusiveStartShardId", shard_rule);
+  created = input.Time("StreamCreationTimestamp");
+  std::optional<std::string> type, shard;
+  std::optional<Timestamp> time;
+  if (auto filter = input.Structure("ShardFilter")) {
+    type = filter->String("Type", {.required = true, .values = kFilters});
+    shard = filter->String("ShardId", shard_rule);
+    time = filter->Time("Timestamp");
+  }
+  if (auto bad = input.Finish()) return *bad;
+  if (token) {
+    Timestamp of;
+    MILLRACE_ASSIGN_OR_RETURN(Listing listing, Open(services, *token, of));
+    // Paginators send what they began with beside the token: that is fine, while it names the same stream.
+    if (named && named->name != listing.stream) {
+      return InvalidArgument("NextToken and StreamName cannot be provided together.");
+    }
+    created = of;
+    return listing;
+  }
+  if (!named) return InvalidArgument("Either NextToken or StreamName should be provided.");
+  Listing listing;
+  MILLRACE_ASSIGN_OR_RETURN(listing.stream, OurDataStream(services, named));
+  if (type) listing.filter = *type;
+  if (start) {
+    MILLRACE_ASSIGN_OR_RETURN(listing.after, ParseShard(*start));
+  }
+  const bool by_time = listing.filter == "AT_TIMESTAMP" || listing.filter == "FROM_TIMESTAMP";
+  if (by_time && !time)
+    return InvalidArgument("ShardFilter of type " + listing.filter + " needs a Timestamp.");
+  if (by_time) listing.time = *time;
+  if (listing.filter == "AFTER_SHARD_ID") {
+    if (!shard) return InvalidArgument("ShardFilter of type AFTER_SHARD_ID needs a ShardId.");
+    MILLRACE_ASSIGN_OR_RETURN(const storage::ShardId after, ParseShard(*shard));
+    if (!listing.after || after > *listing.after) listing.after = after;
+  }
+  return listing;
+}
+
+}  // namespace
+
+void WriteShard(AwsOutput& output, const ShardDescription& shard) {
+  output.BeginObject();
+  output.Key("ShardId").String(shard.id.ToString());
+  if (shard.parent) output.Key("ParentShardId").String(shard.parent->ToString());
+  if (shard.adjacent_parent) output.Key("AdjacentParentShardId").String(shard.adjacent_parent->ToString());
+  output.Key("HashKeyRange").BeginObject();
+  output.Key("StartingHashKey").String(shard.hash_keys.starting.ToString());
+  output.Key("EndingHashKey").String(shard.hash_keys.ending.ToString()).EndObject();
+  output.Key("SequenceNumberRange").BeginObject();
+  output.Key("StartingSequenceNumber").String(shard.starting_sequence_number.ToString());
+  if (shard.ending_sequence_number) {
+    output.Key("EndingSequenceNumber").String(shard.ending_sequence_number->ToString());
+  }
+  output.EndObject().EndObject();
+}
+
+AwsAnswer ListShards(const DataStreamServices& services, const DataStreamRequest& request) {
+  AwsInput input(request.members);
+  const auto limit = input.Integer("MaxResults", {.min = 1, .max = 10'000});
+  std::optional<Timestamp> created;
+  MILLRACE_ASSIGN_OR_RETURN(Listing listing, ReadListing(services, input, created));
+  auto stream = services.catalog.Describe(listing.stream);
+  if (!stream) return OfDataStream(services, listing.stream, std::move(stream).error());
+  // To the second: some clients send no fractions.
+  if (created && created->seconds() != stream->description.created.seconds()) {
+    return NoDataStream(services, listing.stream);
+  }
+  const Timestamp trim =
+      std::max(services.clock.Now() - stream->description.retention, stream->description.created);
+  const auto page = static_cast<std::size_t>(std::min(limit.value_or(kPageMax), kPageMax));
+  AwsOutput output(request.encoding, 1024);
+  output.BeginObject().Key("Shards").BeginArray();
+  std::size_t count = 0;
+  bool more = false;
+  for (const ShardDescription& shard : stream->description.shards) {
+    if (!Passes(listing, shard, trim)) continue;
+    if (count == page) {
+      more = true;
+      break;
+    }
+    WriteShard(output, shard);
+    listing.after = shard.id;
+    ++count;
+  }
+  output.EndArray();
+  if (more) output.Key("NextToken").String(Seal(services, listing, stream->description.created));
+  output.EndObject();
+  return std::move(output).Take();
+}
+
+std::string ListedStream(const DataStreamServices& services, const std::string& token) {
+  Timestamp created;
+  auto listing = Open(services, token, created);
+  return listing ? std::move(listing->stream) : std::string();
+}
+
+}  // namespace millrace::api

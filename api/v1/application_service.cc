@@ -1,0 +1,408 @@
+#include "api/v1/application_service.h"
+
+#include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
+#include <charconv>
+#include <set>
+
+#include "api/access/caller.h"
+#include "api/aws/aws_body.h"
+#include "api/http/handlers.h"
+#include "api/v1/camera_json.h"
+#include "api/v1/json.h"
+#include "api/v1/time_range.h"
+
+namespace millrace::api {
+namespace {
+
+constexpr std::size_t kCommitBodyBytesMax = 16 * 1024 * 1024;
+constexpr std::size_t kFacesDefault = 100;
+constexpr std::size_t kFacesMax = 1000;
+constexpr std::size_t kRenewalsMax = 10'000;
+constexpr std::size_t kRenewBodyBytesMax = 2 * 1024 * 1024;
+
+Error Invalid(std::string text) { return {ErrorCode::kInvalidArgument, std::move(text)}; }
+
+boost::json::object ToJson(const ShardLease& lease) {
+  boost::json::object object;
+  object["stream"] = lease.stream;
+  object["shard"] = lease.shard.ToString();
+  if (lease.owner.empty()) {
+    object["owner"] = nullptr;
+  } else {
+    object["owner"] = lease.owner;
+  }
+  object["counter"] = lease.counter;
+  object["expires"] = TimeOrNull(lease.expires);
+  object["expired"] = lease.expired;
+  if (lease.ended) {
+    object["checkpoint"] = "SHARD_END";
+  } else if (lease.checkpoint) {
+    object["checkpoint"] = lease.checkpoint->ToString();
+    if (lease.sub_sequence) object["sub_sequence"] = *lease.sub_sequence;
+  } else {
+    object["checkpoint"] = nullptr;
+  }
+  object["ready"] = lease.ready;
+  object["suspect"] = lease.suspect;
+  return object;
+}
+
+std::string ToAnswer(const std::vector<ShardLease>& leases) {
+  boost::json::array list;
+  for (const ShardLease& lease : leases) list.push_back(ToJson(lease));
+  boost::json::object answer;
+  answer["leases"] = std::move(list);
+  return ToText(answer);
+}
+
+Result<storage::IteratorStart> ParseStart(const std::string& text) {
+  storage::IteratorStart start;
+  if (text == "TRIM_HORIZON") return start;
+  if (text == "LATEST") {
+    start.type = storage::IteratorType::kLatest;
+    return start;
+  }
+  start.type = storage::IteratorType::kAtTimestamp;
+  auto time = ParseTime(text);
+  if (!time) return Invalid("'start' is \"LATEST\", \"TRIM_HORIZON\" or a time");
+  start.timestamp = *time;
+  return start;
+}
+
+// What names a lease, in every body.
+struct LeaseBody {
+  std::string stream;
+  storage::ShardId shard;
+  std::string owner;
+  std::uint64_t counter = 0;
+  std::optional<std::uint64_t> steal_counter;
+  Duration length = std::chrono::seconds(30);
+};
+
+Result<Duration> ParseLength(ObjectReader& reader) {
+  auto seconds = reader.Number("seconds", 1, 600);
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds.value_or(30)));
+}
+
+Result<LeaseBody> ParseLeaseBody(boost::json::object object, bool take) {
+  ObjectReader reader(
+      object,
+      take ? std::initializer_list<std::string_view>{"stream", "shard", "owner", "seconds", "steal_counter"}
+           : std::initializer_list<std::string_view>{"stream", "shard", "owner", "counter"});
+  LeaseBody body;
+  auto stream = reader.String("stream", 128);
+  auto shard = reader.String("shard", 64);
+  auto owner = reader.String("owner", 128);
+  if (take) {
+    if (auto counter = reader.Number("steal_counter", 0, 9e15)) {
+      body.steal_counter = static_cast<std::uint64_t>(*counter);
+    }
+    MILLRACE_ASSIGN_OR_RETURN(body.length, ParseLength(reader));
+  } else {
+    body.counter = static_cast<std::uint64_t>(reader.Number("counter", 1, 9e15).value_or(0));
+    if (body.counter == 0) reader.Fail("'counter' is required");
+  }
+  MILLRACE_RETURN_IF_ERROR(reader.Finish());
+  if (!stream || !shard || !owner) return Invalid("'stream', 'shard' and 'owner' are required");
+  MILLRACE_RETURN_IF_ERROR(CheckName(*stream, "stream name"));
+  MILLRACE_RETURN_IF_ERROR(CheckName(*owner, "owner"));
+  auto id = storage::ShardId::Parse(*shard);
+  if (!id) return WithContext(std::move(id).error(), "'shard'");
+  body.stream = std::move(*stream);
+  body.shard = *id;
+  body.owner = std::move(*owner);
+  return body;
+}
+
+Result<std::string> Begin(const ApplicationServices& services, const std::string& application,
+                          std::string_view json, Caller*) {
+  MILLRACE_RETURN_IF_ERROR(CheckName(application, "application's name"));
+  MILLRACE_ASSIGN_OR_RETURN(boost::json::object object, ParseJsonObject(json));
+  ObjectReader reader(object, {"stream", "start"});
+  auto stream = reader.String("stream", 128);
+  auto start = reader.String("start", 64);
+  MILLRACE_RETURN_IF_ERROR(reader.Finish());
+  if (!stream) return Invalid("'stream' is required");
+  MILLRACE_RETURN_IF_ERROR(CheckName(*stream, "stream name"));
+  MILLRACE_ASSIGN_OR_RETURN(storage::IteratorStart parsed, ParseStart(start.value_or("LATEST")));
+  MILLRACE_ASSIGN_OR_RETURN(auto leases, services.leases.Begin(application, *stream, parsed));
+  return ToAnswer(leases);
+}
+
+Result<std::string> Renew(const ApplicationServices& services, const std::string& application,
+                          std::string_view json, Caller*) {
+  MILLRACE_RETURN_IF_ERROR(CheckName(application, "application's name"));
+  MILLRACE_ASSIGN_OR_RETURN(boost::json::object object, ParseJsonObject(json, kRenewBodyBytesMax));
+  boost::json::array leases;
+  if (auto* found = object.if_contains("leases"); found != nullptr && found->is_array()) {
+    leases = std::move(found->get_array());
+  } else {
+    return Invalid("'leases' is a list of {\"stream\", \"shard\", \"counter\"}");
+  }
+  object.erase("leases");
+  ObjectReader reader(object, {"owner", "leases"});
+  auto owner = reader.String("owner", 128);
+  MILLRACE_RETURN_IF_ERROR(reader.Finish());
+  if (!owner) return Invalid("'owner' is required");
+  if (leases.size() > kRenewalsMax) return Invalid("'leases' has too many of them");
+  std::vector<ApplicationLeases::Held> held;
+  for (const boost::json::value& value : leases) {
+    if (!value.is_object()) return Invalid("'leases' is a list of objects");
+    ObjectReader each(value.get_object(), {"stream", "shard", "counter"});
+    auto stream = each.String("stream", 128);
+    auto shard = each.String("shard", 64);
+    auto counter = each.Number("counter", 1, 9e15);
+    MILLRACE_RETURN_IF_ERROR(each.Finish());
+    if (!stream || !shard || !counter) return Invalid("'stream', 'shard' and 'counter' are required");
+    MILLRACE_RETURN_IF_ERROR(CheckName(*stream, "stream name"));
+    auto id = storage::ShardId::Parse(*shard);
+    if (!id) return WithContext(std::move(id).error(), "'shard'");
+    held.push_back({std::move(*stream), *id, static_cast<std::uint64_t>(*counter)});
+  }
+  boost::json::array lost;
+  for (const auto& lease : services.leases.Renew(application, *owner, held)) {
+    boost::json::object each;
+    each["stream"] = lease.stream;
+    each["shard"] = lease.shard.ToString();
+    each["counter"] = lease.counter;
+    lost.push_back(std::move(each));
+  }
+  boost::json::object answer;
+  answer["lost"] = std::move(lost);
+  return ToText(answer);
+}
+
+Result<std::string> Take(const ApplicationServices& services, const std::string& application,
+                         std::string_view json, Caller*) {
+  MILLRACE_RETURN_IF_ERROR(CheckName(application, "application's name"));
+  MILLRACE_ASSIGN_OR_RETURN(boost::json::object object, ParseJsonObject(json));
+  MILLRACE_ASSIGN_OR_RETURN(LeaseBody body, ParseLeaseBody(std::move(object), true));
+  MILLRACE_ASSIGN_OR_RETURN(
+      ShardLease lease, services.leases.Take(application, body.stream, body.shard, body.owner, body.length,
+                                             body.steal_counter));
+  return ToText(ToJson(lease));
+}
+
+Result<std::string> Release(const ApplicationServices& services, const std::string& application,
+                            std::string_view json, Caller*) {
+  MILLRACE_RETURN_IF_ERROR(CheckName(application, "application's name"));
+  MILLRACE_ASSIGN_OR_RETURN(boost::json::object object, ParseJsonObject(json));
+  MILLRACE_ASSIGN_OR_RETURN(LeaseBody body, ParseLeaseBody(std::move(object), false));
+  MILLRACE_RETURN_IF_ERROR(
+      services.leases.Release(application, body.stream, body.shard, body.owner, body.counter));
+  return std::string("{}");
+}
+
+Result<std::string> Attempt(const ApplicationServices& services, const std::string& application,
+                            std::string_view json, Caller*) {
+  MILLRACE_RETURN_IF_ERROR(CheckName(application, "application's name"));
+  MILLRACE_ASSIGN_OR_RETURN(boost::json::object object, ParseJsonObject(json));
+  boost::json::object only;
+  if (auto* found = object.if_contains("what")) only["what"] = *found;
+  object.erase("what");
+  ObjectReader reader(only, {"what"});
+  auto what = reader.String("what", 256);
+  MILLRACE_RETURN_IF_ERROR(reader.Finish());
+  if (!what || what->empty()) return Invalid("'what' is required");
+  MILLRACE_ASSIGN_OR_RETURN(LeaseBody body, ParseLeaseBody(std::move(object), false));
+  MILLRACE_ASSIGN_OR_RETURN(
+      std::uint64_t attempts,
+      services.leases.Attempt(application, body.stream, body.shard, body.owner, body.counter, *what));
+  boost::json::object answer;
+  answer["attempts"] = attempts;
+  return ToText(answer);
+}
+
+Result<std::string> Commit(const ApplicationServices& services, const std::string& application,
+                           std::string_view json, Caller* caller) {
+  MILLRACE_RETURN_IF_ERROR(CheckName(application, "application's name"));
+  MILLRACE_ASSIGN_OR_RETURN(ApplicationCommit commit, ParseApplicationCommit(json));
+  std::set<std::string> asked;
+  for (const ApplicationRecord& record : commit.records) {
+    if (services.internal_streams.contains(record.stream)) {
+      return Error{ErrorCode::kPermissionDenied,
+                   "stream '" + record.stream + "' is internal: records are not put there from outside"};
+    }
+    // It is a put, whatever way it takes.
+    if (asked.insert(record.stream).second) {
+      MILLRACE_RETURN_IF_ERROR(
+          Authorize(caller, "kinesis:PutRecords", services.identity.DataStreamArn(record.stream)));
+    }
+  }
+  MILLRACE_ASSIGN_OR_RETURN(auto committed, services.leases.Commit(application, std::move(commit)));
+  boost::json::object answer;
+  answer["repeated"] = committed.repeated;
+  answer["records"] = committed.records;
+  return ToText(answer);
+}
+
+Result<std::string> ListApplications(const ApplicationServices& services) {
+  boost::json::array list;
+  for (const std::string& name : services.leases.Applications()) {
+    boost::json::object object;
+    object["name"] = name;
+    list.push_back(std::move(object));
+  }
+  boost::json::object answer;
+  answer["applications"] = std::move(list);
+  return ToText(answer);
+}
+
+// A page of the records of a stream, by time. 'next' is the last one's time and sequence number.
+Result<std::string> Faces(const ApplicationServices& services, const std::string& stream,
+                          const Target& target) {
+  MILLRACE_RETURN_IF_ERROR(target.CheckQuery({"start", "end", "limit", "next"}));
+  MILLRACE_RETURN_IF_ERROR(CheckName(stream, "stream name", 256));
+  MILLRACE_ASSIGN_OR_RETURN(TimeRange range, ParseTimeRange(target));
+  std::size_t limit = kFacesDefault;
+  if (auto text = target.Query("limit")) {
+    bool digits = !text->empty() && text->size() <= 4 &&
+                  text->find_first_not_of("0123456789") == std::string_view::npos;
+    limit = digits ? std::stoul(std::string(*text)) : 0;
+    if (limit < 1 || limit > kFacesMax) return Invalid("'limit' must be a number from 1 to 1000");
+  }
+  auto key = [](Timestamp time) {
+    Bytes bytes;
+    AppendBigEndian(bytes, static_cast<std::uint64_t>(std::max<std::int64_t>(time.ns, 0)));
+    return bytes;
+  };
+  storage::AttributeQuery query;
+  query.attribute = kResultTimeAttribute;
+  if (range.start) query.from = key(*range.start);
+  if (range.end) query.to = key(*range.end - Duration{1});
+  std::optional<storage::SequenceNumber> behind;
+  if (auto next = target.Query("next")) {
+    auto dash = next->find('-');
+    auto ns = next->substr(0, dash);
+    auto number = storage::SequenceNumber::Parse(dash == std::string_view::npos ? std::string_view()
+                                                                                : next->substr(dash + 1));
+    Timestamp time;
+    auto [end, ec] = std::from_chars(ns.data(), ns.data() + ns.size(), time.ns);
+    if (!number || ec != std::errc() || end != ns.data() + ns.size() || time.ns < 0) {
+      return Invalid("'next' is not a token of an earlier answer: give it back as it was");
+    }
+    behind = *number;
+    query.from = key(time);
+  }
+  query.limit = limit + 1 + (behind ? kFacesMax : 0);
+  MILLRACE_ASSIGN_OR_RETURN(auto found, services.log.Find(kFacesStream, stream, query));
+  if (behind) {
+    // Several records may have one time; they come in the order of their sequence numbers.
+    std::erase_if(found, [&](const storage::RecordInfo& info) {
+      ByteSpan time = info.Find(kResultTimeAttribute);
+      return std::equal(time.begin(), time.end(), query.from->begin(), query.from->end()) &&
+             info.sequence_number <= *behind;
+    });
+  }
+  bool more = found.size() > limit;
+  if (more) found.resize(limit);
+  boost::json::array records;
+  for (const storage::RecordInfo& info : found) {
+    auto data = services.log.Fetch(kFacesStream, info.shard, info.sequence_number);
+    if (!data && data.error().code == ErrorCode::kNotFound) continue;  // expired meanwhile
+    if (!data) return std::move(data).error();
+    boost::system::error_code ec;
+    auto value = boost::json::parse(JsonView(AsText(data->span())), ec);
+    if (!ec) records.push_back(std::move(value));
+  }
+  boost::json::object answer;
+  answer["records"] = std::move(records);
+  answer["next"] = nullptr;
+  if (more) {
+    ByteSpan time = found.back().Find(kResultTimeAttribute);
+    answer["next"] =
+        std::to_string(ReadBigEndian<std::uint64_t>(time)) + "-" + found.back().sequence_number.ToString();
+  }
+  return ToText(answer);
+}
+
+using Action = Result<std::string> (*)(const ApplicationServices&, const std::string&, std::string_view,
+                                       Caller*);
+
+// Why a body was not gathered, in our own protocol. What has no code of ours is a matter of the moment.
+net::awaitable<void> RespondGatherError(ResponseWriter& writer, AwsError error) {
+  if (error.code) {
+    Error ours{*error.code, std::move(error.message)};
+    co_await RespondBodyError(writer, std::move(ours));
+  } else {
+    Error busy{ErrorCode::kUnavailable, std::move(error.message)};
+    co_await RespondError(writer, std::move(busy));
+  }
+}
+
+// A POST with a JSON body for one application. The budget's share is taken as the body comes: requests that
+// only announce one hold nothing.
+void AddAction(Router& router, const ApplicationServices& services, const std::string& path,
+               std::size_t body_bytes_max, Action action) {
+  router.Add(
+      "POST", "/v1/applications/{app}/" + path,
+      [&services, body_bytes_max, action](Request& request, ResponseWriter& writer) -> net::awaitable<void> {
+        auto body = co_await GatherAwsBody(request, services.budget, body_bytes_max);
+        if (!body) {
+          co_await RespondGatherError(writer, std::move(body).error());
+          co_return;
+        }
+        auto work = [&]() -> Result<std::string> {
+          MILLRACE_RETURN_IF_ERROR(request.target.CheckQuery({}));
+          return action(services, request.Parameter("app"), body->text, request.caller.get());
+        };
+        co_await RespondWith(services.pool, writer, work);
+      });
+}
+
+}  // namespace
+
+Result<void> MakeFacesStream(storage::RecordLog& log) {
+  auto made = log.CreateStream(kFacesStream, 1, std::chrono::hours(168));
+  if (!made && made.error().code != ErrorCode::kAlreadyExists) return std::move(made).error();
+  return {};
+}
+
+void AddApplicationRoutes(Router& router, const ApplicationServices& services) {
+  router.Add("GET", "/v1/applications",
+             [&services](Request& request, ResponseWriter& writer) -> net::awaitable<void> {
+               auto work = [&]() -> Result<std::string> {
+                 MILLRACE_RETURN_IF_ERROR(request.target.CheckQuery({}));
+                 return ListApplications(services);
+               };
+               co_await RespondWith(services.pool, writer, work);
+             });
+  router.Add("GET", "/v1/applications/{app}",
+             [&services](Request& request, ResponseWriter& writer) -> net::awaitable<void> {
+               auto work = [&]() -> Result<std::string> {
+                 MILLRACE_RETURN_IF_ERROR(request.target.CheckQuery({}));
+                 MILLRACE_RETURN_IF_ERROR(CheckName(request.Parameter("app"), "application's name"));
+                 MILLRACE_ASSIGN_OR_RETURN(auto leases, services.leases.List(request.Parameter("app")));
+                 return ToAnswer(leases);
+               };
+               co_await RespondWith(services.pool, writer, work);
+             });
+  router.Add("DELETE", "/v1/applications/{app}",
+             [&services](Request& request, ResponseWriter& writer) -> net::awaitable<void> {
+               auto work = [&]() -> Result<std::string> {
+                 MILLRACE_RETURN_IF_ERROR(request.target.CheckQuery({}));
+                 MILLRACE_RETURN_IF_ERROR(CheckName(request.Parameter("app"), "application's name"));
+                 MILLRACE_RETURN_IF_ERROR(services.leases.Delete(request.Parameter("app")));
+                 boost::json::object answer;
+                 answer["deleted"] = request.Parameter("app");
+                 return ToText(answer);
+               };
+               co_await RespondWith(services.pool, writer, work);
+             });
+  AddAction(router, services, "begin", kJsonBodyBytesMax, Begin);
+  AddAction(router, services, "leases/take", kJsonBodyBytesMax, Take);
+  AddAction(router, services, "leases/renew", kRenewBodyBytesMax, Renew);
+  AddAction(router, services, "leases/release", kJsonBodyBytesMax, Release);
+  AddAction(router, services, "leases/attempt", kJsonBodyBytesMax, Attempt);
+  AddAction(router, services, "commit", kCommitBodyBytesMax, Commit);
+  router.Add("GET", "/v1/streams/{name}/faces",
+             [&services](Request& request, ResponseWriter& writer) -> net::awaitable<void> {
+               auto work = [&]() -> Result<std::string> {
+                 return Faces(services, request.Parameter("name"), request.target);
+               };
+               co_await RespondWith(services.pool, writer, work);
+             });
+}
+
+}  // namespace millrace::api

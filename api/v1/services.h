@@ -1,0 +1,82 @@
+// The services of our own paths, /v1/…, and what they need. All of them read what is stored on the worker
+// pool, never on a thread of the I/O.
+//
+// Threads: the Add functions before the server starts. What they are given outlives the server.
+#pragma once
+
+#include <functional>
+#include <set>
+#include <string>
+
+#include "api/aws/aws_identity.h"
+#include "api/camera_of_stream.h"
+#include "api/data_streams/services.h"
+#include "api/http/router.h"
+#include "api/http/worker_pool.h"
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "fragments/coverage_ledger.h"
+#include "fragments/fragment_store.h"
+#include "storage/storage_status.h"
+
+namespace millrace {
+class CameraFleet;
+}
+
+namespace millrace::api {
+
+class CredentialStore;
+class Sessions;
+
+// GET /v1/cameras, GET, PUT and DELETE /v1/cameras/{name}. Who may change a camera may not for that reason
+// write to, or erase, a stream of another name.
+struct CameraServices {
+  CameraFleet& fleet;
+  FragmentStore& store;
+  WorkerPool& pool;
+  std::set<std::string> analyzers;  // that a camera may ask for
+  AwsIdentity identity{};
+};
+void AddCameraRoutes(Router& router, CameraServices services);
+
+// GET /v1/streams, GET and DELETE /v1/streams/{name}, …/coverage, …/fragments.
+struct StreamServices {
+  FragmentStore& store;
+  WorkerPool& pool;
+  CameraOfStream camera_of;
+  const Clock& clock;
+  CoverageLedger& ledger;
+};
+void AddStreamRoutes(Router& router, StreamServices services);
+
+// GET /v1/streams/{name}/export. An export lasts as long as the peer takes to read it, so exports have a pool
+// of their own.
+struct ExportServices {
+  FragmentStore& store;
+  WorkerPool& pool;         // for looking things up
+  WorkerPool& export_pool;  // its size is the number of exports at a time
+  const Clock& clock;
+};
+void AddExportRoutes(Router& router, ExportServices services);
+
+// GET /v1/data-streams[/{name}[/records]]: what the console shows of them.
+void AddDataStreamOverviewRoutes(Router& router, DataStreamServices services);
+
+// GET /v1/storage, /v1/backup.
+struct StorageServices {
+  std::function<storage::StorageStatus()> status;  // any thread; waits for nothing
+  std::function<Result<Bytes>()> backup;           // of the metadata; any thread
+  WorkerPool& pool;
+};
+void AddStorageRoutes(Router& router, StorageServices services);
+
+// POST and DELETE /v1/session: logging in and out, for browsers. All outlive the server.
+struct SessionServices {
+  const CredentialStore* credentials;  // null: none are configured
+  const Sessions& sessions;
+  const Clock& clock;
+};
+void AddSessionRoutes(Router& router, SessionServices services);
+
+}  // namespace millrace::api

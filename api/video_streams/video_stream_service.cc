@@ -1,0 +1,212 @@
+// The routes of JSON operations; GetDataEndpoint and ListFragments.
+#include <algorithm>
+#include <array>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "api/aws/aws_http.h"
+#include "api/video_streams/video_stream_access.h"
+#include "api/video_streams/video_stream_requests.h"
+#include "wire/json_writer.h"
+#include "wire/sealed_token.h"
+
+namespace millrace::api {
+namespace {
+
+constexpr char kPurpose[] = "list-fragments-1";
+constexpr std::int64_t kPageDefault = 1000;
+constexpr std::size_t kLookedAtMax = 10'000;
+
+constexpr std::array<std::string_view, 8> kApiNames{"PUT_MEDIA",
+                                                    "GET_MEDIA",
+                                                    "LIST_FRAGMENTS",
+                                                    "GET_MEDIA_FOR_FRAGMENT_LIST",
+                                                    "GET_HLS_STREAMING_SESSION_URL",
+                                                    "GET_DASH_STREAMING_SESSION_URL",
+                                                    "GET_CLIP",
+                                                    "GET_IMAGES"};
+constexpr std::array<std::string_view, 2> kSelectors{"PRODUCER_TIMESTAMP", "SERVER_TIMESTAMP"};
+
+using Answer = AwsResult<std::string>;
+
+// The address as the caller reached it, which admission has checked already.
+std::string EndpointOf(const Request& request) {
+  const std::string& authority = request.target.authority;
+  return (request.secure ? "https://" : "http://") +
+         (authority.empty() ? std::string(request.headers.Find("Host").value_or("")) : authority);
+}
+
+Answer GetDataEndpoint(const VideoStreamServices& services, const boost::json::object& object,
+                       const std::string& endpoint) {
+  AwsInput input(object);
+  (void)input.String("APIName", {.required = true, .values = kApiNames});
+  MILLRACE_ASSIGN_OR_RETURN(const VideoStream stream, FindVideoStream(services, input));
+  wire::JsonWriter json;
+  json.BeginObject().Key("DataEndpoint").String(endpoint).EndObject();
+  return std::move(json).Take();
+}
+
+// What a listing is of, and the last fragment of the page before: what a NextToken holds.
+struct Listing {
+  bool by_server = false;
+  Timestamp start, end;  // both inclusive; of fragments' starts
+  std::optional<FragmentNumber> last;
+  Timestamp last_time;
+};
+
+Timestamp TimeOf(const Listing& listing, const FragmentFacts& facts) {
+  return listing.by_server ? facts.server_start : facts.start;
+}
+
+std::string Seal(const VideoStreamServices& services, const VideoStream& stream, const Listing& listing) {
+  boost::json::object object;
+  object["stream"] = stream.name;
+  object["created"] = stream.created.ns;
+  object["by_server"] = listing.by_server;
+  object["start"] = listing.start.ns;
+  object["end"] = listing.end.ns;
+  object["last"] = listing.last->ToString();
+  object["last_time"] = listing.last_time.ns;
+  const std::string text = boost::json::serialize(object);
+  return services.sealer.Seal(kPurpose, AsBytes(text));
+}
+
+AwsResult<Listing> Open(const VideoStreamServices& services, const VideoStream& stream,
+                        const std::string& token) {
+  const AwsError invalid("InvalidArgumentException", "NextToken is invalid.");
+  const auto opened = services.sealer.Open(kPurpose, token);
+  if (!opened) return invalid;
+  const std::string_view text = AsText(*opened);
+  const auto value = boost::json::parse(boost::json::string_view(text.data(), text.size()));
+  const auto& object = value.get_object();
+  if (object.at("stream").get_string() != stream.name ||
+      object.at("created").get_int64() != stream.created.ns) {
+    return invalid;
+  }
+  Listing listing;
+  listing.by_server = object.at("by_server").get_bool();
+  listing.start = Timestamp{object.at("start").get_int64()};
+  listing.end = Timestamp{object.at("end").get_int64()};
+  const auto& last = object.at("last").get_string();
+  MILLRACE_ASSIGN_OR_RETURN(listing.last, FragmentNumber::Parse({last.data(), last.size()}));
+  listing.last_time = Timestamp{object.at("last_time").get_int64()};
+  return listing;
+}
+
+// The next fragments, up to one more than `count`: then there is another page. Several may have one time: in
+// a page's first moment those are passed over that the page before had.
+Result<std::vector<FragmentFacts>> NextFragments(FragmentStore& store, const std::string& name,
+                                                 const Listing& listing, std::size_t count) {
+  FragmentQuery query;
+  query.order = listing.by_server ? FragmentOrder::kServerTime : FragmentOrder::kProducerTime;
+  query.from = listing.last ? listing.last_time : listing.start;
+  query.to = listing.end;
+  for (query.limit = count + 2;; query.limit *= 2) {
+    MILLRACE_ASSIGN_OR_RETURN(auto found, store.List(name, query));
+    const bool all = found.size() < query.limit || query.limit >= kLookedAtMax;
+    if (listing.last) {
+      std::erase_if(found, [&](const FragmentFacts& facts) {
+        return TimeOf(listing, facts) == listing.last_time && facts.number <= *listing.last;
+      });
+    }
+    if (!all && found.size() <= count) continue;
+    if (found.size() > count + 1) found.resize(count + 1);
+    return found;
+  }
+}
+
+Answer ListFragments(const VideoStreamServices& services, const boost::json::object& object,
+                     const std::string&) {
+  AwsInput input(object);
+  const auto limit = input.Integer("MaxResults", {.min = 1, .max = 1000});
+  const auto token = input.String("NextToken", {.min = 1, .max = 4096, .pattern = kAwsTokenPattern});
+  std::optional<std::string> type;
+  std::optional<Timestamp> start, end;
+  if (auto selector = input.Structure("FragmentSelector")) {
+    type = selector->String("FragmentSelectorType", {.required = true, .values = kSelectors});
+    if (auto range = selector->Structure("TimestampRange", true)) {
+      start = range->Time("StartTimestamp", true);
+      end = range->Time("EndTimestamp", true);
+    }
+  }
+  MILLRACE_ASSIGN_OR_RETURN(const VideoStream stream, FindVideoStream(services, input));
+  Listing listing;
+  if (token) {
+    MILLRACE_ASSIGN_OR_RETURN(listing, Open(services, stream, *token));
+  } else if (!type) {
+    return AwsError("InvalidArgumentException", "FragmentSelector is required unless NextToken is given.");
+  } else if (*end < *start) {
+    return AwsError("InvalidArgumentException", "StartTimestamp must not be after EndTimestamp.");
+  } else {
+    // Times on the wire are whole milliseconds: the last one counts to its end.
+    listing = {*type == "SERVER_TIMESTAMP", *start, *end + std::chrono::nanoseconds(999'999), {}, {}};
+  }
+  const auto count = static_cast<std::size_t>(limit.value_or(kPageDefault));
+  auto found = NextFragments(services.store, stream.name, listing, count);
+  if (!found) return OfVideoStream(std::move(found).error());
+  const bool more = found->size() > count;
+  if (more) found->resize(count);
+  wire::JsonWriter json(64 + found->size() * 256);
+  json.BeginObject().Key("Fragments").BeginArray();
+  for (const FragmentFacts& facts : *found) {
+    json.BeginObject();
+    json.Key("FragmentNumber").String(facts.number.ToString());
+    json.Key("FragmentSizeInBytes").Unsigned(facts.bytes);
+    json.Key("ProducerTimestamp").Seconds(facts.start);
+    json.Key("ServerTimestamp").Seconds(facts.server_start);
+    json.Key("FragmentLengthInMilliseconds").Integer(facts.duration / std::chrono::milliseconds(1));
+    json.EndObject();
+  }
+  json.EndArray();
+  if (more) {
+    listing.last = found->back().number;
+    listing.last_time = TimeOf(listing, found->back());
+    json.Key("NextToken").String(Seal(services, stream, listing));
+  }
+  json.EndObject();
+  return std::move(json).Take();
+}
+
+using Operation = Answer (*)(const VideoStreamServices&, const boost::json::object&,
+                             const std::string& endpoint);
+
+net::awaitable<void> Serve(const VideoStreamServices& services, Operation operation, Request& request,
+                           ResponseWriter& writer) {
+  auto body = co_await GatherVideoBody(services, request);
+  Answer answer = std::string();
+  if (body) {
+    const std::string endpoint = EndpointOf(request);
+    auto work = [&]() -> Answer {
+      MILLRACE_ASSIGN_OR_RETURN(const boost::json::value value, ParseAwsObject(body->text));
+      MILLRACE_RETURN_IF_ERROR(
+          AuthorizeVideoStream(request.caller.get(), services.store, services.identity, value.get_object()));
+      return operation(services, value.get_object(), endpoint);
+    };
+    answer = co_await services.pool.Run(work);
+  } else {
+    answer = std::move(body).error();
+  }
+  if (answer) {
+    co_await RespondAws(writer, AwsService::kVideoStreams, std::move(*answer));
+  } else {
+    co_await RespondAws(writer, AwsService::kVideoStreams, std::move(answer).error());
+  }
+}
+
+}  // namespace
+
+void AddVideoStreamRoutes(Router& router, VideoStreamServices services) {
+  const auto add = [&](const char* path, Operation operation) {
+    router.Add("POST", path,
+               [services, operation](Request& request, ResponseWriter& writer) -> net::awaitable<void> {
+                 co_await Serve(services, operation, request, writer);
+               });
+  };
+  add("/createStream", CreateVideoStream);
+  add("/describeStream", DescribeVideoStream);
+  add("/getDataEndpoint", GetDataEndpoint);
+  add("/listFragments", ListFragments);
+  AddMediaRoutes(router, services);
+}
+
+}  // namespace millrace::api
