@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "media/g711.h"
+
 namespace millrace {
 namespace {
 
@@ -12,6 +14,8 @@ struct CodecRow {
   std::string_view matroska_id;
 };
 
+constexpr std::string_view kAcmId = "A_MS/ACM";  // the codec stands in its CodecPrivate
+
 constexpr std::array kCodecs = {
     CodecRow{Codec::kH264, TrackKind::kVideo, "h264", "V_MPEG4/ISO/AVC"},
     CodecRow{Codec::kH265, TrackKind::kVideo, "h265", "V_MPEGH/ISO/HEVC"},
@@ -20,8 +24,8 @@ constexpr std::array kCodecs = {
     CodecRow{Codec::kVp9, TrackKind::kVideo, "vp9", "V_VP9"},
     CodecRow{Codec::kAac, TrackKind::kAudio, "aac", "A_AAC"},
     CodecRow{Codec::kOpus, TrackKind::kAudio, "opus", "A_OPUS"},
-    CodecRow{Codec::kPcmMulaw, TrackKind::kAudio, "pcm_mulaw", ""},
-    CodecRow{Codec::kPcmAlaw, TrackKind::kAudio, "pcm_alaw", ""},
+    CodecRow{Codec::kPcmMulaw, TrackKind::kAudio, "pcm_mulaw", kAcmId},
+    CodecRow{Codec::kPcmAlaw, TrackKind::kAudio, "pcm_alaw", kAcmId},
 };
 
 const CodecRow& Row(Codec codec) {
@@ -44,9 +48,11 @@ std::optional<Codec> CodecFromString(std::string_view name) {
   return std::nullopt;
 }
 
-std::optional<Codec> CodecFromMatroskaId(std::string_view id) {
+std::optional<Codec> CodecFromMatroska(std::string_view id, ByteSpan codec_private) {
+  if (id == kAcmId) return CodecOfWaveFormat(codec_private);
+  if (id.starts_with("A_AAC/")) return Codec::kAac;
   for (const CodecRow& row : kCodecs) {
-    if (!row.matroska_id.empty() && row.matroska_id == id) return row.codec;
+    if (row.matroska_id == id) return row.codec;
   }
   return std::nullopt;
 }

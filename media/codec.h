@@ -29,17 +29,19 @@ TrackKind KindOf(Codec codec);
 // "h264", "aac", …: for JSON, logs and the command line.
 std::string_view ToString(Codec codec);
 std::optional<Codec> CodecFromString(std::string_view name);
-// Matroska's codec id (RFC 9559 section 27 and the codec registry): "V_MPEG4/ISO/AVC", "A_AAC", ….
-// Empty for those that need a CodecPrivate of another scheme and are not written yet (G.711).
+// Matroska's codec id (RFC 9559 section 27 and the codec registry): "V_MPEG4/ISO/AVC", "A_AAC", …; G.711 has
+// none of its own and goes as "A_MS/ACM".
 std::string_view MatroskaCodecId(Codec codec);
-std::optional<Codec> CodecFromMatroskaId(std::string_view id);
+// Of G.711 the CodecPrivate says which. AAC's older ids name the profile as well: "A_AAC/MPEG4/LC".
+std::optional<Codec> CodecFromMatroska(std::string_view id, ByteSpan codec_private);
 
 // One track of a stream. Two tracks that compare equal can be decoded by one decoder without a restart.
 struct TrackInfo {
   std::uint32_t number = 0;  // as in Matroska's TrackNumber: 1-based; video is 1 where there is video
   Codec codec = Codec::kH264;
-  // As Matroska's CodecPrivate: avcC for H.264, hvcC for H.265, AudioSpecificConfig for AAC, OpusHead for
-  // Opus. H.264 and H.265 frames are then length-prefixed NAL units (4-byte lengths).
+  // As Matroska's CodecPrivate: avcC for H.264, hvcC for H.265, av1C for AV1, WebM's features for VP9,
+  // AudioSpecificConfig for AAC, OpusHead for Opus, WAVEFORMATEX for G.711. H.264 and H.265 frames are then
+  // length-prefixed NAL units (4-byte lengths).
   Bytes codec_private{};
   // Video: coded picture size as displayed, in pixels. Audio: 0.
   std::uint32_t width = 0;

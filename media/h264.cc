@@ -4,6 +4,8 @@
 #include <array>
 #include <string>
 
+#include "media/bit_reader.h"
+
 namespace millrace {
 namespace {
 
@@ -13,66 +15,6 @@ constexpr std::uint8_t kNalSps = 7;
 constexpr std::uint32_t kReorderFramesMax = 16;  // the decoded picture buffer holds no more (A.3.1)
 
 Error Damaged(const char* what) { return {ErrorCode::kCorruption, std::string("H.264 ") + what}; }
-
-// Reads bits, most significant first, and passes over emulation prevention bytes (00 00 03). After running
-// short every value is zero and ok() is false.
-class BitReader {
- public:
-  explicit BitReader(ByteSpan bytes) : bytes_(bytes) {}
-  bool ok() const { return ok_; }
-  std::size_t bits_read() const { return bits_read_; }
-
-  std::uint32_t Bit() {
-    if (bit_ == 0 && !NextByte()) return 0;
-    --bit_;
-    ++bits_read_;
-    return (current_ >> bit_) & 1u;
-  }
-  // REQUIRES: count <= 32.
-  std::uint32_t Bits(int count) {
-    std::uint32_t value = 0;
-    for (int i = 0; i < count; ++i) value = (value << 1) | Bit();
-    return value;
-  }
-  // ue(v), section 9.1. At most 32 leading zeros are legal.
-  std::uint32_t Unsigned() {
-    int zeros = 0;
-    while (ok_ && Bit() == 0) {
-      if (++zeros > 31) ok_ = false;
-    }
-    return ok_ ? (std::uint32_t{1} << zeros) - 1 + Bits(zeros) : 0;
-  }
-  // se(v), section 9.1.1.
-  std::int32_t Signed() {
-    const std::uint32_t code = Unsigned();
-    const auto magnitude = static_cast<std::int32_t>((std::uint64_t{code} + 1) / 2);
-    return code % 2 == 1 ? magnitude : -magnitude;
-  }
-
- private:
-  bool NextByte() {
-    if (zeros_ >= 2 && at_ < bytes_.size() && bytes_[at_] == 3) {
-      ++at_;
-      zeros_ = 0;
-    }
-    if (at_ >= bytes_.size()) {
-      ok_ = false;
-      return false;
-    }
-    current_ = bytes_[at_++];
-    zeros_ = current_ == 0 ? zeros_ + 1 : 0;
-    bit_ = 8;
-    return true;
-  }
-
-  ByteSpan bytes_;
-  std::size_t at_ = 0;
-  int zeros_ = 0;
-  int bit_ = 0;
-  std::size_t bits_read_ = 0;
-  std::uint8_t current_ = 0;
-  bool ok_ = true;
-};
 
 // Section 7.3.2.1.1: these profiles carry the chroma format and scaling lists.
 bool HasChromaFormat(std::uint8_t profile_idc) {
@@ -173,7 +115,7 @@ Result<AvcConfig> ParseAvcConfig(ByteSpan avcc) {
 Result<H264Sps> ParseH264Sps(ByteSpan nal) {
   if (nal.size() < 4 || (nal[0] & 0x1F) != kNalSps) return Damaged("sequence parameter set is cut short");
   H264Sps sps;
-  BitReader bits(nal.subspan(1));
+  BitReader bits(nal.subspan(1), BitReader::Escapes::kNal);
   sps.profile_idc = static_cast<std::uint8_t>(bits.Bits(8));
   sps.constraints = static_cast<std::uint8_t>(bits.Bits(8));
   sps.level_idc = static_cast<std::uint8_t>(bits.Bits(8));
@@ -258,8 +200,8 @@ bool SpsDecodeAlike(ByteSpan nal, ByteSpan other_nal) {
       H264ReorderDepth(*sps) != H264ReorderDepth(*other)) {
     return false;
   }
-  BitReader bits(nal.subspan(1));
-  BitReader other_bits(other_nal.subspan(1));
+  BitReader bits(nal.subspan(1), BitReader::Escapes::kNal);
+  BitReader other_bits(other_nal.subspan(1), BitReader::Escapes::kNal);
   for (BitReader* reader : {&bits, &other_bits}) reader->Bits(24);  // profile, constraints, level
   while (bits.bits_read() < sps->coding_bits) {
     if (bits.Bit() != other_bits.Bit()) return false;

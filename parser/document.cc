@@ -28,17 +28,6 @@ Duration ClampedDuration(std::uint64_t ns) {
       std::min<std::uint64_t>(ns, static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))));
 }
 
-// G.711 comes as A_MS/ACM with a WAVEFORMATEX, whose first two bytes (little-endian) name the coding.
-std::optional<Codec> FindCodec(const MkvTrack& track) {
-  if (track.codec_id == "A_MS/ACM" && track.codec_private.size() >= 2 && track.codec_private[1] == 0) {
-    if (track.codec_private[0] == 6) return Codec::kPcmAlaw;
-    if (track.codec_private[0] == 7) return Codec::kPcmMulaw;
-  }
-  // AAC's older ids name the profile as well: A_AAC/MPEG4/LC.
-  if (track.codec_id.starts_with("A_AAC/")) return Codec::kAac;
-  return CodecFromMatroskaId(track.codec_id);
-}
-
 }  // namespace
 
 const MkvTrack* MkvDocument::FindTrack(std::uint64_t number) const {
@@ -255,7 +244,7 @@ Result<void> DocumentBuilder::EndTrack(const ElementHeader& element) {
   }
   if (track.codec_id.empty()) return Corrupt(element, "has no CodecID");
 
-  if (const std::optional<Codec> codec = FindCodec(track)) {
+  if (const auto codec = CodecFromMatroska(track.codec_id, track.codec_private)) {
     if (open.content_encoded) {
       return Error{ErrorCode::kUnsupported,
                    "track " + std::to_string(track.number) +

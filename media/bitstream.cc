@@ -1,0 +1,132 @@
+#include "media/bitstream.h"
+
+#include "media/av1.h"
+#include "media/g711.h"
+#include "media/h264.h"
+#include "media/h265.h"
+#include "media/vpx.h"
+
+namespace millrace {
+namespace {
+
+constexpr std::uint32_t kOpusRate = 48'000;
+constexpr std::size_t kNalLengthUsual = 4;
+
+// RFC 7845 section 5.1, for one or two channels: "OpusHead", version, channels, pre-skip, rate, gain, mapping
+// family.
+Bytes MakeOpusHead(std::uint32_t channels) {
+  Bytes head = {'O', 'p', 'u', 's', 'H', 'e', 'a', 'd', 1};
+  head.push_back(static_cast<std::uint8_t>(channels));
+  head.insert(head.end(), {0, 0, kOpusRate & 0xFF, kOpusRate >> 8 & 0xFF, 0, 0, 0, 0, 0});
+  return head;
+}
+
+void SetSize(TrackInfo& track, std::uint32_t width, std::uint32_t height) {
+  track.width = width;
+  track.height = height;
+}
+
+void CompleteVp9(TrackInfo& track, ByteSpan frame) {
+  const auto key = ReadVp9KeyFrame(frame);
+  if (!key) return;
+  SetSize(track, key->width, key->height);
+  const Vp9Features features = FeaturesOf(*key);
+  const auto said = DecodeVp9Features(track.codec_private);
+  const bool agree = said && said->profile == features.profile && said->bit_depth == features.bit_depth &&
+                     said->chroma_subsampling / 2 == features.chroma_subsampling / 2;
+  if (!agree) track.codec_private = EncodeVp9Features(features);
+}
+
+void CompleteAv1(TrackInfo& track, ByteSpan frame) {
+  const auto sequence = FindAv1Sequence(frame);
+  if (!sequence) return;
+  SetSize(track, sequence->width, sequence->height);
+  const auto said = ParseAv1Config(track.codec_private);
+  if (!said || *said != ConfigOf(*sequence)) track.codec_private = MakeAv1Config(*sequence);
+}
+
+}  // namespace
+
+std::optional<bool> KeyFrameByBitstream(const TrackInfo& track, ByteSpan frame) {
+  switch (track.codec) {
+    case Codec::kH265:
+      return IsH265RandomAccess(frame, NalLengthBytes(track));
+    case Codec::kAv1:
+      return IsAv1KeyFrame(frame);
+    case Codec::kVp8:
+      return ReadVp8KeyFrame(frame).has_value();
+    case Codec::kVp9:
+      return ReadVp9KeyFrame(frame).has_value();
+    default:
+      return std::nullopt;
+  }
+}
+
+void CompleteTrack(TrackInfo& track) { CompleteTrack(track, {}); }
+
+void CompleteTrack(TrackInfo& track, ByteSpan key_frame) {
+  switch (track.codec) {
+    case Codec::kH264:
+      if (const auto config = ParseAvcConfig(track.codec_private)) {
+        if (const auto sps = ParseH264Sps(config->sps.front())) SetSize(track, sps->width, sps->height);
+      }
+      break;
+    case Codec::kH265:
+      if (const auto config = ParseHevcConfig(track.codec_private)) {
+        if (const auto sps = ParseH265Sps(config->sps.front())) SetSize(track, sps->width, sps->height);
+      }
+      break;
+    case Codec::kAv1:
+      CompleteAv1(track, key_frame);
+      break;
+    case Codec::kVp8:
+      if (const auto key = ReadVp8KeyFrame(key_frame)) SetSize(track, key->width, key->height);
+      break;
+    case Codec::kVp9:
+      CompleteVp9(track, key_frame);
+      break;
+    case Codec::kOpus:
+      track.sample_rate = kOpusRate;
+      if (track.codec_private.empty() && (track.channels == 1 || track.channels == 2)) {
+        track.codec_private = MakeOpusHead(track.channels);
+      }
+      break;
+    case Codec::kPcmMulaw:
+    case Codec::kPcmAlaw:
+      track.codec_private = MakeWaveFormat(track.codec, track.sample_rate, track.channels);
+      break;
+    case Codec::kAac:
+      break;
+  }
+}
+
+std::optional<std::uint32_t> ReorderDepthByHeaders(const TrackInfo& track) {
+  switch (track.codec) {
+    case Codec::kH264:
+      if (const auto config = ParseAvcConfig(track.codec_private)) {
+        if (const auto sps = ParseH264Sps(config->sps.front())) return H264ReorderDepth(*sps);
+      }
+      return std::nullopt;
+    case Codec::kH265:
+      if (const auto config = ParseHevcConfig(track.codec_private)) {
+        if (const auto sps = ParseH265Sps(config->sps.front())) return sps->max_num_reorder;
+      }
+      return std::nullopt;
+    default:  // VP8, VP9 and AV1 come in display order: what is not shown is hidden in the frame that is
+      return 0;
+  }
+}
+
+std::size_t NalLengthBytes(const TrackInfo& track) {
+  if (track.codec == Codec::kH264) {
+    const auto config = ParseAvcConfig(track.codec_private);
+    return config ? config->nal_length_bytes : kNalLengthUsual;
+  }
+  if (track.codec == Codec::kH265) {
+    const auto config = ParseHevcConfig(track.codec_private);
+    return config ? config->nal_length_bytes : kNalLengthUsual;
+  }
+  return 0;
+}
+
+}  // namespace millrace
