@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "fragments/fragment.h"
 #include "media/frame.h"
+#include "parser/parse_fragment.h"
 
 namespace millrace {
 
@@ -16,5 +17,9 @@ namespace millrace {
 // copied. `arrival` is not stored frame by frame and stays zero. Errors: as parser/parse_fragment.h, with the
 // fragment's number in front.
 Result<std::vector<Frame>> FramesOf(const Fragment& fragment);
+
+// What has to be added to a time in the fragment's document to get the producer's: whole ms. Errors:
+// kCorruption: facts and document are of different times.
+Result<Duration> DocumentShift(const FragmentFacts& facts, const ParsedFragment& parsed);
 
 }  // namespace millrace

@@ -11,8 +11,8 @@ constexpr std::size_t kPageFragments = 1000;
 constexpr std::size_t kWalkBackPage = 64;
 constexpr std::size_t kWalkBackMax = 4096;  // fragments from a range's start back to a key frame
 
-// The nearest fragment of the run, at or before `fragment`, that a decoder can begin with; `fragment` itself
-// where there is none.
+}  // namespace
+
 Result<FragmentFacts> IndependentBefore(FragmentStore& store, const std::string& stream,
                                         const FragmentFacts& fragment) {
   if (fragment.independent) return fragment;
@@ -33,8 +33,6 @@ Result<FragmentFacts> IndependentBefore(FragmentStore& store, const std::string&
   }
   return fragment;
 }
-
-}  // namespace
 
 Result<FragmentFacts> RangeBegin(FragmentStore& store, const std::string& stream, const TimeRange& range) {
   auto containing = store.FindContaining(stream, range.start);

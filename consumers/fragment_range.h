@@ -26,6 +26,11 @@ struct TimeRange {
 // place to begin. Errors: kNotFound: nothing in the range, with what there is.
 Result<FragmentFacts> RangeBegin(FragmentStore& store, const std::string& stream, const TimeRange& range);
 
+// The nearest fragment of the run, at or before `fragment`, that a decoder can begin with; `fragment` itself
+// where there is none.
+Result<FragmentFacts> IndependentBefore(FragmentStore& store, const std::string& stream,
+                                        const FragmentFacts& fragment);
+
 // Calls `visit` with each fragment of the range, from RangeBegin on, in the order of their start times.
 // Fragments whose times overlap (the camera's clock was set back) all come. Errors: kInvalidArgument: more
 // than `fragments_max`; what `visit` returns ends it.
