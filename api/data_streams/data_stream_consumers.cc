@@ -3,20 +3,17 @@
 
 #include <algorithm>
 #include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 
 #include "api/aws/aws_input.h"
+#include "api/aws/listing_token.h"
 #include "api/data_streams/data_stream_catalog.h"
 #include "api/data_streams/data_stream_operations.h"
 #include "api/data_streams/shard_subscriptions.h"
-#include "wire/sealed_token.h"
 
 namespace millrace::api {
 namespace {
 
-constexpr char kPurpose[] = "list-consumers-1";
-constexpr Duration kTokenLifetime = std::chrono::seconds(300);
+constexpr ListingKind kListing{"list-consumers-1", kDataListingLifetime};
 constexpr std::int64_t kPageMax = 100;
 constexpr std::size_t kTagsReadMax = 200;
 
@@ -74,30 +71,19 @@ AwsResult<StreamConsumer> ReadConsumer(const DataStreamServices& services, AwsIn
 
 // Where a listing goes on: behind this name, in this stream of this creation time.
 std::string SealPlace(const DataStreamServices& services, const StreamConsumer& last) {
-  boost::json::object object;
-  object["stream"] = last.stream;
-  object["created"] = last.stream_created.ns;
-  object["after"] = last.name;
-  object["issued"] = services.clock.Now().ns;
-  const std::string text = boost::json::serialize(object);
-  return services.sealer.Seal(kPurpose, AsBytes(text));
+  boost::json::object place;
+  MarkStream(place, last.stream, last.stream_created);
+  place["after"] = last.name;
+  return SealNextToken(services.sealer, kListing, std::move(place), services.clock.Now());
 }
 
 AwsResult<std::string> OpenPlace(const DataStreamServices& services, const std::string& token,
                                  const storage::StreamDescription& stream) {
-  const auto opened = services.sealer.Open(kPurpose, token);
-  if (!opened) return InvalidArgument("NextToken is invalid.");
-  const std::string_view text = AsText(*opened);
-  const auto value = boost::json::parse(boost::json::string_view(text.data(), text.size()));
-  const auto& object = value.get_object();
-  if (services.clock.Now() - Timestamp{object.at("issued").get_int64()} > kTokenLifetime) {
-    return AwsError("ExpiredNextTokenException", "NextToken expired: it is valid for 300 seconds.");
-  }
-  if (object.at("created").get_int64() != stream.created.ns ||
-      object.at("stream").get_string() != stream.name) {
+  MILLRACE_ASSIGN_OR_RETURN(const auto place,
+                            OpenNextToken(services.sealer, kListing, token, services.clock.Now()));
+  if (!IsOfStream(place, stream.name, stream.created))
     return InvalidArgument("NextToken is not of stream " + stream.name + ".");
-  }
-  return std::string(object.at("after").get_string());
+  return std::string(place.at("after").as_string());
 }
 
 }  // namespace

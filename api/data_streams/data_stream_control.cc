@@ -1,19 +1,19 @@
 #include <algorithm>
 #include <array>
-#include <boost/json/parse.hpp>
+#include <boost/json/object.hpp>
 
 #include "api/aws/aws_input.h"
 #include "api/aws/aws_names.h"
+#include "api/aws/listing_token.h"
 #include "api/data_streams/data_stream_catalog.h"
 #include "api/data_streams/data_stream_consumers.h"
 #include "api/data_streams/data_stream_operations.h"
 #include "api/data_streams/stream_throughput.h"
-#include "wire/sealed_token.h"
 
 namespace millrace::api {
 namespace {
 
-constexpr char kListPurpose[] = "list-streams-1";
+constexpr ListingKind kListing{"list-streams-2", {}};
 constexpr std::uint32_t kOnDemandShards = 4;  // what such a stream begins with
 constexpr std::int64_t kDescribedShardsMax = 100;
 constexpr std::int64_t kListedStreamsDefault = 100;
@@ -162,11 +162,10 @@ AwsAnswer ListDataStreams(const DataStreamServices& services, const DataStreamRe
   bool internal = input.Bool("MillraceIncludeInternal").value_or(false);
   if (auto bad = input.Finish()) return *bad;
   if (token) {
-    // The last name, behind a byte that says whether internal ones were asked for.
-    auto opened = services.sealer.Open(kListPurpose, *token);
-    if (!opened || opened->size() < 2) return InvalidArgument("NextToken is invalid.");
-    internal = opened->front() != 0;
-    after = std::string(AsText(ByteSpan(*opened).subspan(1)));
+    MILLRACE_ASSIGN_OR_RETURN(const auto place,
+                              OpenNextToken(services.sealer, kListing, *token, services.clock.Now()));
+    internal = place.at("internal").as_bool();
+    after = std::string(place.at("after").as_string());
   }
   const auto count = static_cast<std::size_t>(limit.value_or(kListedStreamsDefault));
   std::vector<std::string> names;
@@ -184,9 +183,11 @@ AwsAnswer ListDataStreams(const DataStreamServices& services, const DataStreamRe
   for (const std::string& name : names) output.String(name);
   output.EndArray().Key("HasMoreStreams").Bool(more);
   if (more) {
-    Bytes last{static_cast<std::uint8_t>(internal ? 1 : 0)};
-    last.insert(last.end(), names.back().begin(), names.back().end());
-    output.Key("NextToken").String(services.sealer.Seal(kListPurpose, last));
+    boost::json::object place;
+    place["after"] = names.back();
+    place["internal"] = internal;
+    output.Key("NextToken")
+        .String(SealNextToken(services.sealer, kListing, std::move(place), services.clock.Now()));
   }
   output.Key("StreamSummaries").BeginArray();
   for (const std::string& name : names) {

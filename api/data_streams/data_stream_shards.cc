@@ -1,21 +1,19 @@
 #include <algorithm>
 #include <array>
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
+#include <boost/json/object.hpp>
 
 #include "api/aws/aws_input.h"
 #include "api/aws/aws_names.h"
+#include "api/aws/listing_token.h"
 #include "api/data_streams/data_stream_catalog.h"
 #include "api/data_streams/data_stream_operations.h"
-#include "wire/sealed_token.h"
 
 namespace millrace::api {
 namespace {
 
 using storage::ShardDescription;
 
-constexpr char kPurpose[] = "list-shards-1";
-constexpr Duration kTokenLifetime = std::chrono::seconds(300);
+constexpr ListingKind kListing{"list-shards-1", kDataListingLifetime};
 constexpr std::int64_t kPageMax = 1000;
 
 constexpr std::array<std::string_view, 6> kFilters{"AFTER_SHARD_ID", "AT_TRIM_HORIZON", "FROM_TRIM_HORIZON",
@@ -30,32 +28,23 @@ struct Listing {
 };
 
 std::string Seal(const DataStreamServices& services, const Listing& listing, Timestamp created) {
-  boost::json::object object;
-  object["stream"] = listing.stream;
-  object["created"] = created.ns;
-  object["filter"] = listing.filter;
-  object["time"] = listing.time.ns;
-  object["after"] = listing.after->index;
-  object["issued"] = services.clock.Now().ns;
-  const std::string text = boost::json::serialize(object);
-  return services.sealer.Seal(kPurpose, AsBytes(text));
+  boost::json::object place;
+  MarkStream(place, listing.stream, created);
+  place["filter"] = listing.filter;
+  place["time"] = listing.time.ns;
+  place["after"] = listing.after->index;
+  return SealNextToken(services.sealer, kListing, std::move(place), services.clock.Now());
 }
 
 AwsResult<Listing> Open(const DataStreamServices& services, const std::string& token, Timestamp& created) {
-  const auto opened = services.sealer.Open(kPurpose, token);
-  if (!opened) return InvalidArgument("NextToken is invalid.");
-  const std::string_view text = AsText(*opened);
-  const auto value = boost::json::parse(boost::json::string_view(text.data(), text.size()));
-  const auto& object = value.get_object();
-  if (services.clock.Now() - Timestamp{object.at("issued").get_int64()} > kTokenLifetime) {
-    return AwsError("ExpiredNextTokenException", "NextToken expired: it is valid for 300 seconds.");
-  }
+  MILLRACE_ASSIGN_OR_RETURN(const auto place,
+                            OpenNextToken(services.sealer, kListing, token, services.clock.Now()));
   Listing listing;
-  listing.stream = std::string(object.at("stream").get_string());
-  listing.filter = std::string(object.at("filter").get_string());
-  listing.time = Timestamp{object.at("time").get_int64()};
-  listing.after = storage::ShardId{object.at("after").to_number<std::uint32_t>()};
-  created = Timestamp{object.at("created").get_int64()};
+  listing.stream = std::string(place.at("stream").as_string());
+  listing.filter = std::string(place.at("filter").as_string());
+  listing.time = Timestamp{place.at("time").as_int64()};
+  listing.after = storage::ShardId{place.at("after").to_number<std::uint32_t>()};
+  created = Timestamp{place.at("created").as_int64()};
   return listing;
 }
 

@@ -1,19 +1,18 @@
 // The routes of JSON operations; GetDataEndpoint and ListFragments.
 #include <algorithm>
 #include <array>
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
+#include <boost/json/object.hpp>
 
 #include "api/aws/aws_http.h"
+#include "api/aws/listing_token.h"
 #include "api/video_streams/video_stream_access.h"
 #include "api/video_streams/video_stream_requests.h"
 #include "wire/json_writer.h"
-#include "wire/sealed_token.h"
 
 namespace millrace::api {
 namespace {
 
-constexpr char kPurpose[] = "list-fragments-1";
+constexpr ListingKind kListing{"list-fragments-1", {}};
 constexpr std::int64_t kPageDefault = 1000;
 constexpr std::size_t kLookedAtMax = 10'000;
 
@@ -59,37 +58,28 @@ Timestamp TimeOf(const Listing& listing, const FragmentFacts& facts) {
 }
 
 std::string Seal(const VideoStreamServices& services, const VideoStream& stream, const Listing& listing) {
-  boost::json::object object;
-  object["stream"] = stream.name;
-  object["created"] = stream.created.ns;
-  object["by_server"] = listing.by_server;
-  object["start"] = listing.start.ns;
-  object["end"] = listing.end.ns;
-  object["last"] = listing.last->ToString();
-  object["last_time"] = listing.last_time.ns;
-  const std::string text = boost::json::serialize(object);
-  return services.sealer.Seal(kPurpose, AsBytes(text));
+  boost::json::object place;
+  MarkStream(place, stream.name, stream.created);
+  place["by_server"] = listing.by_server;
+  place["start"] = listing.start.ns;
+  place["end"] = listing.end.ns;
+  place["last"] = listing.last->ToString();
+  place["last_time"] = listing.last_time.ns;
+  return SealNextToken(services.sealer, kListing, std::move(place), services.clock.Now());
 }
 
 AwsResult<Listing> Open(const VideoStreamServices& services, const VideoStream& stream,
                         const std::string& token) {
-  const AwsError invalid("InvalidArgumentException", "NextToken is invalid.");
-  const auto opened = services.sealer.Open(kPurpose, token);
-  if (!opened) return invalid;
-  const std::string_view text = AsText(*opened);
-  const auto value = boost::json::parse(boost::json::string_view(text.data(), text.size()));
-  const auto& object = value.get_object();
-  if (object.at("stream").get_string() != stream.name ||
-      object.at("created").get_int64() != stream.created.ns) {
-    return invalid;
-  }
+  MILLRACE_ASSIGN_OR_RETURN(const auto place,
+                            OpenNextToken(services.sealer, kListing, token, services.clock.Now()));
+  if (!IsOfStream(place, stream.name, stream.created))
+    return AwsError("InvalidArgumentException", "NextToken is invalid.");
   Listing listing;
-  listing.by_server = object.at("by_server").get_bool();
-  listing.start = Timestamp{object.at("start").get_int64()};
-  listing.end = Timestamp{object.at("end").get_int64()};
-  const auto& last = object.at("last").get_string();
-  MILLRACE_ASSIGN_OR_RETURN(listing.last, FragmentNumber::Parse({last.data(), last.size()}));
-  listing.last_time = Timestamp{object.at("last_time").get_int64()};
+  listing.by_server = place.at("by_server").as_bool();
+  listing.start = Timestamp{place.at("start").as_int64()};
+  listing.end = Timestamp{place.at("end").as_int64()};
+  MILLRACE_ASSIGN_OR_RETURN(listing.last, FragmentNumber::Parse(std::string(place.at("last").as_string())));
+  listing.last_time = Timestamp{place.at("last_time").as_int64()};
   return listing;
 }
 
