@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "fragments/fragment_appender.h"
+#include "fragments/stored_stream.h"
 #include "fragments/stream_settings.h"
 
 namespace millrace {
@@ -37,12 +38,27 @@ constexpr Duration kSweepInterval = std::chrono::seconds(5);
 
 struct Stream {
   VideoStream video;
+  StreamDescriptionPtr description;  // `video` says the same, in short
   std::string partition_key;
   std::uint64_t counter = 0;  // the last that was given
   std::uint64_t run = 0;
   NumberBounds bounds;  // as written down, or about to be
   std::shared_ptr<LiveFeed> live;
 };
+
+Result<void> CheckRetention(Duration retention) {
+  if (retention >= Duration{0} && retention <= kRetentionMax) return {};
+  return Error{ErrorCode::kInvalidArgument, "retention is 0 to 87600 hours"};
+}
+
+void Describe(Stream& stream, const std::string& name, StoredStream stored) {
+  stream.video = {.name = name, .created = stored.created, .retention = stored.settings.retention};
+  stream.description =
+      std::make_shared<const StreamDescription>(StreamDescription{.name = name,
+                                                                  .created = stored.created,
+                                                                  .revision = stored.revision,
+                                                                  .settings = std::move(stored.settings)});
+}
 
 Duration LogRetention(Duration retention) { return retention == Duration{0} ? kRingRetention : retention; }
 
@@ -114,11 +130,13 @@ class LogFragmentStore final : public FragmentStore {
 
   Result<void> Load();
 
-  Result<VideoStream> CreateStream(const std::string& name, Duration retention) override;
+  Result<VideoStream> CreateStream(const std::string& name, StreamSettings settings) override;
   Result<VideoStream> GetStream(const std::string& name) override;
   std::vector<VideoStream> ListStreams() override;
-  Result<VideoStream> SetRetention(const std::string& name, Duration retention) override;
-  Result<void> DeleteStream(const std::string& name) override;
+  Result<StreamDescriptionPtr> DescribeStream(const std::string& name) override;
+  std::vector<StreamDescriptionPtr> FindStreams(const StreamQuery& query) override;
+  Result<StreamDescriptionPtr> UpdateStream(const std::string& name, const StreamUpdate& update) override;
+  Result<void> DeleteStream(const std::string& name, const StreamCondition& condition) override;
   Result<StreamUsage> Usage(const std::string& name) override;
 
   Result<FragmentNumber> OpenFragment(const VideoStream& stream) override;
@@ -144,7 +162,9 @@ class LogFragmentStore final : public FragmentStore {
   Result<std::string> PartitionKey(const std::string& name);
   Result<std::vector<RecordInfo>> Query(const std::string& partition_key, const AttributeQuery& query);
   Result<RecordInfo> FindRecord(const std::string& name, const FragmentNumber& number);
-  Result<Stream> LoadStream(const std::string& name, const StreamSettings& settings);
+  Result<Stream> LoadStream(const std::string& name, StoredStream stored);
+  // The stream as it is, if the condition holds. REQUIRES: control_mutex_ is held.
+  Result<StreamDescriptionPtr> Check(const std::string& name, const StreamCondition& condition);
   Result<void> FinishDelete(const std::string& name, Timestamp created);
   void RenewBounds(Stream& stream);
   void Sweep();
@@ -190,13 +210,13 @@ Result<void> LogFragmentStore::Load() {
   MILLRACE_ASSIGN_OR_RETURN(const auto entries, log_.ListMetadata(kStreamMetadataPrefix));
   for (const storage::MetadataEntry& entry : entries) {
     const std::string name = entry.key.substr(sizeof(kStreamMetadataPrefix) - 1);
-    auto settings = DecodeSettings(entry.value);
-    if (!settings) return WithContext(std::move(settings).error(), "stream '" + name + "'");
-    if (settings->deleted) {
-      MILLRACE_RETURN_IF_ERROR(FinishDelete(name, settings->created));
+    auto stored = DecodeStoredStream(entry.value);
+    if (!stored) return WithContext(std::move(stored).error(), "stream '" + name + "'");
+    if (stored->deleted) {
+      MILLRACE_RETURN_IF_ERROR(FinishDelete(name, stored->created));
       continue;
     }
-    MILLRACE_ASSIGN_OR_RETURN(Stream stream, LoadStream(name, *settings));
+    MILLRACE_ASSIGN_OR_RETURN(Stream stream, LoadStream(name, std::move(*stored)));
     const std::lock_guard lock(mutex_);
     streams_.emplace(name, std::move(stream));
   }
@@ -205,17 +225,25 @@ Result<void> LogFragmentStore::Load() {
 
 // Numbers go on behind the newest fragment that is stored; where none is, behind all that may have been
 // given.
-Result<Stream> LogFragmentStore::LoadStream(const std::string& name, const StreamSettings& settings) {
+Result<Stream> LogFragmentStore::LoadStream(const std::string& name, StoredStream stored) {
+  const Timestamp created = stored.created;
+  const Duration kept = LogRetention(stored.settings.retention);
   Stream stream;
-  stream.video = {.name = name, .created = settings.created, .retention = settings.retention};
-  stream.partition_key = FragmentPartitionKey(name, settings.created);
+  Describe(stream, name, std::move(stored));
+  stream.partition_key = FragmentPartitionKey(name, created);
   if (const auto entry = log_.GetMetadata(kNumbersMetadataPrefix + name)) {
     MILLRACE_ASSIGN_OR_RETURN(const NumberBounds bounds, DecodeBounds(entry->value));
-    if (bounds.created == settings.created) stream.bounds = bounds;
+    if (bounds.created == created) stream.bounds = bounds;
   } else if (entry.error().code != ErrorCode::kNotFound) {
     return entry.error();
   }
-  stream.bounds.created = settings.created;
+  // A change of it that was cut off between the two writes is finished.
+  MILLRACE_ASSIGN_OR_RETURN(const storage::PartitionDescription in_log,
+                            log_.DescribePartition(options_.data_stream, stream.partition_key));
+  if (in_log.retention != kept) {
+    MILLRACE_RETURN_IF_ERROR(log_.SetPartitionRetention(options_.data_stream, stream.partition_key, kept));
+  }
+  stream.bounds.created = created;
   stream.counter = stream.bounds.counter;
   stream.run = stream.bounds.run;
   AttributeQuery newest;
@@ -231,11 +259,9 @@ Result<Stream> LogFragmentStore::LoadStream(const std::string& name, const Strea
   return stream;
 }
 
-Result<VideoStream> LogFragmentStore::CreateStream(const std::string& name, Duration retention) {
+Result<VideoStream> LogFragmentStore::CreateStream(const std::string& name, StreamSettings settings) {
   MILLRACE_RETURN_IF_ERROR(CheckStreamName(name));
-  if (retention < Duration{0} || retention > kRetentionMax) {
-    return Error{ErrorCode::kInvalidArgument, "retention is 0 to 87600 hours"};
-  }
+  MILLRACE_RETURN_IF_ERROR(CheckRetention(settings.retention));
   const std::lock_guard control(control_mutex_);
   {
     const std::lock_guard lock(mutex_);
@@ -243,29 +269,31 @@ Result<VideoStream> LogFragmentStore::CreateStream(const std::string& name, Dura
       return Error{ErrorCode::kAlreadyExists, "stream '" + name + "' exists already"};
     }
   }
-  StreamSettings settings{.created = Timestamp::FromMillis(options_.clock->Now().millis()),
-                          .retention = retention};
+  Timestamp created = Timestamp::FromMillis(options_.clock->Now().millis());
   // A forerunner whose footage could not be taken away yet, or that was made in this very millisecond.
   if (const auto left = log_.GetMetadata(kStreamMetadataPrefix + name)) {
-    MILLRACE_ASSIGN_OR_RETURN(const StreamSettings old, DecodeSettings(left->value));
+    MILLRACE_ASSIGN_OR_RETURN(const StoredStream old, DecodeStoredStream(left->value));
     if (!old.deleted) return Error{ErrorCode::kAlreadyExists, "stream '" + name + "' exists already"};
     MILLRACE_RETURN_IF_ERROR(FinishDelete(name, old.created));
-    settings.created = std::max(settings.created, old.created + std::chrono::milliseconds(1));
+    created = std::max(created, old.created + std::chrono::milliseconds(1));
   } else if (left.error().code != ErrorCode::kNotFound) {
     return left.error();
   }
   if (const auto left = log_.GetMetadata(kNumbersMetadataPrefix + name)) {
     const auto bounds = DecodeBounds(left->value);
-    if (bounds) settings.created = std::max(settings.created, bounds->created + std::chrono::milliseconds(1));
+    if (bounds) created = std::max(created, bounds->created + std::chrono::milliseconds(1));
   }
+  StoredStream stored;
+  stored.created = created;
+  stored.settings = std::move(settings);
   Stream stream;
-  stream.video = {.name = name, .created = settings.created, .retention = retention};
-  stream.partition_key = FragmentPartitionKey(name, settings.created);
-  stream.bounds = {.created = settings.created, .counter = kCountersAhead, .run = kRunsAhead};
-  MILLRACE_RETURN_IF_ERROR(
-      log_.SetPartitionRetention(options_.data_stream, stream.partition_key, LogRetention(retention)));
+  stream.partition_key = FragmentPartitionKey(name, created);
+  stream.bounds = {.created = created, .counter = kCountersAhead, .run = kRunsAhead};
+  MILLRACE_RETURN_IF_ERROR(log_.SetPartitionRetention(options_.data_stream, stream.partition_key,
+                                                      LogRetention(stored.settings.retention)));
   MILLRACE_RETURN_IF_ERROR(log_.PutMetadata(kNumbersMetadataPrefix + name, EncodeBounds(stream.bounds)));
-  MILLRACE_RETURN_IF_ERROR(log_.PutMetadata(kStreamMetadataPrefix + name, EncodeSettings(settings)));
+  MILLRACE_RETURN_IF_ERROR(log_.PutMetadata(kStreamMetadataPrefix + name, EncodeStoredStream(stored)));
+  Describe(stream, name, std::move(stored));
   const VideoStream video = stream.video;
   const std::lock_guard lock(mutex_);
   streams_.emplace(name, std::move(stream));
@@ -285,35 +313,70 @@ std::vector<VideoStream> LogFragmentStore::ListStreams() {
   return streams;
 }
 
-Result<VideoStream> LogFragmentStore::SetRetention(const std::string& name, Duration retention) {
-  if (retention < Duration{0} || retention > kRetentionMax) {
-    return Error{ErrorCode::kInvalidArgument, "retention is 0 to 87600 hours"};
-  }
-  const std::lock_guard control(control_mutex_);
-  MILLRACE_ASSIGN_OR_RETURN(VideoStream video, GetStream(name));
-  video.retention = retention;
-  const std::string key = FragmentPartitionKey(name, video.created);
-  MILLRACE_RETURN_IF_ERROR(log_.PutMetadata(
-      kStreamMetadataPrefix + name, EncodeSettings({.created = video.created, .retention = retention})));
-  MILLRACE_RETURN_IF_ERROR(log_.SetPartitionRetention(options_.data_stream, key, LogRetention(retention)));
+Result<StreamDescriptionPtr> LogFragmentStore::DescribeStream(const std::string& name) {
   const std::lock_guard lock(mutex_);
-  MILLRACE_ASSIGN_OR_RETURN(Stream * stream, Find(name));
-  stream->video = video;
-  return video;
+  MILLRACE_ASSIGN_OR_RETURN(const Stream* stream, Find(name));
+  return stream->description;
 }
 
-Result<void> LogFragmentStore::DeleteStream(const std::string& name) {
+std::vector<StreamDescriptionPtr> LogFragmentStore::FindStreams(const StreamQuery& query) {
+  const std::lock_guard lock(mutex_);
+  std::vector<StreamDescriptionPtr> found;
+  auto at =
+      query.after < query.prefix ? streams_.lower_bound(query.prefix) : streams_.upper_bound(query.after);
+  for (; at != streams_.end() && found.size() < query.limit && at->first.starts_with(query.prefix); ++at) {
+    found.push_back(at->second.description);
+  }
+  return found;
+}
+
+Result<StreamDescriptionPtr> LogFragmentStore::Check(const std::string& name,
+                                                     const StreamCondition& condition) {
+  MILLRACE_ASSIGN_OR_RETURN(StreamDescriptionPtr stream, DescribeStream(name));
+  if (condition.created && *condition.created != stream->created) return NoStream(name);
+  if (condition.version && *condition.version != stream->Version()) {
+    return Error{ErrorCode::kFailedPrecondition, "stream '" + name + "' is of version " + stream->Version() +
+                                                     " now, not of version " + *condition.version};
+  }
+  return stream;
+}
+
+Result<StreamDescriptionPtr> LogFragmentStore::UpdateStream(const std::string& name,
+                                                            const StreamUpdate& update) {
   const std::lock_guard control(control_mutex_);
-  MILLRACE_ASSIGN_OR_RETURN(const VideoStream video, GetStream(name));
+  MILLRACE_ASSIGN_OR_RETURN(const StreamDescriptionPtr before, Check(name, update.condition));
+  StoredStream stored;
+  stored.created = before->created;
+  stored.revision = before->revision + (update.keep_version ? 0 : 1);
+  stored.settings = before->settings;
+  MILLRACE_RETURN_IF_ERROR(update.change(stored.settings));
+  const Duration retention = stored.settings.retention;
+  MILLRACE_RETURN_IF_ERROR(CheckRetention(retention));
+  MILLRACE_RETURN_IF_ERROR(log_.PutMetadata(kStreamMetadataPrefix + name, EncodeStoredStream(stored)));
+  if (retention != before->settings.retention) {
+    MILLRACE_RETURN_IF_ERROR(log_.SetPartitionRetention(
+        options_.data_stream, FragmentPartitionKey(name, stored.created), LogRetention(retention)));
+  }
+  const std::lock_guard lock(mutex_);
+  MILLRACE_ASSIGN_OR_RETURN(Stream * stream, Find(name));
+  Describe(*stream, name, std::move(stored));
+  return stream->description;
+}
+
+Result<void> LogFragmentStore::DeleteStream(const std::string& name, const StreamCondition& condition) {
+  const std::lock_guard control(control_mutex_);
+  MILLRACE_ASSIGN_OR_RETURN(const StreamDescriptionPtr stream, Check(name, condition));
   // The tombstone first: if what follows is cut off, opening the store finishes it.
-  MILLRACE_RETURN_IF_ERROR(
-      log_.PutMetadata(kStreamMetadataPrefix + name,
-                       EncodeSettings({.created = video.created, .retention = {}, .deleted = true})));
+  StoredStream tombstone;
+  tombstone.created = stream->created;
+  tombstone.revision = stream->revision;
+  tombstone.deleted = true;
+  MILLRACE_RETURN_IF_ERROR(log_.PutMetadata(kStreamMetadataPrefix + name, EncodeStoredStream(tombstone)));
   {
     const std::lock_guard lock(mutex_);
     streams_.erase(name);
   }
-  return FinishDelete(name, video.created);
+  return FinishDelete(name, stream->created);
 }
 
 // The bounds of the numbers stay: they keep the creation time, which a stream of the same name must not
@@ -577,6 +640,26 @@ Result<LoggedFragment> DescribeRecord(const storage::RecordInfo& record) {
       ParseFragmentPartitionKey(record.partition_key, logged.stream, logged.stream_created));
   MILLRACE_ASSIGN_OR_RETURN(logged.facts, FactsOf(record));
   return logged;
+}
+
+Result<VideoStream> FragmentStore::CreateStream(const std::string& name, Duration retention) {
+  StreamSettings settings;
+  settings.retention = retention;
+  return CreateStream(name, std::move(settings));
+}
+
+Result<VideoStream> FragmentStore::SetRetention(const std::string& name, Duration retention) {
+  MILLRACE_ASSIGN_OR_RETURN(VideoStream stream, GetStream(name));
+  if (stream.retention == retention) return stream;
+  StreamUpdate update;
+  update.change = [retention](StreamSettings& settings) -> Result<void> {
+    settings.retention = retention;
+    return {};
+  };
+  MILLRACE_ASSIGN_OR_RETURN(const StreamDescriptionPtr updated, UpdateStream(name, update));
+  stream.created = updated->created;
+  stream.retention = retention;
+  return stream;
 }
 
 Result<std::unique_ptr<FragmentStore>> FragmentStore::Open(storage::RecordLog& log, Options options) {

@@ -5,9 +5,9 @@
 // fragment is one record of it. What is found comes from the index alone; media is only touched by Read.
 //
 // Errors:  as storage/record_log.h; kNotFound names the stream or the fragment.
-// Threads: every method, from any thread. Append, OpenFragment, OpenRun, GetStream, ListStreams and Live
-// never
-//          wait for the disk; the others may.
+// Threads: every method, from any thread. Append, OpenFragment, OpenRun, GetStream, DescribeStream,
+// ListStreams,
+//          FindStreams and Live never wait for the disk; the others may.
 #pragma once
 
 #include <functional>
@@ -20,6 +20,7 @@
 #include "base/time.h"
 #include "fragments/fragment.h"
 #include "fragments/live_feed.h"
+#include "fragments/stream_description.h"
 #include "storage/record_log.h"
 
 namespace millrace {
@@ -37,6 +38,27 @@ struct VideoStream {
   std::string name;       // [a-zA-Z0-9_.-]{1,256}
   Timestamp created;      // whole ms; with the name, its identity
   Duration retention{0};  // 0 to 87600 h
+};
+
+// What must still hold when a stream is changed or deleted; members that are none ask for nothing.
+struct StreamCondition {
+  std::optional<Timestamp> created{};    // else it is another one of this name: kNotFound
+  std::optional<std::string> version{};  // else somebody changed it meanwhile: kFailedPrecondition
+};
+
+// A change of a stream's settings.
+struct StreamUpdate {
+  // Runs while nobody else changes a stream; must not call the store. An error leaves all as it was.
+  std::function<Result<void>(StreamSettings&)> change;
+  StreamCondition condition{};
+  bool keep_version = false;  // what clients carry a version for is not touched: tags
+};
+
+// A page of the streams, in name order.
+struct StreamQuery {
+  std::string prefix{};  // of the names
+  std::string after{};   // names behind this one; "": from the first
+  std::size_t limit = 1000;
 };
 
 enum class FragmentOrder { kNumber, kProducerTime, kServerTime };
@@ -93,12 +115,22 @@ class FragmentStore {
   virtual ~FragmentStore() = default;
 
   // -- video streams
-  virtual Result<VideoStream> CreateStream(const std::string& name, Duration retention) = 0;
+  virtual Result<VideoStream> CreateStream(const std::string& name, StreamSettings settings) = 0;
+  Result<VideoStream> CreateStream(const std::string& name, Duration retention);
   virtual Result<VideoStream> GetStream(const std::string& name) = 0;
   virtual std::vector<VideoStream> ListStreams() = 0;  // in name order
-  virtual Result<VideoStream> SetRetention(const std::string& name, Duration retention) = 0;
+  // A snapshot: it is never changed.
+  virtual Result<StreamDescriptionPtr> DescribeStream(const std::string& name) = 0;
+  virtual std::vector<StreamDescriptionPtr> FindStreams(const StreamQuery& query) = 0;
+  // Durable when it returns, with what it is now. What a longer retention covers is what is still kept; what
+  // a shorter one does not cover is gone at once, and for ever.
+  // Errors: those of the change; those of the condition; kInvalidArgument (a retention out of bounds).
+  virtual Result<StreamDescriptionPtr> UpdateStream(const std::string& name, const StreamUpdate& update) = 0;
+  // The same of the retention alone; nothing is written where it is the same.
+  Result<VideoStream> SetRetention(const std::string& name, Duration retention);
   // The footage goes at once; a stream made later under this name does not show it.
-  virtual Result<void> DeleteStream(const std::string& name) = 0;
+  virtual Result<void> DeleteStream(const std::string& name, const StreamCondition& condition) = 0;
+  Result<void> DeleteStream(const std::string& name) { return DeleteStream(name, {}); }
   virtual Result<StreamUsage> Usage(const std::string& name) = 0;
 
   // -- writing (StreamRecorder does both)

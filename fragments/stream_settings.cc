@@ -10,7 +10,6 @@ namespace millrace {
 namespace {
 
 constexpr std::uint8_t kVersion = 1;
-constexpr std::size_t kSettingsBytes = 1 + 8 + 8 + 1;
 constexpr std::size_t kBoundsBytes = 1 + 8 + 8 + 8;
 
 Result<void> CheckHead(ByteSpan bytes, std::size_t size, const char* what) {
@@ -29,22 +28,6 @@ std::int64_t SignedAt(ByteSpan bytes, std::size_t at) {
 }
 
 }  // namespace
-
-Bytes EncodeSettings(const StreamSettings& settings) {
-  Bytes out{kVersion};
-  AppendBigEndian(out, static_cast<std::uint64_t>(settings.created.ns));
-  AppendBigEndian(out, static_cast<std::uint64_t>(settings.retention.count()));
-  out.push_back(settings.deleted ? 1 : 0);
-  return out;
-}
-
-Result<StreamSettings> DecodeSettings(ByteSpan bytes) {
-  MILLRACE_RETURN_IF_ERROR(CheckHead(bytes, kSettingsBytes, "stream settings"));
-  if (bytes[17] > 1) return Error{ErrorCode::kCorruption, "stream settings with a flag out of range"};
-  return StreamSettings{.created = Timestamp{SignedAt(bytes, 1)},
-                        .retention = Duration{SignedAt(bytes, 9)},
-                        .deleted = bytes[17] != 0};
-}
 
 Bytes EncodeBounds(const NumberBounds& bounds) {
   Bytes out{kVersion};

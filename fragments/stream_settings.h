@@ -1,6 +1,8 @@
 // What is kept of a video stream beside its fragments: values of the log's metadata.
 //
-//   fragments/stream/<name>   its settings; where it is being deleted, a tombstone until its footage is gone
+//   fragments/stream/<name>   its settings (fragments/stored_stream.h); where it is being deleted, a
+//   tombstone
+//                             until its footage is gone
 //   fragments/numbers/<name>  upper bounds of the fragment and run numbers given so far, renewed ahead of
 //   use,
 //                             so that numbers go on even after all footage has expired
@@ -21,13 +23,6 @@ namespace millrace {
 inline constexpr char kStreamMetadataPrefix[] = "fragments/stream/";
 inline constexpr char kNumbersMetadataPrefix[] = "fragments/numbers/";
 
-struct StreamSettings {
-  Timestamp created;  // whole ms
-  Duration retention{0};
-  bool deleted = false;
-  friend bool operator==(const StreamSettings&, const StreamSettings&) = default;
-};
-
 struct NumberBounds {
   Timestamp created;          // of the stream they are for
   std::uint64_t counter = 0;  // no fragment number above it was given
@@ -35,8 +30,6 @@ struct NumberBounds {
   friend bool operator==(const NumberBounds&, const NumberBounds&) = default;
 };
 
-Bytes EncodeSettings(const StreamSettings& settings);
-Result<StreamSettings> DecodeSettings(ByteSpan bytes);
 Bytes EncodeBounds(const NumberBounds& bounds);
 Result<NumberBounds> DecodeBounds(ByteSpan bytes);
 

@@ -27,11 +27,13 @@ void MemoryFragmentStore::Remove(const std::string& name, std::uint64_t counter)
                 [&](const auto& entry) { return entry.first.counter == counter; });
 }
 
-Result<VideoStream> MemoryFragmentStore::CreateStream(const std::string& name, Duration retention) {
+Result<VideoStream> MemoryFragmentStore::CreateStream(const std::string& name, StreamSettings settings) {
   std::lock_guard lock(mutex_);
   if (streams_.contains(name)) return Error{ErrorCode::kAlreadyExists, name};
   Stream& stream = streams_[name];
-  stream.stream = {name, Timestamp::FromMillis(static_cast<std::int64_t>(created_ms_++)), retention};
+  stream.stream = {name, Timestamp::FromMillis(static_cast<std::int64_t>(created_ms_++)), settings.retention};
+  stream.description = std::make_shared<const StreamDescription>(
+      StreamDescription{.name = name, .created = stream.stream.created, .settings = std::move(settings)});
   return stream.stream;
 }
 
@@ -48,14 +50,37 @@ std::vector<VideoStream> MemoryFragmentStore::ListStreams() {
   return streams;
 }
 
-Result<VideoStream> MemoryFragmentStore::SetRetention(const std::string& name, Duration retention) {
+Result<StreamDescriptionPtr> MemoryFragmentStore::DescribeStream(const std::string& name) {
   std::lock_guard lock(mutex_);
   MILLRACE_ASSIGN_OR_RETURN(Stream * stream, Find(name));
-  stream->stream.retention = retention;
-  return stream->stream;
+  return stream->description;
 }
 
-Result<void> MemoryFragmentStore::DeleteStream(const std::string& name) {
+std::vector<StreamDescriptionPtr> MemoryFragmentStore::FindStreams(const StreamQuery& query) {
+  std::lock_guard lock(mutex_);
+  std::vector<StreamDescriptionPtr> found;
+  for (const auto& [name, stream] : streams_) {
+    if (name > query.after && name.starts_with(query.prefix) && found.size() < query.limit) {
+      found.push_back(stream.description);
+    }
+  }
+  return found;
+}
+
+Result<StreamDescriptionPtr> MemoryFragmentStore::UpdateStream(const std::string& name,
+                                                               const StreamUpdate& update) {
+  std::lock_guard lock(mutex_);
+  MILLRACE_ASSIGN_OR_RETURN(Stream * stream, Find(name));
+  StreamDescription changed = *stream->description;
+  MILLRACE_RETURN_IF_ERROR(update.change(changed.settings));
+  ++changed.revision;
+  stream->stream.retention = changed.settings.retention;
+  stream->description = std::make_shared<const StreamDescription>(std::move(changed));
+  return stream->description;
+}
+
+Result<void> MemoryFragmentStore::DeleteStream(const std::string& name,
+                                               const StreamCondition& /*condition*/) {
   std::lock_guard lock(mutex_);
   if (streams_.erase(name) == 0) return Error{ErrorCode::kNotFound, name};
   return {};

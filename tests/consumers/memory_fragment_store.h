@@ -27,11 +27,15 @@ class MemoryFragmentStore final : public FragmentStore {
   // Runs at the beginning of each Read, without a lock.
   void SetReadHook(std::function<void()> hook) { read_hook_ = std::move(hook); }
 
-  Result<VideoStream> CreateStream(const std::string& name, Duration retention) override;
+  using FragmentStore::CreateStream;
+  using FragmentStore::DeleteStream;
+  Result<VideoStream> CreateStream(const std::string& name, StreamSettings settings) override;
   Result<VideoStream> GetStream(const std::string& name) override;
   std::vector<VideoStream> ListStreams() override;
-  Result<VideoStream> SetRetention(const std::string& name, Duration retention) override;
-  Result<void> DeleteStream(const std::string& name) override;
+  Result<StreamDescriptionPtr> DescribeStream(const std::string& name) override;
+  std::vector<StreamDescriptionPtr> FindStreams(const StreamQuery& query) override;
+  Result<StreamDescriptionPtr> UpdateStream(const std::string& name, const StreamUpdate& update) override;
+  Result<void> DeleteStream(const std::string& name, const StreamCondition& condition) override;
   Result<StreamUsage> Usage(const std::string& name) override;
   Result<FragmentNumber> OpenFragment(const VideoStream& stream) override;
   Result<std::uint64_t> OpenRun(const VideoStream& stream) override;
@@ -47,6 +51,7 @@ class MemoryFragmentStore final : public FragmentStore {
  private:
   struct Stream {
     VideoStream stream;
+    StreamDescriptionPtr description;
     std::uint64_t next_counter = 1;
     std::uint64_t next_run = 1;
     std::map<FragmentNumber, Fragment> fragments;

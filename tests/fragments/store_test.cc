@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "fragments/fragment_store.h"
+#include "fragments/stored_stream.h"
 #include "fragments/stream_settings.h"
 #include "storage/embedded_log.h"
 #include "tests/fragments/memory_log.h"
@@ -277,8 +278,8 @@ TEST(StoreOverMemory, DeletionThatIsCutOffIsFinishedAtTheNextOpening) {
   Fragment fragment;
   fragment.facts.number = *store->OpenFragment(stream);
   store->Append(stream, std::move(fragment), [](const Result<FragmentNumber>& done) { EXPECT_TRUE(done); });
-  const StreamSettings tombstone{.created = stream.created, .retention = {}, .deleted = true};
-  ASSERT_TRUE(log.PutMetadata("fragments/stream/door", EncodeSettings(tombstone), std::nullopt));
+  const StoredStream tombstone{.created = stream.created, .deleted = true};
+  ASSERT_TRUE(log.PutMetadata("fragments/stream/door", EncodeStoredStream(tombstone), std::nullopt));
   store = *FragmentStore::Open(log, {});
   EXPECT_TRUE(store->ListStreams().empty());
   EXPECT_EQ(log.RecordCount(), 0u);
@@ -313,14 +314,11 @@ TEST(StoreOverMemory, RetentionReachesTheLog) {
   EXPECT_EQ(log.RetentionOf(key), std::chrono::minutes(5));  // what a live reader needs
 }
 
-TEST(StreamSettings, DamageAndNewerVersionsAreNamed) {
-  const StreamSettings settings{.created = kNow, .retention = kSecond, .deleted = true};
-  EXPECT_EQ(*DecodeSettings(EncodeSettings(settings)), settings);
+TEST(NumberBounds, DamageAndNewerVersionsAreNamed) {
   const NumberBounds bounds{.created = kNow, .counter = 7, .run = 8};
   EXPECT_EQ(*DecodeBounds(EncodeBounds(bounds)), bounds);
-  EXPECT_EQ(DecodeSettings({}).error().code, ErrorCode::kCorruption);
   EXPECT_EQ(DecodeBounds(Bytes{1, 2}).error().code, ErrorCode::kCorruption);
-  EXPECT_EQ(DecodeSettings(Bytes{2}).error().code, ErrorCode::kUnsupported);
+  EXPECT_EQ(DecodeBounds(Bytes{2}).error().code, ErrorCode::kUnsupported);
   EXPECT_LT(TimeKey(Timestamp{-1}), TimeKey(Timestamp{0}));
 }
 
