@@ -2,12 +2,9 @@
 // media segment per fragment.
 //
 // A segment is a pure function of the fragment's facts and its frames, so that segments made one by one, in
-// any order, on any day, equal one long remux:
-//   timescale  video 90,000; audio its sample rate
-//   time zero  of every track: 1970 (docs/decisions/0004-epoch-times-in-segments.md)
-//   video      decode times and durations from fragments/decode_times.h; signed composition offsets (trun v1)
-//   audio      the sample positions of the facts' anchors, counted from the run's start; no edit list:
-//   cameras' AAC carries no priming mdat       the frames as they are stored, video first, then audio
+// any order, on any day, equal one long remux: times are those of track_runs.h, with signed composition
+// offsets (trun v1) and no edit list (cameras' AAC carries no priming). mdat has the frames as they are
+// stored, video first, then audio.
 //
 // Threads: pure functions; any.
 #pragma once
@@ -17,13 +14,12 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "consumers/hls/track_runs.h"
 #include "fragments/fragment.h"
 #include "media/codec.h"
 #include "media/frame.h"
 
 namespace millrace {
-
-inline constexpr std::uint32_t kVideoTimescale = 90'000;
 
 // Bytes to send one after the other. Large frames are views into the fragment, never copied.
 struct MediaSegment {
@@ -36,10 +32,9 @@ struct MediaSegment {
 // Errors: kUnsupported (codec), kInvalidArgument (a malformed configuration, track numbers of zero or twice).
 Result<Bytes> MakeInitSegment(const std::vector<TrackInfo>& tracks);
 
-// styp, moof and mdat of one fragment. `frames` are all of the fragment's, as the parser gives them; those of
-// tracks that HLS cannot play are left out.
-// Errors: kCorruption: frames and facts do not belong together, or times that run backwards.
-//         kUnsupported, kInvalidArgument: as MakeInitSegment.
-Result<MediaSegment> MakeMediaSegment(const FragmentFacts& facts, const std::vector<Frame>& frames);
+// styp, moof and mdat of one fragment, or of what is selected of it. `frames` are all of the fragment's, as
+// the parser gives them; those of tracks that HLS cannot play are left out. Errors: as MakeTrackRuns.
+Result<MediaSegment> MakeMediaSegment(const FragmentFacts& facts, const std::vector<Frame>& frames,
+                                      const SegmentSelection& selection = {});
 
 }  // namespace millrace

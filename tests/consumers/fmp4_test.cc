@@ -119,6 +119,51 @@ TEST_F(Fmp4, LargeFramesAreNotCopied) {
   EXPECT_EQ(segment->copied_bytes, segment->bytes - 20'000);
 }
 
+TEST_F(Fmp4, ATrackAloneHasItsTimesAndItsFramesOnly) {
+  auto sound = MakeMediaSegment(facts_, frames_, {.track = 2});
+  ASSERT_TRUE(sound) << sound.error().ToString();
+  const Bytes bytes = Join(*sound);
+  EXPECT_EQ(ReadBigEndian<std::uint32_t>(Box(bytes, {"moof", "traf", "tfhd"}).subspan(4)), 2U);
+  EXPECT_EQ(ReadBigEndian<std::uint32_t>(Box(bytes, {"moof", "traf", "trun"}).subspan(4)), 19U);
+  EXPECT_EQ(Box(bytes, {"mdat"}).size(), 19U * 200);
+
+  auto none = MakeMediaSegment(facts_, frames_, {.track = 3});
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().code, ErrorCode::kNotFound);
+}
+
+TEST_F(Fmp4, PiecesNextToEachOtherEqualTheWhole) {
+  auto whole = MakeTrackRuns(facts_, frames_);
+  ASSERT_TRUE(whole) << whole.error().ToString();
+  for (std::uint32_t pieces = 1; pieces <= 24; ++pieces) {
+    std::vector<std::vector<const Frame*>> joined(2);
+    for (std::uint32_t piece = 0; piece < pieces; ++piece) {
+      auto part = MakeTrackRuns(facts_, frames_, {.piece = piece, .pieces = pieces});
+      ASSERT_TRUE(part) << part.error().ToString();
+      ASSERT_EQ(part->size(), 2U);
+      for (std::size_t i = 0; i < 2; ++i) {
+        std::uint64_t time = (*whole)[i].decode_time;
+        for (std::size_t j = 0; j < joined[i].size(); ++j) time += (*whole)[i].samples[j].duration;
+        if (!(*part)[i].samples.empty()) {
+          EXPECT_EQ((*part)[i].decode_time, time) << pieces << " " << piece;
+        }
+        for (const TrackSample& sample : (*part)[i].samples) joined[i].push_back(sample.frame);
+      }
+      EXPECT_TRUE(MakeMediaSegment(facts_, frames_, {.piece = piece, .pieces = pieces}));
+    }
+    for (std::size_t i = 0; i < 2; ++i) {
+      ASSERT_EQ(joined[i].size(), (*whole)[i].samples.size());
+      for (std::size_t j = 0; j < joined[i].size(); ++j)
+        EXPECT_EQ(joined[i][j], (*whole)[i].samples[j].frame);
+    }
+  }
+  for (SegmentSelection no : {SegmentSelection{.piece = 2, .pieces = 2}, SegmentSelection{.pieces = 0}}) {
+    auto refused = MakeMediaSegment(facts_, frames_, no);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::kInvalidArgument);
+  }
+}
+
 TEST_F(Fmp4, FactsThatLieAreErrors) {
   struct Lie {
     const char* name;
