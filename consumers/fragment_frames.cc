@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "media/bitstream.h"
+
 namespace millrace {
 namespace {
 
@@ -32,7 +34,8 @@ Result<std::vector<Frame>> FramesOf(const Fragment& fragment) {
     frame.track = stored.track;
     impossible |= __builtin_add_overflow(stored.timestamp_ns, shift.count(), &frame.pts.ns);
     frame.duration = stored.duration;
-    frame.key_frame = stored.key_frame;
+    frame.key_frame =
+        IsKeyFrame(FindTrack(fragment.facts.tracks, stored.track), stored.data, stored.key_frame);
     frame.data = parsed->Share(stored);
     frames.push_back(std::move(frame));
   }

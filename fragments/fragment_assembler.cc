@@ -460,7 +460,7 @@ Result<void> FragmentAssembler::Emit(std::optional<Timestamp> next) {
   }
   const Timestamp start = closed.open.opened.start;
   if (!run_ || !run_->Continues(*parsed, start)) {
-    run_.emplace(parsed->document);
+    run_.emplace(*parsed);
     out.starts_run = true;
   }
   out.fragment.facts = run_->Describe(*parsed, start, next);

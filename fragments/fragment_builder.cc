@@ -13,7 +13,9 @@
 #include "fragments/open_fragment.h"
 #include "fragments/video_times.h"
 #include "media/audio_samples.h"
+#include "media/bitstream.h"
 #include "media/h264.h"
+#include "media/h265.h"
 
 namespace millrace {
 namespace {
@@ -41,15 +43,13 @@ struct VideoHints {
 
 VideoHints HintsOf(const TrackInfo& track) {
   VideoHints hints;
-  if (track.codec == Codec::kVp8 || track.codec == Codec::kVp9 || track.codec == Codec::kAv1) hints.depth = 0;
+  hints.depth = ReorderDepthByHeaders(track);
+  hints.nal_length_bytes = NalLengthBytes(track);
   if (track.codec != Codec::kH264) return hints;
   const auto config = ParseAvcConfig(track.codec_private);
   if (!config) return hints;
-  hints.nal_length_bytes = config->nal_length_bytes;
   const auto sps = ParseH264Sps(config->sps.front());
-  if (!sps) return hints;
-  hints.depth = H264ReorderDepth(*sps);
-  if (sps->frame_rate_numerator > 0) {
+  if (sps && sps->frame_rate_numerator > 0) {
     hints.frame_ms = static_cast<std::int64_t>(
         (1000ull * sps->frame_rate_denominator + sps->frame_rate_numerator / 2) / sps->frame_rate_numerator);
   }
@@ -217,6 +217,7 @@ class FragmentBuilder::Run {
 
   Result<void> PushVideo(Frame frame) {
     const std::int64_t raw_ms = RoundToMillis(frame.pts);
+    frame.key_frame = IsKeyFrame(&tracks_[*video_track_], frame.data.span(), frame.key_frame);
     if (frame.key_frame) {
       if (times_->headers_lied()) hints_.depth.reset();
       if (current_ && (audio_lost_ || times_->NeedsNewRun(raw_ms))) {
@@ -383,7 +384,8 @@ class FragmentBuilder::Run {
     if (!frame.key_frame) return false;
     const Codec codec = tracks_[*video_track_].codec;
     if (codec == Codec::kH264) return IsH264Idr(frame.data.span(), hints_.nal_length_bytes);
-    return codec != Codec::kH265;
+    if (codec == Codec::kH265) return IsH265WithoutLeading(frame.data.span(), hints_.nal_length_bytes);
+    return true;
   }
 
   // ---- audio
@@ -711,6 +713,9 @@ FragmentBuilder::FragmentBuilder(FragmentSink& sink, BuilderLimits limits) : sin
 FragmentBuilder::~FragmentBuilder() = default;
 
 Result<void> FragmentBuilder::StartRun(std::vector<TrackInfo> tracks, ClockSource clock) {
+  for (TrackInfo& track : tracks) {
+    if (track.kind() == TrackKind::kAudio) CompleteTrack(track);
+  }
   if (run_ && run_->Is(tracks, clock)) return {};
   EndRun();
   MILLRACE_RETURN_IF_ERROR(CheckTracks(tracks));

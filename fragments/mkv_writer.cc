@@ -65,8 +65,9 @@ Result<void> CheckMkvTrack(const TrackInfo& track) {
   if (track.number < 1 || track.number > 126) {
     return Error{ErrorCode::kInvalidArgument, where + "numbers are 1 to 126"};
   }
-  if (MatroskaCodecId(track.codec).empty()) {
-    return Error{ErrorCode::kUnsupported, where + std::string(ToString(track.codec)) + " cannot be recorded"};
+  if (CodecFromMatroska(MatroskaCodecId(track.codec), track.codec_private) != track.codec) {
+    return Error{ErrorCode::kInvalidArgument,
+                 where + "the codec data is not that of " + std::string(ToString(track.codec))};
   }
   if (track.kind() == TrackKind::kVideo && (track.width == 0 || track.height == 0)) {
     return Error{ErrorCode::kInvalidArgument, where + "the picture size is missing"};

@@ -7,8 +7,8 @@
 // Input:   frames in the order in which they are to stand; of each track in decode order. Their bytes are
 //          copied once, into the document.
 // Units:   TimestampScale is 1 ms; the Cluster's Timestamp is `cluster_start` in ms since 1970.
-// Errors:  kUnsupported: a codec without a Matroska form. kInvalidArgument: no tracks, a frame of a track
-//          that is not there, a negative cluster_start, a time beyond a block's 16 bits (-32.768 to
+// Errors:  kInvalidArgument: no tracks, a frame of a track that is not there, a negative cluster_start, a
+// time beyond a block's 16 bits (-32.768 to
 //          32.767 s from cluster_start).
 // Threads: pure functions, any thread.
 #pragma once
@@ -43,7 +43,7 @@ Result<WrittenMkv> WriteMkv(const std::vector<TrackInfo>& tracks, Timestamp clus
 // The size of a document of these tracks without any frame, at most.
 std::size_t MkvOverhead(const std::vector<TrackInfo>& tracks);
 
-// Whether a track of this kind can be written. Errors: kUnsupported, kInvalidArgument.
+// Whether a track of this kind can be written. Errors: kInvalidArgument.
 Result<void> CheckMkvTrack(const TrackInfo& track);
 
 // The nearest whole millisecond: what a block's time is written as.

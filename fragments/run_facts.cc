@@ -7,7 +7,7 @@
 #include "fragments/fragment_builder.h"
 #include "fragments/open_fragment.h"
 #include "media/audio_samples.h"
-#include "media/h264.h"
+#include "media/bitstream.h"
 
 namespace millrace {
 namespace {
@@ -18,11 +18,20 @@ constexpr std::uint32_t kDepthMax = 1'000;   // below what decode_times.h takes
 constexpr std::int64_t kHoleMinMs = 2'000;
 constexpr std::int64_t kHoleSteps = 5;
 
-// The tracks that are described.
-std::vector<TrackInfo> Described(const MkvDocument& document) {
+// The first frame of the track that decoding can start with; empty: there is none.
+ByteSpan KeyFrameOf(const ParsedFragment& fragment, const TrackInfo& track) {
+  for (const ParsedFrame& frame : fragment.frames) {
+    if (frame.track == track.number && IsKeyFrame(&track, frame.data, frame.key_frame)) return frame.data;
+  }
+  return {};
+}
+
+// The tracks that are described, as their frames say.
+std::vector<TrackInfo> Described(const ParsedFragment& fragment) {
   std::vector<TrackInfo> infos;
   std::size_t private_bytes = 0;
-  for (TrackInfo& info : document.TrackInfos()) {
+  for (TrackInfo& info : fragment.document.TrackInfos()) {
+    CompleteTrack(info, KeyFrameOf(fragment, info));
     private_bytes += info.codec_private.size();
     const bool sound = info.kind() == TrackKind::kVideo || (info.sample_rate > 0 && info.channels > 0);
     const bool fits =
@@ -30,15 +39,6 @@ std::vector<TrackInfo> Described(const MkvDocument& document) {
     if (sound && fits) infos.push_back(std::move(info));
   }
   return infos;
-}
-
-// What the headers say of how far decode order runs ahead of display order, at least.
-std::uint32_t DepthOf(const TrackInfo& track) {
-  if (track.codec != Codec::kH264) return 0;
-  const auto config = ParseAvcConfig(track.codec_private);
-  if (!config || config->sps.empty()) return 0;
-  const auto sps = ParseH264Sps(config->sps.front());
-  return sps ? H264ReorderDepth(*sps).value_or(0) : 0;
 }
 
 // The greatest number of earlier frames that are shown after one; `shown` in decode order.
@@ -59,12 +59,14 @@ std::int64_t FloorMs(Timestamp time) { return time.millis(); }
 
 }  // namespace
 
-RunFacts::RunFacts(const MkvDocument& document)
-    : declared_(document.tracks),
-      timestamp_scale_ns_(document.timestamp_scale_ns),
-      infos_(Described(document)),
+RunFacts::RunFacts(const ParsedFragment& first)
+    : declared_(first.document.tracks),
+      timestamp_scale_ns_(first.document.timestamp_scale_ns),
+      infos_(Described(first)),
       tracks_id_(TracksId(infos_)) {
-  for (const TrackInfo& info : infos_) tracks_.push_back({.info = info, .depth = DepthOf(info)});
+  for (const TrackInfo& info : infos_) {
+    tracks_.push_back({.info = info, .depth = ReorderDepthByHeaders(info).value_or(0)});
+  }
 }
 
 bool RunFacts::Continues(const ParsedFragment& fragment, Timestamp start) const {
@@ -75,6 +77,9 @@ bool RunFacts::Continues(const ParsedFragment& fragment, Timestamp start) const 
   }
   return std::all_of(tracks_.begin(), tracks_.end(), [&](const Track& track) {
     if (track.info.kind() != TrackKind::kVideo) return true;
+    TrackInfo now = track.info;
+    CompleteTrack(now, KeyFrameOf(fragment, now));
+    if (now != track.info) return false;
     std::vector<Timestamp> shown;
     for (const ParsedFrame& frame : fragment.frames) {
       if (frame.track == track.info.number) shown.push_back(Timestamp{frame.timestamp_ns});
@@ -98,7 +103,9 @@ FragmentFacts RunFacts::Describe(const ParsedFragment& fragment, Timestamp start
     for (std::size_t i = 0; i < tracks_.size(); ++i) {
       if (tracks_[i].info.number != frame.track) continue;
       frames[i].push_back({.frame = &frame, .pts = pts});
-      if (tracks_[i].info.kind() == TrackKind::kVideo && !independent) independent = frame.key_frame;
+      if (tracks_[i].info.kind() == TrackKind::kVideo && !independent) {
+        independent = IsKeyFrame(&tracks_[i].info, frame.data, frame.key_frame);
+      }
     }
   }
   facts.independent = independent.value_or(true);

@@ -30,11 +30,13 @@ class RunFacts {
   // A longer time without a frame ends a run.
   static constexpr Duration kHoleMax = std::chrono::seconds(10);
 
-  explicit RunFacts(const MkvDocument& document);
+  // `first`: the run's first fragment. Its key frames say what the declared tracks leave out or tell
+  // otherwise (media/bitstream.h).
+  explicit RunFacts(const ParsedFragment& first);
 
   // Whether a fragment that starts at `start` goes on where this run stands: with the same tracks, without a
-  // long hole, and with pictures that are not reordered more than before, which would take decode times that
-  // have passed.
+  // long hole, with pictures of the same size and coding, and that are not reordered more than before, which
+  // would take decode times that have passed.
   bool Continues(const ParsedFragment& fragment, Timestamp start) const;
 
   // The facts of the run's next fragment, but for its number, its run's and the server's time. `start`: the

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "media/bitstream.h"
 
 namespace millrace {
 namespace {
@@ -45,7 +46,8 @@ std::vector<Frame> LiveFrames(const AssembledFragment& assembled, Timestamp arri
     frame.pts = Timestamp{stored.timestamp_ns} + shift;
     frame.arrival = arrival;
     frame.duration = stored.duration;
-    frame.key_frame = stored.key_frame;
+    frame.key_frame =
+        IsKeyFrame(FindTrack(assembled.fragment.facts.tracks, stored.track), stored.data, stored.key_frame);
     frame.data = parsed.Share(stored);
     frames.push_back(std::move(frame));
   }

@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::uint32_t kOpusRate = 48'000;
 constexpr std::size_t kNalLengthUsual = 4;
+constexpr std::size_t kAvcLengthAt = 4;  // of lengthSizeMinusOne in the configuration
+constexpr std::size_t kHevcLengthAt = 21;
 
 // RFC 7845 section 5.1, for one or two channels: "OpusHead", version, channels, pre-skip, rate, gain, mapping
 // family.
@@ -60,6 +62,17 @@ std::optional<bool> KeyFrameByBitstream(const TrackInfo& track, ByteSpan frame) 
     default:
       return std::nullopt;
   }
+}
+
+bool IsKeyFrame(const TrackInfo* track, ByteSpan frame, bool flagged) {
+  return track != nullptr ? KeyFrameByBitstream(*track, frame).value_or(flagged) : flagged;
+}
+
+const TrackInfo* FindTrack(const std::vector<TrackInfo>& tracks, std::uint32_t number) {
+  for (const TrackInfo& track : tracks) {
+    if (track.number == number) return &track;
+  }
+  return nullptr;
 }
 
 void CompleteTrack(TrackInfo& track) { CompleteTrack(track, {}); }
@@ -117,16 +130,11 @@ std::optional<std::uint32_t> ReorderDepthByHeaders(const TrackInfo& track) {
   }
 }
 
+// Asked for each frame: the configuration is not read as a whole.
 std::size_t NalLengthBytes(const TrackInfo& track) {
-  if (track.codec == Codec::kH264) {
-    const auto config = ParseAvcConfig(track.codec_private);
-    return config ? config->nal_length_bytes : kNalLengthUsual;
-  }
-  if (track.codec == Codec::kH265) {
-    const auto config = ParseHevcConfig(track.codec_private);
-    return config ? config->nal_length_bytes : kNalLengthUsual;
-  }
-  return 0;
+  const std::size_t at = track.codec == Codec::kH264 ? kAvcLengthAt : kHevcLengthAt;
+  if (track.codec != Codec::kH264 && track.codec != Codec::kH265) return 0;
+  return track.codec_private.size() > at ? (track.codec_private[at] & 3u) + 1 : kNalLengthUsual;
 }
 
 }  // namespace millrace
