@@ -29,12 +29,15 @@ class TcpTransport final : public Transport {
   std::string_view protocol() const override { return {}; }
 
   net::awaitable<Result<std::size_t>> ReadSome(std::span<std::uint8_t> into, TimePoint until) override {
+    // Asio waits for an event before it looks behind an end, and none comes.
+    if (ended_) co_return std::size_t{0};
     read_guard_.Arm(until);
     auto [ec, size] = co_await socket_.async_read_some(
         net::buffer(into.data(), into.size()),
         net::bind_cancellation_slot(read_guard_.slot(), net::as_tuple(net::use_awaitable)));
     bool expired = read_guard_.Disarm();
-    if (ec == net::error::eof) co_return std::size_t{0};
+    ended_ = ec == net::error::eof;
+    if (ended_) co_return std::size_t{0};
     if (ec) co_return TransportError(ec, expired, "reading");
     co_return size;
   }
@@ -93,6 +96,7 @@ class TcpTransport final : public Transport {
   tcp::socket socket_;
   DeadlineGuard read_guard_;
   DeadlineGuard write_guard_;
+  bool ended_ = false;  // the peer sends no more
 };
 
 }  // namespace

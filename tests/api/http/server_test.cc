@@ -266,6 +266,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"half_an_http2_preface", "PRI * HTTP/2.0\r\n\r\nXX", 400, "HTTP/1.1"},
         BadCase{"http09", "GET /hello/x HTTP/0.9\r\nHost: localhost\r\n\r\n", 400, "HTTP/1.1"},
         BadCase{"cut_off", "GET /hello/x HTTP/1.1\r\nHost: lo", 400, "ended in the middle"},
+        BadCase{"cut_off_where_http2_could_begin", "PRI", 400, "ended in the middle"},
         BadCase{"space_in_header_name", Get("/hello/x", "Host : localhost\r\n"), 400, "malformed"},
         BadCase{"header_without_colon", Get("/hello/x", "Host: localhost\r\nnonsense\r\n"), 400, "malformed"},
         BadCase{"nul_in_header", Get("/hello/x", std::string("Host: local\0host\r\n", 18)), 400, "malformed"},
