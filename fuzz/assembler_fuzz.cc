@@ -9,6 +9,7 @@
 #include "consumers/fragment_frames.h"
 #include "fragments/decode_times.h"
 #include "fuzz/fuzz_target.h"
+#include "fuzz/mkv_seeds.h"
 #include "tests/fragments/assembled.h"
 #include "tests/parser/mkv_builder.h"
 
@@ -89,25 +90,7 @@ void CheckSame(const Assembled& whole, const Assembled& split) {
 }  // namespace
 
 std::vector<Seed> Seeds() {
-  std::vector<Seed> seeds;
-  int number = 0;
-  for (const SizeForm segment : {SizeForm::kKnown, SizeForm::kUnknown8}) {
-    for (const SizeForm cluster : {SizeForm::kKnown, SizeForm::kUnknown1}) {
-      MkvBuilder mkv;
-      mkv.out().push_back(static_cast<std::uint8_t>(number % 4));
-      mkv.Header(segment).Tracks().Tags({{kFragmentNumberTag, "1"}, {kProducerTimestampTag, "1.5"}});
-      for (std::uint64_t i = 0; i < 3; ++i) {
-        mkv.StartCluster(1000 * (i + 1), cluster).Simple(1, 0, true, "key frame");
-        mkv.Group(1, 80, "P", 40, true).Group(1, 40, "B", 40, true);
-        mkv.SimpleRaw(2, 0, 0x82, Bytes{2, 3, 1, 'a', 'a', 'a', 'b', 'c', 'c'});
-        mkv.SimpleRaw(2, 60, 0x86, Bytes{2, 0x83, 0xBD, 'a', 'a', 'a', 'b', 'c', 'c'});
-        AppendText(mkv.out(), ElementId::kVoid, "void");
-        mkv.EndCluster().Tags({{"door", "open"}});
-        if (i == 1) mkv.Tags({{kEndOfFragmentTag, ""}});
-      }
-      seeds.push_back({"producer-" + std::to_string(number++), mkv.Take()});
-    }
-  }
+  std::vector<Seed> seeds = DocumentSeeds(4);
   MkvBuilder two;
   two.out().push_back(1);
   for (std::uint64_t i = 0; i < 2; ++i) {

@@ -4,31 +4,26 @@
 // Input: what a client sends behind the preface, the first byte aside: how the bytes are cut into pieces. It
 // goes through a socket pair into a real connection; what comes back is fed to nghttp2 as a client reads it,
 // as far as framing goes.
-#include <fcntl.h>
 #include <nghttp2/nghttp2.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <cerrno>
 #include <chrono>
 #include <string>
 #include <vector>
 
-#include "api/http/connection.h"
 #include "api/http/error_response.h"
 #include "api/http/origin_policy.h"
 #include "base/log.h"
 #include "fuzz/fuzz_target.h"
+#include "fuzz/http_conversation.h"
+#include "tests/api/http/duplex.h"
 
 namespace millrace::fuzz {
 namespace {
 
 using api::Request;
-using api::ResponseHead;
 using api::ResponseWriter;
+using api::testing::Duplex;
 namespace net = boost::asio;
 
 constexpr std::size_t kBodyBytesMax = 1000;
@@ -49,21 +44,6 @@ net::awaitable<void> Echo(Request& request, ResponseWriter& writer) {
   co_await api::RespondText(writer, 200, "text/plain", std::move(*body));
 }
 
-net::awaitable<void> Duplex(Request& request, ResponseWriter& writer) {
-  ResponseHead head{200, {}};
-  auto begun = co_await writer.WriteHead(std::move(head));
-  while (begun) {
-    auto piece = co_await request.body->Read();
-    if (!piece) co_return;
-    if (piece->empty()) break;
-    SharedBytes shared(std::move(*piece));
-    begun = co_await writer.Write(std::move(shared));
-  }
-  if (begun) (void)co_await writer.Finish();
-}
-
-net::awaitable<void> Ignore(Request&, ResponseWriter& writer) { co_await api::RespondEmpty(writer, 204); }
-
 api::Router MakeRouter() {
   api::Router router;
   router.Add("GET", "/", Echo);
@@ -74,51 +54,17 @@ api::Router MakeRouter() {
 }
 
 // What the peer received.
-std::string Converse(std::string_view input, std::size_t piece_bytes) {
+std::string Received(std::string_view input, std::size_t piece_bytes) {
   static const api::Router router = MakeRouter();
   static const api::Dispatcher dispatcher(router, api::CheckCaller);
-  api::ConnectionLimits limits;
-  limits.header_bytes_max = 2048;
-  limits.target_bytes_max = 512;
-  limits.unwanted_body_bytes_max = 1024;
-  limits.linger_timeout = Duration{0};
-  limits.streams_max = 8;
-  limits.stream_window_bytes = 2048;
-
-  int sockets[2];
-  FUZZ_CHECK(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets) == 0,
-             "socketpair");
-  const int peer = sockets[1];
-  bool closed = false;
-  std::string received;
-  {
-    net::io_context io(1);
-    net::ip::tcp::socket socket(io, net::ip::tcp::v4(), sockets[0]);
-    auto connection = StartConnection(std::move(socket), dispatcher, limits, [&] { closed = true; });
-    const auto run = [&] {
-      io.restart();
-      while (io.poll_one() > 0) {
-      }
-      char bytes[4096];
-      ssize_t size = 0;
-      while ((size = ::recv(peer, bytes, sizeof(bytes), 0)) > 0)
-        received.append(bytes, static_cast<std::size_t>(size));
-    };
-    while (!input.empty() && !closed) {
-      const ssize_t sent = ::send(peer, input.data(), std::min(piece_bytes, input.size()), MSG_NOSIGNAL);
-      if (sent > 0) input.remove_prefix(static_cast<std::size_t>(sent));
-      if (sent < 0 && errno != EAGAIN) input = {};
-      run();
-    }
-    ::shutdown(peer, SHUT_WR);
-    run();
-    // What still waits is for the peer's windows, or for a time limit.
-    connection->Abort();
-    run();
-    FUZZ_CHECK(closed, "a connection that was aborted is over");
-  }
-  ::close(peer);
-  return received;
+  static const api::ConnectionLimits limits = [] {
+    api::ConnectionLimits short_ones = FuzzedLimits();
+    short_ones.linger_timeout = Duration{0};
+    short_ones.streams_max = 8;
+    short_ones.stream_window_bytes = 2048;
+    return short_ones;
+  }();
+  return Converse(dispatcher, limits, input, piece_bytes).received;
 }
 
 // Frames one behind the other, as RFC 9113 section 4.1 has them; at most as many answers as requests.
@@ -214,6 +160,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size < 1 || size > 8192) return 0;
   const std::size_t piece = data[0] == 0x40 ? size + kPreface.size() : data[0] + 1;
   const std::string input = std::string(kPreface) + std::string(AsText({data + 1, size - 1}));
-  CheckFrames(Converse(input, piece), input.size());
+  CheckFrames(Received(input, piece), input.size());
   return 0;
 }

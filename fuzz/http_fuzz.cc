@@ -4,36 +4,29 @@
 //
 // Input: what a client sends. It goes through a socket pair into a real connection, its dispatcher, router
 // and origin policy; the routes answer what they were given.
-#include <fcntl.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <cerrno>
 #include <charconv>
 #include <string>
 #include <vector>
 
-#include "api/http/connection.h"
 #include "api/http/error_response.h"
 #include "api/http/origin_policy.h"
 #include "api/http/target.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "fuzz/fuzz_target.h"
+#include "fuzz/http_conversation.h"
+#include "tests/api/http/duplex.h"
 
 namespace millrace::fuzz {
 namespace {
 
 using api::Request;
-using api::ResponseHead;
 using api::ResponseWriter;
+using api::testing::Duplex;
 namespace net = boost::asio;
 
 constexpr std::size_t kEchoBytesMax = 1000;
-constexpr std::size_t kHeaderBytesMax = 2048;
 
 // What the handler was given, as the body of its answer.
 net::awaitable<void> Echo(Request& request, ResponseWriter& writer) {
@@ -50,24 +43,6 @@ net::awaitable<void> Echo(Request& request, ResponseWriter& writer) {
   co_await api::RespondText(writer, 200, "text/plain", std::move(text));
 }
 
-// Hands each piece of the body back as it comes.
-net::awaitable<void> Duplex(Request& request, ResponseWriter& writer) {
-  ResponseHead head{200, {}};
-  auto begun = co_await writer.WriteHead(std::move(head));
-  while (begun) {
-    auto piece = co_await request.body->Read();
-    if (!piece) co_return;
-    if (piece->empty()) break;
-    SharedBytes shared(std::move(*piece));
-    auto written = co_await writer.Write(std::move(shared));
-    if (!written) co_return;
-  }
-  (void)co_await writer.Finish();
-}
-
-// Leaves the body where it is.
-net::awaitable<void> Ignore(Request&, ResponseWriter& writer) { co_await api::RespondEmpty(writer, 204); }
-
 api::Router MakeRouter() {
   api::Router router;
   router.Add("GET", "/", Echo);
@@ -80,58 +55,14 @@ api::Router MakeRouter() {
   return router;
 }
 
-// What the peer received, with dates made equal.
-std::string Converse(ByteSpan input, std::size_t piece_bytes) {
+// What the peer received. Whatever was sent, the connection ends behind it by itself.
+std::string Received(std::string_view input, std::size_t piece_bytes) {
   static const api::Router router = MakeRouter();
   static const api::Dispatcher dispatcher(router, api::CheckCaller);
-  api::ConnectionLimits limits;
-  limits.header_bytes_max = kHeaderBytesMax;
-  limits.target_bytes_max = 512;
-  limits.unwanted_body_bytes_max = 1024;
-
-  int sockets[2];
-  FUZZ_CHECK(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets) == 0,
-             "socketpair");
-  const int peer = sockets[1];
-  bool closed = false;
-  std::string received;
-  {
-    net::io_context io(1);
-    net::ip::tcp::socket socket(io, net::ip::tcp::v4(), sockets[0]);
-    auto connection = StartConnection(std::move(socket), dispatcher, limits, [&] { closed = true; });
-    bool sent_all = false;
-    bool ended = false;
-    while (!ended) {
-      if (!input.empty()) {
-        const ssize_t sent = ::send(peer, input.data(), std::min(piece_bytes, input.size()), MSG_NOSIGNAL);
-        if (sent > 0) input = input.subspan(static_cast<std::size_t>(sent));
-        if (sent < 0 && errno != EAGAIN) input = {};  // it has closed
-      } else if (!sent_all) {
-        sent_all = true;
-        ::shutdown(peer, SHUT_WR);
-      }
-      io.restart();
-      while (io.poll_one() > 0) {
-      }
-      char bytes[4096];
-      ssize_t size = 0;
-      while ((size = ::recv(peer, bytes, sizeof(bytes), 0)) > 0)
-        received.append(bytes, static_cast<std::size_t>(size));
-      ended = size == 0 || (size < 0 && errno != EAGAIN);
-      // Everything that it waits for has happened; only its time limits are left.
-      FUZZ_CHECK(!sent_all || !input.empty() || ended || !closed, "it closed, and the socket is open");
-    }
-    io.restart();
-    while (io.poll_one() > 0) {
-    }
-    connection->Abort();
-    io.restart();
-    while (io.poll_one() > 0) {
-    }
-    FUZZ_CHECK(closed, "a connection whose peer has gone is over");
-  }
-  ::close(peer);
-  return received;
+  static const api::ConnectionLimits limits = FuzzedLimits();
+  Conversation conversation = Converse(dispatcher, limits, input, piece_bytes);
+  FUZZ_CHECK(conversation.ended, "it waits for more, and there is none:\n" + conversation.received);
+  return std::move(conversation.received);
 }
 
 // Reads the answers one behind the other, as a client does; gives how many of them are final.
@@ -304,12 +235,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size > 8192) return 0;
   const ByteSpan input(data, size);
   if (AsText(input).starts_with("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")) return 0;  // http2_fuzz.cc
-  const std::string whole = Digest(Converse(input, size + 1), input);
+  const std::string whole = Digest(Received(AsText(input), size + 1), input);
   // Where a piece ends depends on the input, so that every place is tried.
   std::size_t piece = 1;
   for (const std::uint8_t byte : input.first(std::min<std::size_t>(size, 64)))
     piece = (piece * 31 + byte) % 61 + 1;
-  const std::string split = Digest(Converse(input, piece), input);
+  const std::string split = Digest(Received(AsText(input), piece), input);
   FUZZ_CHECK(whole == split, "whole:\n" + whole + "\nin pieces of " + std::to_string(piece) + ":\n" + split);
   return 0;
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "fuzz/fuzz_target.h"
+#include "fuzz/mkv_seeds.h"
 #include "parser/fragment_visitor.h"
 #include "parser/parse_fragment.h"
 #include "tests/parser/mkv_builder.h"
@@ -205,25 +206,7 @@ ParserLimits LimitsOf(std::uint8_t choice) {
 }  // namespace
 
 std::vector<Seed> Seeds() {
-  std::vector<Seed> seeds;
-  int number = 0;
-  for (const SizeForm segment : {SizeForm::kKnown, SizeForm::kUnknown1, SizeForm::kUnknown8}) {
-    for (const SizeForm cluster : {SizeForm::kKnown, SizeForm::kUnknown1}) {
-      MkvBuilder mkv;
-      mkv.out().push_back(static_cast<std::uint8_t>(number % 3));
-      mkv.Header(segment).Tracks().Tags({{kFragmentNumberTag, "1"}, {kProducerTimestampTag, "1.5"}});
-      for (std::uint64_t i = 0; i < 2; ++i) {
-        mkv.StartCluster(1000 * (i + 1), cluster).Simple(1, 0, true, "key frame");
-        mkv.Group(1, 40, "delta", 40, true);
-        mkv.SimpleRaw(2, 0, 0x82, Bytes{2, 3, 1, 'a', 'a', 'a', 'b', 'c', 'c'});
-        mkv.SimpleRaw(2, 30, 0x84, Bytes{1, 'a', 'a', 'b', 'b'});
-        mkv.SimpleRaw(2, 60, 0x86, Bytes{2, 0x83, 0xBD, 'a', 'a', 'a', 'b', 'c', 'c'});
-        AppendText(mkv.out(), ElementId::kVoid, "void");
-        mkv.EndCluster().Tags({{"door", "open"}, {kContinuationTokenTag, "7"}});
-      }
-      seeds.push_back({"document-" + std::to_string(number++), mkv.Take()});
-    }
-  }
+  std::vector<Seed> seeds = DocumentSeeds(3);
   MkvBuilder two;
   two.out().push_back(0);
   two.Header(SizeForm::kUnknown1).Tracks().StartCluster(0, SizeForm::kUnknown1).Simple(1, 0, true, "a");

@@ -14,6 +14,7 @@
 #include "api/http/router.h"
 #include "api/http/server.h"
 #include "api/http/worker_pool.h"
+#include "tests/api/http/duplex.h"
 #include "tests/api/http/raw_client.h"
 
 namespace millrace::api::testing {
@@ -64,20 +65,7 @@ class ServerTest : public ::testing::Test {
       }
       co_await RespondText(writer, 200, "text/plain", std::move(*body));
     });
-    // Answers each piece of the body as it comes: reading and writing at once.
-    router_.Add("POST", "/duplex", [](Request& request, ResponseWriter& writer) -> net::awaitable<void> {
-      ResponseHead head{200, {}};
-      (void)co_await writer.WriteHead(std::move(head));
-      for (;;) {
-        auto piece = co_await request.body->Read();
-        if (!piece) co_return;
-        if (piece->empty()) break;
-        SharedBytes shared(std::move(*piece));
-        auto written = co_await writer.Write(std::move(shared));
-        if (!written) co_return;
-      }
-      (void)co_await writer.Finish();
-    });
+    router_.Add("POST", "/duplex", Duplex);
     router_.Add("GET", "/pieces", [](Request&, ResponseWriter& writer) -> net::awaitable<void> {
       ResponseHead head{200, {}};
       (void)co_await writer.WriteHead(std::move(head));
