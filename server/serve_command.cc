@@ -253,8 +253,8 @@ class Service {
         std::make_unique<api::OnDemandScaling>(*catalog_, *throughput_, api::OnDemandScaling::Options());
     scaling_->Start();
     api::AddDataStreamOverviewRoutes(router_, {*catalog_, *sealer_, *pool_, budget_, clock});
-    api::AddVideoStreamRoutes(
-        router_, {*store_, *sealer_, *pool_, budget_, media_budget_, media_readers_, clock, config.aws});
+    api::AddVideoStreamRoutes(router_, {*store_, *sealer_, *pool_, budget_, media_budget_, media_readers_,
+                                        clock, config.aws, camera_of});
     api::AddPutMediaRoutes(router_,
                            {*store_, *put_streams_, *pool_, put_memory_, producers_, config.aws, camera_of});
     applications_ = std::make_unique<api::ApplicationServices>(

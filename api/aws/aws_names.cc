@@ -16,20 +16,8 @@ bool AllOf(std::string_view text, bool (*is)(char)) {
   return !text.empty() && std::all_of(text.begin(), text.end(), is);
 }
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-bool IsLowerDigitDash(char c) { return (c >= 'a' && c <= 'z') || IsDigit(c) || c == '-'; }
-
-// The ARN's six parts; fewer where it is none.
-std::vector<std::string_view> ArnParts(std::string_view arn) {
-  std::vector<std::string_view> parts;
-  while (parts.size() < 5) {
-    const auto colon = arn.find(':');
-    if (colon == std::string_view::npos) return {};
-    parts.push_back(arn.substr(0, colon));
-    arn.remove_prefix(colon + 1);
-  }
-  parts.push_back(arn);
-  return parts;
-}
+bool IsLower(char c) { return c >= 'a' && c <= 'z'; }
+bool IsLowerDigitDash(char c) { return IsLower(c) || IsDigit(c) || c == '-'; }
 
 bool IsDataName(std::string_view name) {
   return kAwsNamePattern.matches(name) && name.size() <= kDataNameMax;
@@ -55,22 +43,25 @@ bool IsDataResourceArn(std::string_view arn) { return ParseDataResourceArn(arn).
 const AwsPattern kDataResourceArnPattern{"arn:aws.*:kinesis:.*:\\d{12}:.*stream/\\S+", IsDataResourceArn};
 
 struct VideoArn {
+  std::string_view type;  // "stream"
   std::string_view name;
   std::int64_t created_ms = 0;
 };
 
-// "arn:aws:kinesisvideo:region:digits:stream/name/digits"
+// "arn:aws:kinesisvideo:region:digits:stream/name/digits", or of another resource.
 std::optional<VideoArn> ParseVideoArn(std::string_view arn) {
   const auto parts = ArnParts(arn);
   if (parts.size() != 6 || parts[0] != "arn" || !AllOf(parts[1], IsLowerDigitDash) ||
-      parts[2] != "kinesisvideo" || !AllOf(parts[3], IsLowerDigitDash) || !AllOf(parts[4], IsDigit) ||
-      !parts[5].starts_with("stream/")) {
+      parts[2] != "kinesisvideo" || !AllOf(parts[3], IsLowerDigitDash) || !AllOf(parts[4], IsDigit)) {
     return std::nullopt;
   }
-  const std::string_view rest = parts[5].substr(7);
+  const auto type_end = parts[5].find('/');
+  if (type_end == std::string_view::npos || !AllOf(parts[5].substr(0, type_end), IsLower))
+    return std::nullopt;
+  const std::string_view rest = parts[5].substr(type_end + 1);
   const auto slash = rest.find('/');
   if (slash == std::string_view::npos) return std::nullopt;
-  VideoArn parsed{rest.substr(0, slash)};
+  VideoArn parsed{parts[5].substr(0, type_end), rest.substr(0, slash)};
   const std::string_view digits = rest.substr(slash + 1);
   const auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), parsed.created_ms);
   if (ec != std::errc() || end != digits.data() + digits.size() || !AllOf(digits, IsDigit))
@@ -81,9 +72,15 @@ std::optional<VideoArn> ParseVideoArn(std::string_view arn) {
   return parsed;
 }
 
-bool IsVideoArn(std::string_view arn) { return ParseVideoArn(arn).has_value(); }
-const AwsPattern kVideoArnPattern{
-    "arn:[a-z\\d-]+:kinesisvideo:[a-z0-9-]+:[0-9]+:[a-z]+/[a-zA-Z0-9_.-]+/[0-9]+", IsVideoArn};
+constexpr std::string_view kVideoArnText =
+    "arn:[a-z\\d-]+:kinesisvideo:[a-z0-9-]+:[0-9]+:[a-z]+/[a-zA-Z0-9_.-]+/[0-9]+";
+bool IsStreamArn(std::string_view arn) {
+  const auto parsed = ParseVideoArn(arn);
+  return parsed && parsed->type == "stream";
+}
+const AwsPattern kStreamArnPattern{kVideoArnText, IsStreamArn};
+const AwsPattern kVideoArnPattern{kVideoArnText,
+                                  [](std::string_view arn) { return ParseVideoArn(arn).has_value(); }};
 
 }  // namespace
 
@@ -132,13 +129,34 @@ std::optional<DataResourceName> ReadDataResource(AwsInput& input) {
 
 std::optional<VideoStreamName> ReadVideoStreamName(AwsInput& input) {
   auto name = input.String("StreamName", {.min = 1, .max = kVideoNameMax, .pattern = kAwsNamePattern});
-  const auto arn = input.String("StreamARN", {.min = 1, .max = kVideoArnMax, .pattern = kVideoArnPattern});
+  const auto arn = input.String("StreamARN", {.min = 1, .max = kVideoArnMax, .pattern = kStreamArnPattern});
   if (arn) {
     const auto parsed = ParseVideoArn(*arn);
     return VideoStreamName{std::string(parsed->name), Timestamp::FromMillis(parsed->created_ms)};
   }
   if (name) return VideoStreamName{std::move(*name), std::nullopt};
   return std::nullopt;
+}
+
+std::optional<VideoResourceName> ReadVideoResource(AwsInput& input) {
+  const auto arn = input.String(
+      "ResourceARN", {.required = true, .min = 1, .max = kVideoArnMax, .pattern = kVideoArnPattern});
+  if (!arn) return std::nullopt;
+  const auto parsed = ParseVideoArn(*arn);
+  return VideoResourceName{std::string(parsed->type), std::string(parsed->name),
+                           Timestamp::FromMillis(parsed->created_ms)};
+}
+
+std::vector<std::string_view> ArnParts(std::string_view arn) {
+  std::vector<std::string_view> parts;
+  while (parts.size() < 5) {
+    const auto colon = arn.find(':');
+    if (colon == std::string_view::npos) return {};
+    parts.push_back(arn.substr(0, colon));
+    arn.remove_prefix(colon + 1);
+  }
+  parts.push_back(arn);
+  return parts;
 }
 
 }  // namespace millrace::api

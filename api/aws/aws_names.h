@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "api/aws/aws_identity.h"
 #include "api/aws/aws_input.h"
@@ -43,5 +44,18 @@ struct VideoStreamName {
   std::optional<Timestamp> created;  // as the ARN has it
 };
 std::optional<VideoStreamName> ReadVideoStreamName(AwsInput& input);
+
+// What the video streams' tags are put on.
+struct VideoResourceName {
+  std::string type;  // "stream", "channel"
+  std::string name;
+  Timestamp created;
+};
+// The resource that ResourceARN names, which must be there; none: `input` has what is wrong with it.
+std::optional<VideoResourceName> ReadVideoResource(AwsInput& input);
+
+// The six parts of an ARN, of which the last may hold colons; none where it has fewer. They live as long as
+// the text.
+std::vector<std::string_view> ArnParts(std::string_view arn);
 
 }  // namespace millrace::api

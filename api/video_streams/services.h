@@ -22,8 +22,7 @@ namespace millrace::api {
 
 class ByteBudget;
 
-// POST /createStream, /describeStream, /getDataEndpoint, /listFragments, /getMedia,
-// /getMediaForFragmentList: the Kinesis Video Streams protocol.
+// The Kinesis Video Streams protocol: the control plane, /listFragments, /getMedia, /getMediaForFragmentList.
 struct VideoStreamServices {
   FragmentStore& store;
   const wire::TokenSealer& sealer;
@@ -33,6 +32,7 @@ struct VideoStreamServices {
   ByteBudget& readers;       // counts those that are served media
   const Clock& clock;
   AwsIdentity identity{};
+  CameraOfStream camera_of{};
 };
 void AddVideoStreamRoutes(Router& router, VideoStreamServices services);
 

@@ -1,21 +1,22 @@
 #include "api/video_streams/video_stream_access.h"
 
+#include <set>
 #include <string>
 
 namespace millrace::api {
 namespace {
 
 // "name" of "arn:aws:kinesisvideo:us-east-1:000000000000:stream/name/1763690820250"; "" where it is no such
-// ARN, which the operation refuses.
+// ARN, which the operation refuses, or another resource's.
 std::string_view NameIn(std::string_view arn) {
   for (int i = 0; i < 5; ++i) {
     const auto colon = arn.find(':');
     if (colon == std::string_view::npos) return {};
     arn.remove_prefix(colon + 1);
   }
-  const auto slash = arn.find('/');
-  if (slash == std::string_view::npos) return {};
-  arn.remove_prefix(slash + 1);
+  constexpr std::string_view kStream = "stream/";
+  if (!arn.starts_with(kStream)) return {};
+  arn.remove_prefix(kStream.size());
   return arn.substr(0, arn.find('/'));
 }
 
@@ -25,27 +26,33 @@ std::string_view Text(const boost::json::object& members, const char* name) {
   return {value->get_string().data(), value->get_string().size()};
 }
 
-}  // namespace
-
-Result<void> AuthorizeVideoStream(Caller* caller, FragmentStore& store, const AwsIdentity& identity,
-                                  std::string_view name, std::string_view arn) {
+// Of all streams that the request names in some way: which of them counts is the operation's to say.
+Result<void> Authorize(Caller* caller, FragmentStore& store, const AwsIdentity& identity,
+                       const std::set<std::string>& names) {
   if (caller == nullptr) return {};
-  const std::string_view in_arn = NameIn(arn);
   bool named = false;
-  for (const std::string_view one : {name, in_arn == name ? std::string_view() : in_arn}) {
-    if (one.empty()) continue;
-    const auto stream = store.GetStream(std::string(one));
+  for (const std::string& name : names) {
+    if (name.empty()) continue;
+    const auto stream = store.GetStream(name);
     MILLRACE_RETURN_IF_ERROR(
-        caller->Check(identity.VideoStreamArn(one, stream ? stream->created : Timestamp())));
+        caller->Check(identity.VideoStreamArn(name, stream ? stream->created : Timestamp())));
     named = true;
   }
   return named ? Result<void>() : caller->Check("*");
 }
 
+}  // namespace
+
+Result<void> AuthorizeVideoStream(Caller* caller, FragmentStore& store, const AwsIdentity& identity,
+                                  std::string_view name, std::string_view arn) {
+  return Authorize(caller, store, identity, {std::string(name), std::string(NameIn(arn))});
+}
+
 Result<void> AuthorizeVideoStream(Caller* caller, FragmentStore& store, const AwsIdentity& identity,
                                   const boost::json::object& members) {
-  return AuthorizeVideoStream(caller, store, identity, Text(members, "StreamName"),
-                              Text(members, "StreamARN"));
+  return Authorize(caller, store, identity,
+                   {std::string(Text(members, "StreamName")), std::string(NameIn(Text(members, "StreamARN"))),
+                    std::string(NameIn(Text(members, "ResourceARN")))});
 }
 
 }  // namespace millrace::api

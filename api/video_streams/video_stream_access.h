@@ -18,7 +18,7 @@ namespace millrace::api {
 // Errors: kPermissionDenied, kUnauthenticated. `caller` null: everything is allowed.
 Result<void> AuthorizeVideoStream(Caller* caller, FragmentStore& store, const AwsIdentity& identity,
                                   std::string_view name, std::string_view arn);
-// The same of a body's StreamName and StreamARN.
+// The same of a body's StreamName, StreamARN and ResourceARN.
 Result<void> AuthorizeVideoStream(Caller* caller, FragmentStore& store, const AwsIdentity& identity,
                                   const boost::json::object& members);
 

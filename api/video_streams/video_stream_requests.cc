@@ -23,6 +23,14 @@ AwsError NoVideoStream() {
   return {"ResourceNotFoundException", "The requested stream is not found or not active.", 404};
 }
 
+AwsError NoDataRetention(const VideoStream& stream) {
+  return {
+      "NoDataRetentionException",
+      "The stream " + stream.name +
+          " keeps no footage: its DataRetentionInHours is 0. UpdateDataRetention makes it keep what comes "
+          "from then on."};
+}
+
 AwsError OfVideoStream(Error error) {
   if (error.code == ErrorCode::kNotFound) return NoVideoStream();
   return error;

@@ -32,17 +32,13 @@ inline AwsResult<VideoStream> FindVideoStream(const VideoStreamServices& service
 // it.
 MediaFilter ReadMediaFilter(AwsInput& input);
 
-// Of video_stream_control.cc: JSON to JSON.
-AwsResult<std::string> CreateVideoStream(const VideoStreamServices& services,
-                                         const boost::json::object& object, const std::string& endpoint);
-AwsResult<std::string> DescribeVideoStream(const VideoStreamServices& services,
-                                           const boost::json::object& object, const std::string& endpoint);
-
 // The routes of media_service.cc.
 void AddMediaRoutes(Router& router, VideoStreamServices services);
 
 // In the service's words.
 AwsError NoVideoStream();
+// Of a stream that keeps nothing.
+AwsError NoDataRetention(const VideoStream& stream);
 // Of an error of the store: kNotFound in the service's words, others as they are.
 AwsError OfVideoStream(Error error);
 

@@ -6,7 +6,7 @@
 #include "api/aws/aws_http.h"
 #include "api/aws/listing_token.h"
 #include "api/video_streams/video_stream_access.h"
-#include "api/video_streams/video_stream_requests.h"
+#include "api/video_streams/video_stream_operations.h"
 #include "wire/json_writer.h"
 
 namespace millrace::api {
@@ -157,8 +157,20 @@ Answer ListFragments(const VideoStreamServices& services, const boost::json::obj
   return std::move(json).Take();
 }
 
-using Operation = Answer (*)(const VideoStreamServices&, const boost::json::object&,
-                             const std::string& endpoint);
+// What the model calls the error of somebody who may not do it.
+enum class Denial { kNotAuthorized, kAccessDenied };
+
+struct Operation {
+  VideoStreamOperation run = nullptr;
+  Denial denial = Denial::kNotAuthorized;
+};
+
+AwsError InWordsOf(const Operation& operation, AwsError error) {
+  if (operation.denial == Denial::kAccessDenied && error.code == ErrorCode::kPermissionDenied) {
+    return {"AccessDeniedException", std::move(error.message), 401};
+  }
+  return error;
+}
 
 net::awaitable<void> Serve(const VideoStreamServices& services, Operation operation, Request& request,
                            ResponseWriter& writer) {
@@ -170,7 +182,7 @@ net::awaitable<void> Serve(const VideoStreamServices& services, Operation operat
       MILLRACE_ASSIGN_OR_RETURN(const boost::json::value value, ParseAwsObject(body->text));
       MILLRACE_RETURN_IF_ERROR(
           AuthorizeVideoStream(request.caller.get(), services.store, services.identity, value.get_object()));
-      return operation(services, value.get_object(), endpoint);
+      return operation.run(services, value.get_object(), endpoint);
     };
     answer = co_await services.pool.Run(work);
   } else {
@@ -179,14 +191,16 @@ net::awaitable<void> Serve(const VideoStreamServices& services, Operation operat
   if (answer) {
     co_await RespondAws(writer, AwsService::kVideoStreams, std::move(*answer));
   } else {
-    co_await RespondAws(writer, AwsService::kVideoStreams, std::move(answer).error());
+    AwsError error = InWordsOf(operation, std::move(answer).error());
+    co_await RespondAws(writer, AwsService::kVideoStreams, std::move(error));
   }
 }
 
 }  // namespace
 
 void AddVideoStreamRoutes(Router& router, VideoStreamServices services) {
-  const auto add = [&](const char* path, Operation operation) {
+  const auto add = [&](const char* path, VideoStreamOperation run, Denial denial = Denial::kNotAuthorized) {
+    const Operation operation{run, denial};
     router.Add("POST", path,
                [services, operation](Request& request, ResponseWriter& writer) -> net::awaitable<void> {
                  co_await Serve(services, operation, request, writer);
@@ -194,7 +208,24 @@ void AddVideoStreamRoutes(Router& router, VideoStreamServices services) {
   };
   add("/createStream", CreateVideoStream);
   add("/describeStream", DescribeVideoStream);
+  add("/listStreams", ListVideoStreams);
+  add("/updateStream", UpdateVideoStream);
+  add("/updateDataRetention", UpdateDataRetention);
+  add("/deleteStream", DeleteVideoStream);
   add("/getDataEndpoint", GetDataEndpoint);
+  add("/tagStream", TagVideoStream);
+  add("/untagStream", UntagVideoStream);
+  add("/listTagsForStream", ListTagsForVideoStream);
+  add("/TagResource", TagVideoResource, Denial::kAccessDenied);
+  add("/UntagResource", UntagVideoResource, Denial::kAccessDenied);
+  add("/ListTagsForResource", ListTagsForVideoResource, Denial::kAccessDenied);
+  add("/describeNotificationConfiguration", DescribeNotificationConfiguration, Denial::kAccessDenied);
+  add("/updateNotificationConfiguration", UpdateNotificationConfiguration, Denial::kAccessDenied);
+  add("/describeImageGenerationConfiguration", DescribeImageGenerationConfiguration, Denial::kAccessDenied);
+  add("/updateImageGenerationConfiguration", UpdateImageGenerationConfiguration, Denial::kAccessDenied);
+  add("/describeStreamStorageConfiguration", DescribeStreamStorageConfiguration, Denial::kAccessDenied);
+  add("/updateStreamStorageConfiguration", UpdateStreamStorageConfiguration, Denial::kAccessDenied);
+  add("/describeMappedResourceConfiguration", DescribeMappedResourceConfiguration, Denial::kAccessDenied);
   add("/listFragments", ListFragments);
   AddMediaRoutes(router, services);
 }

@@ -1,0 +1,23 @@
+// The regular expressions of the kinesisvideo model that its operations share with no other service.
+//
+// Threads: constants, any thread.
+#pragma once
+
+#include "api/aws/aws_input.h"
+
+namespace millrace::api {
+
+extern const AwsPattern kMediaTypePattern;          // "video/h264,audio/aac"
+extern const AwsPattern kKmsKeyIdPattern;           // .+
+extern const AwsPattern kVideoVersionPattern;       // [a-zA-Z0-9]+
+extern const AwsPattern kVideoTokenPattern;         // [a-zA-Z0-9+/=]*
+extern const AwsPattern kTagKeyPattern;             // letters, separators, digits, and _.:/=+-@
+extern const AwsPattern kTagValuePattern;           // the same
+extern const AwsPattern kDestinationUriPattern;     // "s3://bucket/prefix", "arn:aws:sns:…"
+extern const AwsPattern kDestinationRegionPattern;  // "us-east-1"
+extern const AwsPattern kFormatConfigValuePattern;  // begins with [a-zA-Z_0-9]
+extern const AwsPattern kHubDeviceArnPattern;       // "arn:aws:iot:us-east-1:000000000000:thing/hub"
+extern const AwsPattern kSecretArnPattern;  // "arn:aws:secretsmanager:us-east-1:000000000000:secret:door"
+extern const AwsPattern kScheduleExpressionPattern;  // [^\n]{11,100}
+
+}  // namespace millrace::api
