@@ -13,7 +13,7 @@ namespace millrace::storage {
 namespace {
 
 constexpr std::string_view kMagic = "MRbackup";
-constexpr std::uint32_t kBackupVersion = 2;  // the newest; 1 where no stream is encrypted
+constexpr std::uint32_t kBackupVersion = 3;  // the newest; 2 without holds, 1 without encryption as well
 constexpr std::size_t kHeaderBytes = 8 + 4 + 8 + 8 + 8 + 8 + 4 + 4;
 
 struct Opened {
@@ -74,7 +74,7 @@ Bytes EncodeBackup(const ControlState& state, StoreId store, Timestamp created, 
   const bool encrypted = std::any_of(state.streams().begin(), state.streams().end(), [](const auto& stream) {
     return stream.second->encryption && !stream.second->deleting;
   });
-  AppendBigEndian(backup, encrypted ? kBackupVersion : 1u);
+  AppendBigEndian(backup, state.has_holds() ? kBackupVersion : encrypted ? 2u : 1u);
   AppendBigEndian(backup, store);
   AppendBigEndian(backup, static_cast<std::uint64_t>(created.ns));
   AppendBigEndian(backup, last_counter);

@@ -212,8 +212,7 @@ class Checker {
 
   bool IsDead(const WalkedEntry& entry) const {
     const StreamState* stream = state_.FindStream(entry.header.stream);
-    return stream == nullptr ||
-           stream->IsDead(entry.partition_key, entry.header.counter, entry.header.arrival, now_);
+    return stream == nullptr || stream->IsDead(FactsOf(entry), now_);
   }
 
   Result<void> CheckEntry(File& file, const std::string& path, SegmentId id, const WalkedEntry& entry,

@@ -21,6 +21,8 @@ enum RowKind : char {
   kEviction = 'e',
   kEncryption = 'c',
   kDataKey = 'd',
+  kDeletion = 'x',
+  kHold = 'y',
 };
 
 std::string RowKey(RowKind kind, std::initializer_list<std::uint32_t> ids, std::string_view text = {}) {
@@ -41,6 +43,14 @@ void AppendHash(Bytes& out, const HashKey& key) {
 HashKey ReadHash(ByteReader& in) {
   auto high = in.Integer<std::uint64_t>();
   return {high, in.Integer<std::uint64_t>()};
+}
+
+// Of a row that belongs to a partition key: the key, then what else names the row.
+std::string KeyAndName(const std::string& partition_key, ByteSpan name) {
+  Bytes text;
+  AppendSized(text, partition_key);
+  AppendRaw(text, name);
+  return std::string(AsText(text));
 }
 
 // An optional value: 0, or 1 and the value.
@@ -123,15 +133,38 @@ Timestamp StreamState::HorizonOf(const PartitionRule* rule, Timestamp now) const
   return std::max(now - RetentionOf(rule), TrimOf(rule));
 }
 
-bool StreamState::IsGone(const std::string& partition_key, std::uint64_t counter, Timestamp arrival) const {
-  if (deleting || counter <= evicted_through) return true;
-  const PartitionRule* rule = RuleOf(partition_key);
-  return (rule != nullptr && counter <= rule->purged_through) || arrival < TrimOf(rule);
+const RecordMarks* StreamState::MarksOf(const std::string& partition_key) const {
+  if (marks.empty()) return nullptr;
+  auto found = marks.find(partition_key);
+  return found == marks.end() ? nullptr : &found->second;
 }
 
-bool StreamState::IsDead(const std::string& partition_key, std::uint64_t counter, Timestamp arrival,
-                         Timestamp now) const {
-  return IsGone(partition_key, counter, arrival) || arrival < now - RetentionOf(RuleOf(partition_key));
+const PlacedHold* StreamState::HoldOf(const RecordFacts& record) const {
+  const RecordMarks* of_key = MarksOf(record.partition_key);
+  return of_key == nullptr ? nullptr : of_key->HoldOf(record);
+}
+
+bool StreamState::IsGone(const RecordFacts& record) const {
+  if (deleting) return true;
+  const PartitionRule* rule = RuleOf(record.partition_key);
+  if (rule != nullptr && record.counter <= rule->purged_through) return true;
+  if (const RecordMarks* of_key = MarksOf(record.partition_key); of_key && of_key->Deletes(record)) {
+    return true;
+  }
+  const bool old = record.counter <= evicted_through || record.arrival < TrimOf(rule);
+  return old && HoldOf(record) == nullptr;
+}
+
+bool StreamState::IsDead(const RecordFacts& record, Timestamp now) const {
+  if (IsGone(record)) return true;
+  return record.arrival < now - RetentionOf(RuleOf(record.partition_key)) && HoldOf(record) == nullptr;
+}
+
+const PlacedHold* StreamState::AnyHold() const {
+  for (const auto& [key, of_key] : marks) {
+    if (const PlacedHold* hold = of_key.AnyHold()) return hold;
+  }
+  return nullptr;
 }
 
 Result<void> ControlState::Apply(const ControlChange& change) {
@@ -210,6 +243,30 @@ Result<void> ControlState::ApplyRow(const ControlRow& row) {
       rule.purge_swept = value.Integer<std::uint8_t>() != 0;
       stream->partitions[partition_key] = rule;
       return value.AtEnd() ? Result<void>() : malformed();
+    }
+    case kDeletion:
+    case kHold: {
+      StreamState* stream = FindStream(key.Integer<std::uint32_t>());
+      const std::string partition_key = key.Text();
+      if (!key.ok() || stream == nullptr) return malformed();
+      RecordMarks& marks = stream->marks[partition_key];
+      if (row.key[0] == kDeletion) {
+        const auto id = key.Integer<std::uint64_t>();
+        if (!key.AtEnd()) return malformed();
+        marks.deletions.erase(id);
+        if (row.value) {
+          MILLRACE_ASSIGN_OR_RETURN(marks.deletions[id], DecodeDeletion(*row.value));
+        }
+      } else {
+        std::string name(AsText(key.rest()));
+        ++holds_version_;
+        marks.holds.erase(name);
+        if (row.value) {
+          MILLRACE_ASSIGN_OR_RETURN(marks.holds[name], DecodeHold(name, *row.value));
+        }
+      }
+      if (marks.empty()) stream->marks.erase(partition_key);
+      return {};
     }
     case kEncryption: {
       StreamState* stream = FindStream(key.Integer<std::uint32_t>());
@@ -324,6 +381,10 @@ Result<void> ControlState::Check() const {
   return {};
 }
 
+bool ControlState::has_holds() const {
+  return std::ranges::any_of(streams_, [](const auto& one) { return one.second->AnyHold() != nullptr; });
+}
+
 ControlChange ControlState::Snapshot() const {
   ControlChange change;
   change.push_back(NextIdsRow(next_stream, next_segment));
@@ -331,6 +392,10 @@ ControlChange ControlState::Snapshot() const {
     change.push_back(StreamRow(*stream));
     for (const ShardState& shard : stream->shards) change.push_back(ShardRow(id, shard.description));
     for (const auto& [key, rule] : stream->partitions) change.push_back(PartitionRow(id, key, rule));
+    for (const auto& [key, marks] : stream->marks) {
+      for (const auto& [at, deletion] : marks.deletions) change.push_back(DeletionRow(id, key, at, deletion));
+      for (const auto& [name, hold] : marks.holds) change.push_back(HoldRow(id, key, hold));
+    }
     if (stream->encryption) change.push_back(EncryptionRow(id, stream->encryption));
     for (const auto& [key, row] : stream->data_keys) change.push_back(DataKeySetRow(id, key, row));
   }
@@ -410,6 +475,29 @@ ControlRow RemovePartitionRow(StreamId stream, const std::string& partition_key)
   return {RowKey(kPartition, {stream}, partition_key), std::nullopt};
 }
 
+ControlRow DeletionRow(StreamId stream, const std::string& partition_key, std::uint64_t id,
+                       const RangeDeletion& deletion) {
+  ControlRow row = RemoveDeletionRow(stream, partition_key, id);
+  row.value = EncodeDeletion(deletion);
+  return row;
+}
+
+ControlRow RemoveDeletionRow(StreamId stream, const std::string& partition_key, std::uint64_t id) {
+  Bytes name;
+  AppendBigEndian(name, id);
+  return {RowKey(kDeletion, {stream}, KeyAndName(partition_key, name)), std::nullopt};
+}
+
+ControlRow HoldRow(StreamId stream, const std::string& partition_key, const PlacedHold& placed) {
+  ControlRow row = RemoveHoldRow(stream, partition_key, placed.RowName());
+  row.value = EncodeHold(placed);
+  return row;
+}
+
+ControlRow RemoveHoldRow(StreamId stream, const std::string& partition_key, const std::string& row_name) {
+  return {RowKey(kHold, {stream}, KeyAndName(partition_key, AsBytes(row_name))), std::nullopt};
+}
+
 ControlRow EncryptionRow(StreamId stream, const std::optional<std::string>& key_name) {
   std::optional<Bytes> value;
   if (key_name) AppendSized(value.emplace(), *key_name);
@@ -461,11 +549,12 @@ ControlRow CommittedBatchesRow(std::uint64_t counter) {
 }
 
 bool SpeaksOfRecords(const ControlRow& row) {
-  return !row.key.empty() && (row.key[0] == kSegment || row.key[0] == kEviction || row.key[0] == kDataKey);
+  return !row.key.empty() && (row.key[0] == kSegment || row.key[0] == kEviction || row.key[0] == kDataKey ||
+                              row.key[0] == kDeletion);
 }
 
 std::optional<StreamId> StreamOfRow(const ControlRow& row) {
-  constexpr std::string_view kOfStreams{"shpcd"};  // the row kinds above
+  constexpr std::string_view kOfStreams{"shpcdxy"};  // the row kinds above
   if (row.key.size() < 5 || kOfStreams.find(row.key[0]) == std::string_view::npos) return std::nullopt;
   return ReadBigEndian<std::uint32_t>(AsBytes(row.key).subspan(1));
 }

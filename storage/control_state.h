@@ -21,6 +21,7 @@
 #include "storage/log_format.h"
 #include "storage/master_keys.h"
 #include "storage/record_log.h"
+#include "storage/record_marks.h"
 
 namespace millrace::storage {
 
@@ -62,6 +63,7 @@ struct StreamState {
   std::uint64_t evicted_through = 0;  // as ControlState::eviction says
   std::vector<ShardState> shards;     // by id
   std::unordered_map<std::string, PartitionRule> partitions;
+  std::unordered_map<std::string, RecordMarks> marks;  // by partition key; none of them empty
   // None: new records are not sealed. Else what the master key was called by whoever asked for it.
   std::optional<std::string> encryption;
   std::map<DataKeyId, DataKeyRow> data_keys;
@@ -82,11 +84,15 @@ struct StreamState {
   Timestamp TrimOf(const PartitionRule* rule) const;
   // As TrimOf, and those that have expired by now.
   Timestamp HorizonOf(const PartitionRule* rule, Timestamp now) const;
-  // Purged, evicted or trimmed: durably, by what this state says alone.
-  bool IsGone(const std::string& partition_key, std::uint64_t counter, Timestamp arrival) const;
-  // Gone, or expired by now.
-  bool IsDead(const std::string& partition_key, std::uint64_t counter, Timestamp arrival,
-              Timestamp now) const;
+  const RecordMarks* MarksOf(const std::string& partition_key) const;
+  // The hold that keeps the record; null: none does.
+  const PlacedHold* HoldOf(const RecordFacts& record) const;
+  // Purged, deleted, evicted or trimmed, and not held: durably, by what this state says alone.
+  bool IsGone(const RecordFacts& record) const;
+  // Gone, or expired by now and not held.
+  bool IsDead(const RecordFacts& record, Timestamp now) const;
+  // The first hold of any of its partition keys; null: there is none.
+  const PlacedHold* AnyHold() const;
 
  private:
   std::vector<std::pair<HashKey, std::size_t>> open_;  // starting hash key, index in shards
@@ -139,6 +145,9 @@ class ControlState {
   const std::map<std::string, MetadataRow>& metadata() const { return metadata_; }
   const std::map<SegmentId, SegmentRow>& segments() const { return segments_; }
   std::uint64_t metadata_bytes() const { return metadata_bytes_; }
+  // Counts up with every change of a hold.
+  std::uint64_t holds_version() const { return holds_version_; }
+  bool has_holds() const;
   // A data key's row was replaced by one of another master key: where the changes came from, what the older
   // one opens still lies there.
   bool has_superseded_keys() const { return superseded_keys_; }
@@ -157,6 +166,7 @@ class ControlState {
   std::map<SegmentId, SegmentRow> segments_;
   std::uint64_t metadata_bytes_ = 0;
   bool superseded_keys_ = false;
+  std::uint64_t holds_version_ = 0;
 };
 
 // Rows, made from the state that they are to bring about.
@@ -167,6 +177,12 @@ ControlRow ShardRow(StreamId stream, const ShardDescription& shard);
 ControlRow RemoveShardRow(StreamId stream, ShardId shard);
 ControlRow PartitionRow(StreamId stream, const std::string& partition_key, const PartitionRule& rule);
 ControlRow RemovePartitionRow(StreamId stream, const std::string& partition_key);
+// `id`: the counter of the change that it comes with.
+ControlRow DeletionRow(StreamId stream, const std::string& partition_key, std::uint64_t id,
+                       const RangeDeletion& deletion);
+ControlRow RemoveDeletionRow(StreamId stream, const std::string& partition_key, std::uint64_t id);
+ControlRow HoldRow(StreamId stream, const std::string& partition_key, const PlacedHold& hold);
+ControlRow RemoveHoldRow(StreamId stream, const std::string& partition_key, const std::string& row_name);
 ControlRow EncryptionRow(StreamId stream, const std::optional<std::string>& key_name);
 ControlRow DataKeySetRow(StreamId stream, DataKeyId id, const DataKeyRow& row);
 ControlRow DataKeyRemovedRow(StreamId stream, DataKeyId id);

@@ -12,6 +12,7 @@ constexpr std::chrono::seconds kFullFor{5};      // a refused put shows for so l
 constexpr double kRateWindow_s = 600;
 constexpr double kPriorWeight = 0.2;  // of what the past says of the rate
 constexpr std::uint64_t kSlackBytesMax = 256 << 20;
+constexpr std::uint64_t kRoomShare = 16;  // of the budget: what recording needs at least
 
 std::chrono::nanoseconds SinceZero(std::chrono::steady_clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch());
@@ -25,6 +26,8 @@ std::string_view ToString(StorageState state) {
       return "ok";
     case StorageState::kEvicting:
       return "evicting";
+    case StorageState::kHeld:
+      return "held";
     case StorageState::kFull:
       return "full";
     case StorageState::kStalled:
@@ -114,6 +117,8 @@ Result<void> DiskMonitor::Measure(const Facts& facts) {
     segment_bytes_ = SegmentBytesFor(*allowed_, options_.segment_bytes);
   }
   measured_.budget_bytes = allowed_;
+  measured_.held_records = facts.held.records;
+  measured_.held_bytes = facts.held.data_bytes;
   if (facts.evicted_through != 0) {
     measured_.evicted_before = Timestamp{static_cast<std::int64_t>(facts.evicted_through) + 1};
     if (oldest) oldest = std::max(*oldest, *measured_.evicted_before);
@@ -205,6 +210,12 @@ void DiskMonitor::NoteEvicted(std::uint64_t through, std::uint64_t records, std:
   measured_.last_eviction = options_.clock->Now();
 }
 
+bool DiskMonitor::HoldsLeaveNoRoom() const {
+  if (!allowed_ || facts_.held.data_bytes == 0) return false;
+  const std::uint64_t kept = facts_.held.data_bytes + other_bytes_ + ballast_.held_bytes();
+  return kept + *allowed_ / kRoomShare >= *allowed_;
+}
+
 StorageState DiskMonitor::StateLocked(std::chrono::steady_clock::time_point now) const {
   if (read_only_) return StorageState::kReadOnly;
   if (failure_) return StorageState::kFailing;
@@ -215,6 +226,7 @@ StorageState DiskMonitor::StateLocked(std::chrono::steady_clock::time_point now)
   const bool too_little =
       measured_.total_bytes != 0 && measured_.free_bytes + ballast_.held_bytes() < options_.reserve_bytes;
   if (too_little || (no_space_ && now - *no_space_ < kFullFor)) return StorageState::kFull;
+  if (HoldsLeaveNoRoom()) return StorageState::kHeld;
   // In the long run what is used stays a segment or two under the budget.
   if (measured_.last_eviction && allowed_ && measured_.used_bytes + *allowed_ / 8 >= *allowed_) {
     return StorageState::kEvicting;
@@ -229,6 +241,11 @@ std::string DiskMonitor::MessageLocked(StorageState state) const {
     case StorageState::kEvicting:
       return "the disk budget is used up: the oldest records go for the newest. For more, give it a larger "
              "disk or budget, or shorten retentions";
+    case StorageState::kHeld:
+      return "holds keep " + std::to_string(facts_.held.data_bytes) + " of the " + std::to_string(*allowed_) +
+             " bytes that may be used, so that next to nothing is left for what is recorded: it goes again "
+             "at "
+             "once. Release holds that are no longer needed, or give the store a larger disk or budget";
     case StorageState::kFull:
       return "the disk of " + directory_.path + " is full" +
              (nothing_to_evict_.load() ? ", and nothing of ours is left that could go: free space on it, or "
@@ -255,7 +272,7 @@ StorageStatus DiskMonitor::Status(std::uint64_t queued_bytes) const {
   status.message = MessageLocked(status.state);
   const double rate = status.write_bytes_per_second;
   if (!allowed_ || rate <= 0) return status;
-  const std::uint64_t overhead = other_bytes_ + ballast_.held_bytes();
+  const std::uint64_t overhead = other_bytes_ + ballast_.held_bytes() + facts_.held.data_bytes;
   const double room = static_cast<double>(*allowed_ - std::min(*allowed_, overhead));
   const double reach_s = room / rate;
   if (reach_s >= std::chrono::duration<double>(facts_.longest_retention).count()) return status;

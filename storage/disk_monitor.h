@@ -16,6 +16,7 @@
 #include "storage/ballast.h"
 #include "storage/data_directory.h"
 #include "storage/disk_budget.h"
+#include "storage/record_log.h"
 #include "storage/segment_store.h"
 #include "storage/storage_status.h"
 
@@ -39,6 +40,7 @@ class DiskMonitor {
   struct Facts {
     Duration longest_retention{0};      // of all streams and partition keys
     std::uint64_t evicted_through = 0;  // counter
+    RemovedRecords held{};              // what holds keep
   };
   // Errors: those of looking at the disk; then the last measurement stays.
   Result<void> Measure(const Facts& facts);
@@ -69,6 +71,8 @@ class DiskMonitor {
   Result<std::uint64_t> MeasureSegments();
   Result<std::uint64_t> MeasureDirectory(const std::string& path);
   void UpdateRate(std::uint64_t segment_bytes);  // REQUIRES: mutex_ is held
+  // REQUIRES: mutex_ is held. Holds leave next to nothing of the budget.
+  bool HoldsLeaveNoRoom() const;
   StorageState StateLocked(std::chrono::steady_clock::time_point now) const;
   std::string MessageLocked(StorageState state) const;
 

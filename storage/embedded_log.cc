@@ -91,6 +91,10 @@ Result<void> CheckOpen(const std::string& stream, const ShardState& shard) {
                                                    "' is closed: it has been split or merged"};
 }
 
+Error HeldBy(const PlacedHold& placed) {
+  return Error{ErrorCode::kFailedPrecondition, "hold '" + placed.hold.id + "' is placed: release it first"};
+}
+
 StreamDescription Describe(const StreamState& stream) {
   StreamDescription description;
   description.name = stream.name;
@@ -140,7 +144,7 @@ Result<StreamDescription> EmbeddedLog::CreateStream(const std::string& name, std
   }
   Engine& engine = parts->engine;
   const bool encrypt = engine.options.encrypt_new_stream && engine.options.encrypt_new_stream(name);
-  if (encrypt) MILLRACE_RETURN_IF_ERROR(RaiseFormat(engine));
+  if (encrypt) MILLRACE_RETURN_IF_ERROR(RaiseFormat(engine, kFormatSealed));
   auto plan = [&](const CommitWriter::PlanContext& context) -> Result<ControlChange> {
     if (context.state.FindStream(name) != nullptr) {
       return Error{ErrorCode::kAlreadyExists, "stream '" + name + "' exists already"};
@@ -172,6 +176,7 @@ Result<void> EmbeddedLog::DeleteStream(const std::string& name) {
   return parts->writer->Change([&](const CommitWriter::PlanContext& context) -> Result<ControlChange> {
     const StreamState* stream = context.state.FindStream(name);
     if (stream == nullptr) return NoSuchStream(name);
+    if (const PlacedHold* hold = stream->AnyHold()) return HeldBy(*hold);
     StreamState head = HeadOf(*stream);
     head.deleting = true;
     return ControlChange{StreamRow(head)};
@@ -248,7 +253,7 @@ Result<void> EmbeddedLog::SetStreamEncryption(const std::string& stream,
   if (key_name && engine.keys.masters() == nullptr) {
     return Error{ErrorCode::kFailedPrecondition, "no master key is configured, so nothing can be encrypted"};
   }
-  if (key_name) MILLRACE_RETURN_IF_ERROR(RaiseFormat(engine));
+  if (key_name) MILLRACE_RETURN_IF_ERROR(RaiseFormat(engine, kFormatSealed));
   return parts->writer->Change([&](const CommitWriter::PlanContext& context) -> Result<ControlChange> {
     const StreamState* state = context.state.FindStream(stream);
     if (state == nullptr) return NoSuchStream(stream);
@@ -404,6 +409,8 @@ Result<void> EmbeddedLog::DeletePartition(const std::string& stream, const std::
     const StreamState* state = context.state.FindStream(stream);
     if (state == nullptr) return NoSuchStream(stream);
     id = state->id;
+    const RecordMarks* marks = state->MarksOf(partition_key);
+    if (marks != nullptr && marks->AnyHold() != nullptr) return HeldBy(*marks->AnyHold());
     const PartitionRule* known = state->RuleOf(partition_key);
     PartitionRule rule = known != nullptr ? *known : PartitionRule{};
     rule.purged_through = context.last_counter;

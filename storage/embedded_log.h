@@ -100,6 +100,14 @@ class EmbeddedLog final : public RecordLog {
   Result<PartitionDescription> DescribePartition(const std::string& stream,
                                                  const std::string& partition_key) override;
   Result<void> DeletePartition(const std::string& stream, const std::string& partition_key) override;
+  Result<RemovedRecords> DeleteRecords(const std::string& stream, const std::string& partition_key,
+                                       const std::vector<AttributeRange>& ranges) override;
+  Result<void> TrimPartition(const std::string& stream, const std::string& partition_key,
+                             Timestamp before) override;
+  Result<Hold> PlaceHold(const std::string& stream, const std::string& partition_key, Hold hold) override;
+  Result<std::vector<Hold>> ListHolds(const std::string& stream, const std::string& partition_key) override;
+  Result<void> ReleaseHold(const std::string& stream, const std::string& partition_key,
+                           const std::string& id) override;
 
   Result<MetadataEntry> GetMetadata(const std::string& key) override;
   Result<std::vector<MetadataEntry>> ListMetadata(const std::string& key_prefix) override;

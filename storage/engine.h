@@ -35,7 +35,7 @@ struct Engine {
   const EmbeddedLogOptions options;
   const DataDirectory directory;
   std::atomic<std::uint32_t>
-      format;               // of the directory; rises once, when a stream is encrypted for the first time
+      format;               // of the directory; rises with the first of what older programs do not know
   std::mutex format_mutex;  // one change of it at a time
   DataKeys keys;
   StorageMetrics metrics;
@@ -54,6 +54,10 @@ struct Engine {
   FileSystem& files() const { return *options.files; }
   Timestamp Now() const { return options.clock->Now(); }
 };
+
+// The marker says that older programs cannot read this directory; durable. Before the first change that they
+// would not understand. Threads: any; may wait for the disk.
+Result<void> RaiseFormat(Engine& engine, std::uint32_t format);
 
 Error NoSuchStream(const std::string& name);
 Error NoSuchShard(const std::string& stream, ShardId shard);

@@ -10,6 +10,8 @@
 namespace millrace::storage {
 namespace {
 
+constexpr std::uint32_t kIndexFormat = 2;
+
 Error Malformed(std::string_view what) {
   return Error{ErrorCode::kCorruption, "index: malformed " + std::string(what)};
 }
@@ -110,7 +112,7 @@ Result<std::unique_ptr<Index>> Index::Open(FileSystem& files, const std::string&
   std::unique_ptr<Index> index(new Index);
   MILLRACE_ASSIGN_OR_RETURN(index->database_, IndexDatabase::Open(files, path, options));
   Bytes format;
-  AppendBigEndian(format, kFormatVersion);
+  AppendBigEndian(format, kIndexFormat);
   AppendBigEndian(format, store);
   MILLRACE_ASSIGN_OR_RETURN(auto stored, index->database_->Get(FormatKey()));
   if (!stored) {

@@ -18,6 +18,7 @@
 #include "storage/file_system.h"
 #include "storage/index_database.h"
 #include "storage/log_format.h"
+#include "storage/record_marks.h"
 
 namespace millrace::storage {
 
@@ -40,6 +41,11 @@ struct IndexedRecord {
   }
   friend bool operator==(const IndexedRecord&, const IndexedRecord&) = default;
 };
+
+// What the rules about records look at, of this one.
+inline RecordFacts FactsOf(const IndexedRecord& record) {
+  return {record.partition_key, record.counter, record.arrival, record.attributes};
+}
 
 // How far the index knows a segment.
 struct SegmentMarker {

@@ -22,10 +22,12 @@
 
 namespace millrace::storage {
 
-inline constexpr std::uint32_t kFormatVersion = 2;  // the newest that this program knows
-// What a directory has: 1 as it is made, 2 once a stream of it has been encrypted.
+inline constexpr std::uint32_t kFormatVersion = 3;  // the newest that this program knows
+// What a directory has: 1 as it is made, 2 once a stream of it has been encrypted, 3 once records of it have
+// been deleted by range or held.
 inline constexpr std::uint32_t kFormatPlain = 1;
 inline constexpr std::uint32_t kFormatSealed = 2;
+inline constexpr std::uint32_t kFormatMarked = 3;
 inline constexpr std::size_t kSegmentHeaderBytes = 64;
 inline constexpr std::size_t kGroupHeaderBytes = 40;
 inline constexpr std::size_t kEntryHeaderBytes = 56;  // without partition key and attributes

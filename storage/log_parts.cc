@@ -41,8 +41,9 @@ Result<std::unique_ptr<LogParts>> LogParts::OpenOnce(const EmbeddedLogOptions& o
   parts->writer = std::make_unique<CommitWriter>(engine, std::move(start), on_stream_changed);
   const auto& streams = engine.state.streams();
   if (std::any_of(streams.begin(), streams.end(), [](const auto& s) { return s.second->encryption; })) {
-    MILLRACE_RETURN_IF_ERROR(RaiseFormat(engine));
+    MILLRACE_RETURN_IF_ERROR(RaiseFormat(engine, kFormatSealed));
   }
+  if (engine.state.has_holds()) MILLRACE_RETURN_IF_ERROR(RaiseFormat(engine, kFormatMarked));  // of a backup
   if (auto rewrapped = RewrapDataKeys(engine, *parts->writer); !rewrapped) {
     Log(LogLevel::kWarning, "data keys are still wrapped with an older master key: keep it",
         {{"error", rewrapped.error().ToString()}});

@@ -9,6 +9,25 @@ Result<void> RecordLog::SetStreamEncryption(const std::string&, std::optional<st
   return Error{ErrorCode::kUnsupported, "this log does not encrypt"};
 }
 
+namespace {
+
+Error NoMarks() { return Error{ErrorCode::kUnsupported, "this log deletes and holds no single records"}; }
+
+}  // namespace
+
+Result<RemovedRecords> RecordLog::DeleteRecords(const std::string&, const std::string&,
+                                                const std::vector<AttributeRange>&) {
+  return NoMarks();
+}
+Result<void> RecordLog::TrimPartition(const std::string&, const std::string&, Timestamp) { return NoMarks(); }
+Result<Hold> RecordLog::PlaceHold(const std::string&, const std::string&, Hold) { return NoMarks(); }
+Result<std::vector<Hold>> RecordLog::ListHolds(const std::string&, const std::string&) {
+  return std::vector<Hold>{};
+}
+Result<void> RecordLog::ReleaseHold(const std::string&, const std::string&, const std::string&) {
+  return NoMarks();
+}
+
 Result<PutReceipt> PutAndWait(RecordLog& log, const std::string& stream, PutRecord record) {
   std::promise<Result<PutReceipt>> promise;
   auto receipt = promise.get_future();

@@ -176,6 +176,39 @@ struct PartitionDescription {
   std::uint64_t data_bytes = 0;
 };
 
+// ---- deleting and holding records by attribute
+// ----------------------------------------------------------------------
+
+// Records of one partition key whose attribute has a value from `from` to `to`, both inclusive; none: open.
+struct AttributeRange {
+  AttributeId attribute = 0;  // an indexed one
+  std::optional<Bytes> from{}, to{};
+  // A record that also has this attribute lies in the range only with this value or a higher one. It may be
+  // one that is only carried.
+  std::optional<Attribute> at_least{};
+  friend bool operator==(const AttributeRange&, const AttributeRange&) = default;
+};
+
+struct RemovedRecords {
+  std::uint64_t records = 0;
+  std::uint64_t data_bytes = 0;
+};
+
+// Keeps records that lie in one of its ranges: those that are there when it is placed, and those that are put
+// later. They outlive every retention, trim and eviction, and are not deleted, until the hold is released.
+struct Hold {
+  std::string id;  // 1..kHoldIdBytesMax bytes
+  std::vector<AttributeRange> ranges;
+  Bytes note;         // for whoever placed it; at most kHoldNoteBytesMax bytes
+  Timestamp created;  // given by the log
+};
+
+inline constexpr std::size_t kRangesMax = 1000;  // of one deletion, of one hold
+inline constexpr std::size_t kHoldIdBytesMax = 128;
+inline constexpr std::size_t kHoldNoteBytesMax = 4096;
+inline constexpr std::size_t kHoldsMax = 256;       // of one partition key
+inline constexpr std::size_t kDeletionsMax = 4096;  // of one partition key that the log still has to remember
+
 // ---- metadata
 // -------------------------------------------------------------------------------------------------------
 
@@ -278,7 +311,27 @@ class RecordLog {
   virtual Result<PartitionDescription> DescribePartition(const std::string& stream,
                                                          const std::string& partition_key) = 0;
   // Takes away all records of the partition key (a purge), durably; new ones may be put at any time.
+  // kFailedPrecondition while a hold keeps some of them, as DeleteStream.
   virtual Result<void> DeletePartition(const std::string& stream, const std::string& partition_key) = 0;
+
+  // Takes away for good what lies in one of the ranges and is readable now: gone for readers, and its data
+  // off the disk, when this returns. An error may leave it gone for readers and its data on the disk for a
+  // while: the log goes on by itself, also over a stop; and saying it again does no harm. Errors:
+  // kFailedPrecondition: a hold keeps one of the records (nothing is taken; the text names the hold);
+  // kResourceExhausted: kDeletionsMax; kInvalidArgument.
+  virtual Result<RemovedRecords> DeleteRecords(const std::string& stream, const std::string& partition_key,
+                                               const std::vector<AttributeRange>& ranges);
+  // What arrived before is gone for good. An earlier time than one that was given changes nothing. For
+  // partition keys of not too many records: it looks at each. Holds keep what they hold.
+  virtual Result<void> TrimPartition(const std::string& stream, const std::string& partition_key,
+                                     Timestamp before);
+  // Durable when it returns. A hold of this id that has the same ranges gets the new note; with others:
+  // kAlreadyExists. kResourceExhausted: kHoldsMax.
+  virtual Result<Hold> PlaceHold(const std::string& stream, const std::string& partition_key, Hold hold);
+  virtual Result<std::vector<Hold>> ListHolds(const std::string& stream, const std::string& partition_key);
+  // What the hold alone kept goes as retention, trims and evictions have it. kNotFound: there is none.
+  virtual Result<void> ReleaseHold(const std::string& stream, const std::string& partition_key,
+                                   const std::string& id);
 
   // -- metadata of other rooms. Keys: "<room>/<what>/<name>".
   virtual Result<MetadataEntry> GetMetadata(const std::string& key) = 0;

@@ -43,7 +43,7 @@ RecordReader::KeyRows RecordReader::KeyRowsOf(StreamId stream) {
 bool RecordReader::IsDead(StreamId stream, const IndexedRecord& record, Timestamp now) {
   std::shared_lock lock(engine_.mutex);
   const StreamState* state = std::as_const(engine_.state).FindStream(stream);
-  return state == nullptr || state->IsDead(record.partition_key, record.counter, record.arrival, now);
+  return state == nullptr || state->IsDead(FactsOf(record), now);
 }
 
 RecordInfo RecordReader::ToInfo(const ShardView& view, IndexedRecord record) {

@@ -287,8 +287,7 @@ Result<WriterStart> Recover(Engine& engine) {
   // The bytes of all that is not gone by the state are there: the sweeper says so first.
   auto is_dead = [&](const WalkedEntry& entry) {
     const StreamState* stream = engine.state.FindStream(entry.header.stream);
-    return stream == nullptr ||
-           stream->IsGone(entry.partition_key, entry.header.counter, entry.header.arrival);
+    return stream == nullptr || stream->IsGone(FactsOf(entry));
   };
   const Rules rules = RulesOf(engine.state, now);
   std::vector<OpenSegment> open;

@@ -268,8 +268,7 @@ class Repairer {
       const StreamState* stream = std::as_const(engine.state).FindStream(entry.header.stream);
       const bool uncommitted =
           entry.header.kind == EntryKind::kBatch && entry.header.counter > engine.state.committed_batches;
-      return uncommitted || stream == nullptr ||
-             stream->IsDead(entry.partition_key, entry.header.counter, entry.header.arrival, now);
+      return uncommitted || stream == nullptr || stream->IsDead(FactsOf(entry), now);
     };
     MILLRACE_ASSIGN_OR_RETURN(auto salvage, SalvageSegment(*file, path, engine.directory.store, id, is_dead));
     for (const WalkedGroup& group : salvage.groups) {

@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "storage/file_system.h"
 #include "storage/log_format.h"
+#include "storage/record_marks.h"
 
 namespace millrace::storage {
 
@@ -27,6 +28,11 @@ struct WalkedEntry {
   void TakeText(ByteSpan head);
   std::uint64_t data_offset() const { return offset + header.HeadBytes(); }
 };
+
+// What the rules about records look at, of this one.
+inline RecordFacts FactsOf(const WalkedEntry& entry) {
+  return {entry.partition_key, entry.header.counter, entry.header.arrival, entry.attributes};
+}
 
 struct WalkedGroup {
   std::uint64_t offset = 0;

@@ -40,8 +40,10 @@ struct StorageMetrics {
       GetGauge("millrace_storage_disk_free_bytes", "What is free on the disk");
   prometheus::Gauge& budget_bytes = GetGauge("millrace_storage_budget_bytes",
                                              "What the store may take of the disk now; 0: no budget is set");
-  prometheus::Gauge& state =
-      GetGauge("millrace_storage_state", "0 ok, 1 evicting, 2 full, 3 stalled, 4 failing, 5 read-only");
+  prometheus::Gauge& state = GetGauge("millrace_storage_state",
+                                      "0 ok, 1 evicting, 2 held, 3 full, 4 stalled, 5 failing, 6 read-only");
+  prometheus::Gauge& held_bytes =
+      GetGauge("millrace_storage_held_bytes", "Data of the records that holds keep");
   prometheus::Counter& expired_records =
       GetCounter("millrace_storage_removed_records_total", "Records removed: expired or deleted");
   prometheus::Counter& evictions =
@@ -58,6 +60,7 @@ struct StorageMetrics {
     disk_bytes.Set(static_cast<double>(status.used_bytes));
     disk_free_bytes.Set(static_cast<double>(status.free_bytes));
     budget_bytes.Set(static_cast<double>(status.budget_bytes.value_or(0)));
+    held_bytes.Set(static_cast<double>(status.held_bytes));
     state.Set(static_cast<double>(status.state));
   }
 };

@@ -36,14 +36,6 @@ Result<void> AddKeyChange(Engine& engine, const StreamState& stream, std::uint64
 
 }  // namespace
 
-Result<void> RaiseFormat(Engine& engine) {
-  const std::lock_guard lock(engine.format_mutex);
-  if (engine.format >= kFormatSealed) return {};
-  MILLRACE_RETURN_IF_ERROR(engine.directory.WriteMarker(engine.files(), kFormatSealed));
-  engine.format = kFormatSealed;
-  return {};
-}
-
 Result<ControlChange> PlanEncryption(Engine& engine, const StreamState& stream,
                                      const std::optional<std::string>& key_name, std::uint64_t last_counter,
                                      Timestamp now) {

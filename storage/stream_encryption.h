@@ -23,11 +23,6 @@ class CommitWriter;
 // 2^64 blocks, where GCM's bounds lie (NIST SP 800-38D section 8.3).
 inline constexpr std::uint64_t kDataKeyBytesMax = std::uint64_t{1} << 44;
 
-// The marker says that older programs cannot read this directory; durable. Before the first change below, and
-// at an opening that finds encrypted streams (of a backup that was restored).
-// Threads: any; may wait for the disk.
-Result<void> RaiseFormat(Engine& engine);
-
 // `key_name` none: off. A new data key otherwise. Errors: those of DataKeys::Make, kResourceExhausted (more
 // than kDataKeysPerDayMax in a day).
 Result<ControlChange> PlanEncryption(Engine& engine, const StreamState& stream,

@@ -69,6 +69,7 @@ bool Sweeper::stopping() {
 
 Result<void> Sweeper::Sweep() {
   std::lock_guard lock(sweep_mutex_);
+  if (auto counted = CountHeld(); !counted) return counted;
   auto kept = KeepBudget();
   auto swept = SweepLocked();
   if (auto measured = Measure(); kept && swept && !measured) return measured;
@@ -82,6 +83,7 @@ Result<void> Sweeper::SweepLocked() {
   MILLRACE_RETURN_IF_ERROR(SettleEviction());
   MILLRACE_RETURN_IF_ERROR(SweepStreams());
   MILLRACE_RETURN_IF_ERROR(SweepPartitions());
+  MILLRACE_RETURN_IF_ERROR(SweepDeletions());
   const Timestamp now = clock_.Now();
   for (const SegmentInfo& segment : engine_.segments.List()) {
     if (segment.sweep_due <= now) MILLRACE_RETURN_IF_ERROR(SweepSegment(segment, now));
@@ -213,8 +215,10 @@ Result<void> Sweeper::SweepSegment(const SegmentInfo& segment, Timestamp now) {
         const StreamState* stream = std::as_const(engine_.state).FindStream(entry.header.stream);
         if (stream == nullptr || stream->deleting) continue;
         const PartitionRule* rule = stream->RuleOf(entry.partition_key);
-        if (!stream->IsDead(entry.partition_key, entry.header.counter, entry.header.arrival, now)) {
-          due = std::min(due, entry.header.arrival + stream->RetentionOf(rule));
+        if (!stream->IsDead(FactsOf(entry), now)) {
+          // What is held goes after it has been released, and then everything is looked at.
+          if (!stream->HoldOf(FactsOf(entry)))
+            due = std::min(due, entry.header.arrival + stream->RetentionOf(rule));
           continue;
         }
         removals.push_back({entry.header.stream, ToIndexed(entry, segment.segment)});
@@ -271,12 +275,24 @@ Result<void> Sweeper::RemovePresent(const std::vector<Removal>& removals) {
   for (const Removal& removal : removals) {
     MILLRACE_ASSIGN_OR_RETURN(
         auto row, engine_.index->Get(removal.stream, removal.record.shard, removal.record.counter));
-    if (row) present.push_back(removal);
+    if (row && IsGone(removal.stream, *row)) present.push_back(removal);
   }
   return Remove(present);
 }
 
-Result<void> Sweeper::Remove(const std::vector<Removal>& removals) {
+bool Sweeper::IsGone(StreamId stream, const IndexedRecord& record) const {
+  const std::shared_lock lock(engine_.mutex);
+  const StreamState* state = std::as_const(engine_.state).FindStream(stream);
+  return state == nullptr || state->IsGone(FactsOf(record));
+}
+
+bool Sweeper::IsHeld(StreamId stream, const IndexedRecord& record) const {
+  const std::shared_lock lock(engine_.mutex);
+  const StreamState* state = std::as_const(engine_.state).FindStream(stream);
+  return state != nullptr && !state->IsGone(FactsOf(record)) && state->HoldOf(FactsOf(record)) != nullptr;
+}
+
+Result<void> Sweeper::RemoveRows(const std::vector<Removal>& removals) {
   if (removals.empty()) return {};
   IndexBatch batch;
   for (const Removal& removal : removals) {
@@ -284,17 +300,25 @@ Result<void> Sweeper::Remove(const std::vector<Removal>& removals) {
   }
   MILLRACE_RETURN_IF_ERROR(engine_.index->Write(batch));
   engine_.metrics.expired_records.Increment(static_cast<double>(removals.size()));
-  std::map<SegmentId, std::unique_ptr<File>> files;
+  return {};
+}
+
+Result<File*> Sweeper::OpenForErasing(Files& files, SegmentId segment) {
+  auto& file = files[segment];
+  if (!file) {
+    MILLRACE_ASSIGN_OR_RETURN(file,
+                              engine_.files().Open(engine_.segments.PathOf(segment), OpenMode::kReadWrite));
+  }
+  return file.get();
+}
+
+Result<void> Sweeper::Remove(const std::vector<Removal>& removals) {
+  MILLRACE_RETURN_IF_ERROR(RemoveRows(removals));
+  Files files;
   for (const Removal& removal : removals) {
     BlockRange range = WholeBlocks(removal.record.data_offset(), removal.record.data_bytes);
     if (range.length == 0 || !engine_.segments.Has(removal.record.segment)) continue;
-    auto& file = files[removal.record.segment];
-    if (!file) {
-      auto opened =
-          engine_.files().Open(engine_.segments.PathOf(removal.record.segment), OpenMode::kReadWrite);
-      if (!opened) return std::move(opened).error();
-      file = std::move(*opened);
-    }
+    MILLRACE_ASSIGN_OR_RETURN(File * file, OpenForErasing(files, removal.record.segment));
     MILLRACE_RETURN_IF_ERROR(file->PunchHole(range.offset, range.length));
     engine_.segments.SetDiskBytes(removal.record.segment, 0);
     engine_.metrics.punched_bytes.Increment(static_cast<double>(range.length));
@@ -321,6 +345,7 @@ Result<void> Sweeper::RemoveEmptySegments() {
   }));
   IndexBatch batch;
   for (SegmentId segment : empty) {
+    held_of_segment_.erase(segment);
     MILLRACE_RETURN_IF_ERROR(engine_.segments.Remove(segment));
     batch.RemoveSegment(segment);
     engine_.metrics.unlinked_segments.Increment();
@@ -363,18 +388,26 @@ Result<void> Sweeper::RemoveOldShards(Timestamp now) {
 Result<void> Sweeper::RemoveOldRules() {
   Timestamp oldest{std::numeric_limits<std::int64_t>::max()};
   for (const SegmentInfo& segment : engine_.segments.List()) oldest = std::min(oldest, segment.created);
+  // A segment's records have counters from its creation on.
+  const auto beginning = static_cast<std::uint64_t>(std::max<std::int64_t>(oldest.ns, 0));
   auto plan = [&](const CommitWriter::PlanContext& context) -> Result<ControlChange> {
     ControlChange change;
     for (const auto& [id, stream] : context.state.streams()) {
       for (const auto& [key, rule] : stream->partitions) {
         // What the rule hides lay in segments that are gone.
-        bool idle = !rule.retention && rule.purge_swept && rule.trim < oldest &&
-                    rule.purged_through < static_cast<std::uint64_t>(std::max<std::int64_t>(oldest.ns, 0));
+        bool idle =
+            !rule.retention && rule.purge_swept && rule.trim < oldest && rule.purged_through < beginning;
         if (idle) change.push_back(RemovePartitionRow(id, key));
       }
+      for (const auto& [key, marks] : stream->marks) {
+        for (const auto& [at, deletion] : marks.deletions) {
+          if (deletion.swept && deletion.through < beginning) {
+            change.push_back(RemoveDeletionRow(id, key, at));
+          }
+        }
+      }
       for (const auto& [key, row] : stream->data_keys) {
-        // A segment's records have counters from its creation on, so nothing is left that this key opens.
-        const auto beginning = static_cast<std::uint64_t>(std::max<std::int64_t>(oldest.ns, 0));
+        // Nothing is left that this key opens.
         if (row.through < beginning) change.push_back(DataKeyRemovedRow(id, key));
       }
     }

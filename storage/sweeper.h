@@ -6,11 +6,13 @@
 // the record lies, or the whole segment when nothing in it lives. A segment is read (heads only) no earlier
 // than something in it can expire.
 //
-// It also keeps the disk budget, in another order: sweeper_eviction.cc.
+// It also keeps the disk budget, in another order (sweeper_eviction.cc), and takes what is deleted by range
+// at once (sweeper_marks.cc).
 //
-// Threads: any may call Sweep and SweepPartition, one at a time gets in; its own thread calls both parts.
+// Threads: any may call what is public, one at a time gets in; its own thread calls both parts.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -37,6 +39,14 @@ class Sweeper {
   Result<void> SweepPartition(StreamId stream, const std::string& partition_key);
   // A retention has become shorter: every segment may have something to give back.
   void LookEverywhere();
+  // As RecordLog's.
+  Result<RemovedRecords> DeleteRecords(const std::string& name, const std::string& partition_key,
+                                       const std::vector<AttributeRange>& ranges);
+  // Removes the rows and bytes of what a partition key's trim has hidden, before returning.
+  Result<void> SweepTrimmed(StreamId stream, const std::string& partition_key);
+  // No deletion looks at the holds while this is held.
+  std::unique_lock<std::mutex> HoldOffDeletions() { return std::unique_lock(marks_mutex_); }
+  void HoldReleased();
 
  private:
   struct Removal {
@@ -53,6 +63,14 @@ class Sweeper {
   Result<void> KeepBudget();
   Result<void> Measure();
   std::vector<SegmentInfo> SealedOldestFirst() const;
+  // What goes next for the budget: everything up to a counter, but for what is held.
+  struct Choice {
+    std::uint64_t through = 0;
+    std::uint64_t bytes = 0;         // that this gives back, about
+    std::vector<SegmentInfo> whole;  // segments in which nothing is held
+    std::uint64_t holds_version = 0;
+  };
+  Result<Choice> Choose(std::uint64_t excess);
   // Whole segments, of at least `excess` bytes where there are so many. False: there is nothing to take.
   Result<bool> Evict(std::uint64_t excess);
   // Removes the rows, and punches the bytes, of what an eviction has hidden.
@@ -71,15 +89,38 @@ class Sweeper {
   Result<void> RemoveEmptySegments();
   Result<void> RemoveOldShards(Timestamp now);
   Result<void> RemoveOldRules();
-  // Rows, then bytes; of those that still have a row.
+  // Of those that have a row, and are gone by now: a hold may have been placed since they were looked at.
   Result<void> RemovePresent(const std::vector<Removal>& removals);
+  // Rows, then bytes.
   Result<void> Remove(const std::vector<Removal>& removals);
+  Result<void> RemoveRows(const std::vector<Removal>& removals);
+  bool IsGone(StreamId stream, const IndexedRecord& record) const;
+  bool IsHeld(StreamId stream, const IndexedRecord& record) const;  // and not gone
+
+  Result<void> SweepDeletions();
+  Result<void> SweepDeletionsOf(StreamId stream, const std::string& partition_key);
+  Result<void> SweepDeletion(StreamId stream, const std::string& partition_key, std::uint64_t id,
+                             const RangeDeletion& deletion);
+  // Of whose data not a byte stays on the disk.
+  Result<void> Erase(const std::vector<Removal>& removals);
+  using Files = std::map<SegmentId, std::unique_ptr<File>>;
+  Result<File*> OpenForErasing(Files& files, SegmentId segment);
+  // What holds keep of a sealed segment; all of it where that cannot be read.
+  Result<std::uint64_t> HeldBytesOf(const SegmentInfo& segment);
+  Result<void> CountHeld();
 
   Engine& engine_;
   CommitWriter& writer_;
-  RetentionClock& clock_;            // GUARDED_BY(sweep_mutex_)
-  std::mutex sweep_mutex_;           // one sweep at a time, so that no count is taken down twice
-  std::uint64_t evicted_swept_ = 0;  // GUARDED_BY(sweep_mutex_); no row has a counter up to this
+  RetentionClock& clock_;   // GUARDED_BY(sweep_mutex_)
+  std::mutex sweep_mutex_;  // one sweep at a time, so that no count is taken down twice
+  std::uint64_t evicted_swept_ =
+      0;  // GUARDED_BY(sweep_mutex_); no row but held ones has a counter up to this
+  // Of sealed segments, as of a version of the holds; GUARDED_BY(sweep_mutex_).
+  std::map<SegmentId, std::pair<std::uint64_t, std::uint64_t>> held_of_segment_;
+  RemovedRecords held_;             // all that is, as last counted; GUARDED_BY(sweep_mutex_)
+  std::uint64_t held_version_ = 0;  // of the holds then; GUARDED_BY(sweep_mutex_)
+  std::chrono::steady_clock::time_point count_held_at_;  // again; GUARDED_BY(sweep_mutex_)
+  std::mutex marks_mutex_;  // deletions and holds do not overtake each other; taken before sweep_mutex_
 
   std::mutex mutex_;
   std::condition_variable changed_;

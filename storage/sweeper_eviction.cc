@@ -47,6 +47,7 @@ Result<void> Sweeper::Measure() {
   {
     std::shared_lock lock(engine_.mutex);
     facts.evicted_through = engine_.state.eviction.through;
+    facts.held = held_;
     for (const auto& [id, stream] : engine_.state.streams()) {
       facts.longest_retention = std::max(facts.longest_retention, stream->retention);
       for (const auto& [key, rule] : stream->partitions) {
@@ -60,39 +61,64 @@ Result<void> Sweeper::Measure() {
 }
 
 std::vector<SegmentInfo> Sweeper::SealedOldestFirst() const {
+  std::uint64_t through = 0;
+  {
+    const std::shared_lock lock(engine_.mutex);
+    through = engine_.state.eviction.through;
+  }
+  // Of what was evicted before, only what is held is left.
   std::vector<SegmentInfo> sealed = engine_.segments.List();
-  std::erase_if(sealed, [](const SegmentInfo& segment) { return !segment.sealed; });
+  std::erase_if(
+      sealed, [&](const SegmentInfo& segment) { return !segment.sealed || segment.last_counter <= through; });
   std::sort(sealed.begin(), sealed.end(),
             [](const SegmentInfo& a, const SegmentInfo& b) { return a.last_counter < b.last_counter; });
   return sealed;
 }
 
-Result<bool> Sweeper::Evict(std::uint64_t excess) {
-  std::vector<SegmentInfo> sealed = SealedOldestFirst();
-  if (sealed.empty()) {
-    MILLRACE_RETURN_IF_ERROR(writer_.Seal(true));
-    sealed = SealedOldestFirst();
-    if (sealed.empty()) return false;
+Result<Sweeper::Choice> Sweeper::Choose(std::uint64_t excess) {
+  Choice choice;
+  {
+    const std::shared_lock lock(engine_.mutex);
+    choice.holds_version = engine_.state.holds_version();
   }
-  std::uint64_t bytes = 0;
-  std::size_t count = 0;
-  while (count < sealed.size() && bytes < excess) bytes += sealed[count++].disk_bytes;
-  sealed.resize(count);
-  const std::uint64_t through = sealed.back().last_counter;
-  MILLRACE_RETURN_IF_ERROR(
-      writer_.Change([&](const CommitWriter::PlanContext& context) -> Result<ControlChange> {
-        ControlChange change = {EvictionRow({std::max(through, context.state.eviction.through), false})};
-        for (const SegmentInfo& segment : sealed) change.push_back(SegmentRemovedRow(segment.segment));
-        return change;
-      }));
+  for (const SegmentInfo& segment : SealedOldestFirst()) {
+    if (choice.bytes >= excess) break;
+    MILLRACE_ASSIGN_OR_RETURN(const auto held, HeldBytesOf(segment));
+    choice.through = segment.last_counter;
+    choice.bytes += segment.disk_bytes - std::min(held, segment.disk_bytes);
+    if (held == 0) choice.whole.push_back(segment);
+  }
+  return choice;
+}
+
+Result<bool> Sweeper::Evict(std::uint64_t excess) {
+  MILLRACE_ASSIGN_OR_RETURN(auto choice, Choose(excess));
+  if (choice.bytes == 0) {
+    MILLRACE_RETURN_IF_ERROR(writer_.Seal(true));
+    MILLRACE_RETURN_IF_ERROR(Measure());
+    MILLRACE_ASSIGN_OR_RETURN(choice, Choose(excess));
+    if (choice.bytes == 0) return false;
+  }
+  bool outdated = false;
+  MILLRACE_RETURN_IF_ERROR(writer_.Change([&](const CommitWriter::PlanContext& context)
+                                              -> Result<ControlChange> {
+    // A hold that was placed since then may keep something of them.
+    outdated = context.state.holds_version() != choice.holds_version;
+    if (outdated) return ControlChange{};
+    ControlChange change = {EvictionRow({std::max(choice.through, context.state.eviction.through), false})};
+    for (const SegmentInfo& segment : choice.whole) change.push_back(SegmentRemovedRow(segment.segment));
+    return change;
+  }));
+  if (outdated) return true;
   Log(LogLevel::kInfo, "the disk budget is used up: the oldest records go",
-      {{"segments", count},
-       {"bytes", bytes},
-       {"before", FormatRfc3339(Timestamp{static_cast<std::int64_t>(through)})}});
-  engine_.monitor.NoteEvicted(through, 0, 0);
+      {{"segments", choice.whole.size()},
+       {"bytes", choice.bytes},
+       {"before", FormatRfc3339(Timestamp{static_cast<std::int64_t>(choice.through)})}});
+  engine_.monitor.NoteEvicted(choice.through, 0, 0);
   engine_.metrics.evictions.Increment();
   IndexBatch batch;
-  for (const SegmentInfo& segment : sealed) {
+  for (const SegmentInfo& segment : choice.whole) {
+    held_of_segment_.erase(segment.segment);
     MILLRACE_RETURN_IF_ERROR(engine_.segments.Remove(segment.segment));
     engine_.monitor.NoteFreed(segment.disk_bytes);
     engine_.metrics.unlinked_segments.Increment();
@@ -123,6 +149,7 @@ Result<void> Sweeper::SweepEvicted() {
           engine_.index->ScanShard(stream, shard, after, [&](const IndexedRecord& record) {
             if (record.counter > through) return false;
             after = record.counter;
+            if (!IsGone(stream, record)) return true;  // it is held
             data_bytes += record.data_bytes;
             removals.push_back({stream, record});
             return removals.size() < kRowsAtOnce;

@@ -683,7 +683,7 @@ TEST_F(EncryptionTest, OlderProgramsRefuseAndOlderDirectoriesOpen) {
   // And so does this program, of what comes after it.
   files_->Damage("/data/MILLRACE", [](Bytes& bytes) {
     std::string text(AsText(bytes));
-    text.replace(text.find("format 2"), 8, "format 3");
+    text.replace(text.find("format 2"), 8, "format 4");
     bytes.assign(text.begin(), text.end());
   });
   EXPECT_EQ(CodeOf(TryOpen(masters_)), ErrorCode::kUnsupported);
@@ -738,7 +738,7 @@ TEST_F(EncryptionTest, IsMendedWithoutTheKey) {
   files_->Damage("/data/MILLRACE", [](Bytes& bytes) { bytes.assign(5, 'x'); });
   report = RepairDataDirectory("/data", *files_, clock_, masters_);
   EXPECT_TRUE(report.ok()) << report.ToString();
-  EXPECT_THAT(TextOf("/data/MILLRACE"), HasSubstr("format 2\n"));
+  EXPECT_THAT(TextOf("/data/MILLRACE"), HasSubstr("format 3\n"));
   Open();
   EXPECT_EQ(Texts("door"), (std::vector<std::string>{kSecret, "whole"}));
 }

@@ -9,7 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "storage/log_format.h"
 #include "storage/record_log.h"
+#include "storage/record_marks.h"
 
 namespace millrace::storage {
 
@@ -21,6 +23,12 @@ struct ModelRecord {
   std::vector<Attribute> attributes;
   Timestamp arrival;
 };
+
+inline bool LiesInAny(const std::vector<AttributeRange>& ranges, const ModelRecord& record) {
+  Bytes attributes;
+  AppendAttributes(attributes, record.attributes);
+  return LiesInAny(ranges, ByteSpan(attributes));
+}
 
 struct ModelShard {
   HashKeyRange hash_keys;
@@ -34,6 +42,8 @@ struct ModelStream {
   Duration retention{0};
   Timestamp horizon;  // what arrived before is gone for keys without their own retention
   std::map<std::string, Duration> own_retention;  // by partition key
+  std::map<std::string, Timestamp> trims;         // by partition key: what arrived before has expired once
+  std::map<std::string, std::map<std::string, std::vector<AttributeRange>>> holds;  // by key and id
   std::map<std::uint32_t, ModelShard> shards;
 
   Duration RetentionOf(const std::string& key) const {
@@ -68,13 +78,45 @@ struct ModelStream {
       std::erase_if(shard.records, [&](const auto& record) { return record.second.key == key; });
     }
   }
-  // What has expired is gone for ever, whatever the retention becomes.
+  bool IsHeld(const ModelRecord& record) const {
+    auto of_key = holds.find(record.key);
+    return of_key != holds.end() && std::ranges::any_of(of_key->second, [&](const auto& hold) {
+             return LiesInAny(hold.second, record);
+           });
+  }
+  bool HasHolds(const std::string& key) const {
+    auto of_key = holds.find(key);
+    return of_key != holds.end() && !of_key->second.empty();
+  }
+  bool HasHolds() const {
+    return std::ranges::any_of(holds, [](const auto& of_key) { return !of_key.second.empty(); });
+  }
+  std::vector<const ModelRecord*> In(const std::string& key,
+                                     const std::vector<AttributeRange>& ranges) const {
+    std::vector<const ModelRecord*> found;
+    for (const auto& [id, shard] : shards) {
+      for (const auto& [number, record] : shard.records) {
+        if (record.key == key && LiesInAny(ranges, record)) found.push_back(&record);
+      }
+    }
+    return found;
+  }
+  void Delete(const std::string& key, const std::vector<AttributeRange>& ranges) {
+    for (auto& [id, shard] : shards) {
+      std::erase_if(shard.records, [&](const auto& record) {
+        return record.second.key == key && LiesInAny(ranges, record.second);
+      });
+    }
+  }
+  // What has expired is gone for ever, whatever the retention becomes; but for what is held.
   void Expire(Timestamp now) {
     horizon = std::max(horizon, now - retention);
     for (auto& [id, shard] : shards) {
       std::erase_if(shard.records, [&](const auto& record) {
-        bool own = own_retention.contains(record.second.key);
-        return record.second.arrival < (own ? now - RetentionOf(record.second.key) : horizon);
+        const std::string& key = record.second.key;
+        Timestamp& trim = trims[key];
+        trim = std::max(trim, own_retention.contains(key) ? now - RetentionOf(key) : horizon);
+        return record.second.arrival < trim && !IsHeld(record.second);
       });
     }
   }
@@ -96,8 +138,9 @@ struct Model {
   void Evict(std::uint64_t through) {
     for (auto& [name, stream] : streams) {
       for (auto& [id, shard] : stream.shards) {
-        std::erase_if(shard.records,
-                      [&](const auto& record) { return record.first.fields().counter <= through; });
+        std::erase_if(shard.records, [&, &stream = stream](const auto& record) {
+          return record.first.fields().counter <= through && !stream.IsHeld(record.second);
+        });
       }
     }
   }

@@ -117,7 +117,10 @@ class ModelRun {
     if (which < 774) return SetEncryption();
     if (which < 780) return SetRetention();
     if (which < 795) return SetPartitionRetention();
-    if (which < 810) return DeletePartition();
+    if (which < 805) return DeletePartition();
+    if (which < 815) return DeleteRecords();
+    if (which < 822) return PlaceHold();
+    if (which < 828) return ReleaseHold();
     if (which < 880) return PutMetadata();
     if (which < 890) return DeleteMetadata();
     if (which < 920) return SetCheckpoint();
@@ -328,6 +331,9 @@ class ModelRun {
       std::optional<Duration> wanted;
       if (own != stream.own_retention.end()) wanted = own->second;
       if (Get(log_->DescribePartition(name, key)).retention != wanted) return "another retention of " + key;
+      std::map<std::string, std::vector<AttributeRange>> holds;
+      for (Hold& hold : Get(log_->ListHolds(name, key))) holds[hold.id] = std::move(hold.ranges);
+      if (holds != stream.holds[key]) return "other holds of " + key;
     }
     std::set<std::uint32_t> there;
     for (const ShardDescription& shard : description.shards) {
@@ -413,6 +419,7 @@ class ModelRun {
   }
   void DeleteStream() {
     std::string name = Pick(model_.streams)->first;
+    if (model_.streams[name].HasHolds()) return ExpectHeld(log_->DeleteStream(name));
     Settle(log_->DeleteStream(name), [&](Model& model) { model.streams.erase(name); });
   }
   void Split() {
@@ -482,6 +489,7 @@ class ModelRun {
     std::string name = Pick(model_.streams)->first;
     std::string key = RandomKey();
     auto deleted = log_->DeletePartition(name, key);
+    if (model_.streams[name].HasHolds(key)) return ExpectHeld(deleted);
     if (!deleted && fault_ == Fault::kFull && deleted.error().code == ErrorCode::kNoSpace) {
       // The purge may be durable and its sweep not: the log says which.
       Model after = model_;
@@ -495,6 +503,85 @@ class ModelRun {
     }
     Settle(deleted, [&](Model& model) { model.streams[name].DeletePartition(key); });
   }
+  // ---- deleting and holding by attribute
+
+  template <typename T>
+  void ExpectHeld(const Result<T>& result) {
+    if (Working()) {
+      EXPECT_EQ(CodeOf(result), ErrorCode::kFailedPrecondition);
+    }
+    AfterRefusal(result);
+  }
+  std::vector<AttributeRange> RandomRanges() {
+    std::vector<AttributeRange> ranges(1 + Below(3));
+    for (AttributeRange& range : ranges) {
+      if (OneIn(4)) {
+        range.attribute = 5;
+        range.from = Bytes(Below(4), static_cast<std::uint8_t>(Below(3)));
+      } else {
+        range.attribute = 1;
+        const std::uint64_t newest = serials_ / 3;
+        const std::uint64_t from = newest - Below(std::min<std::uint64_t>(newest, 60) + 1);
+        range.from = Number(from);
+        if (!OneIn(5)) range.to = Number(from + Below(20));
+      }
+      if (OneIn(4)) range.at_least = Attribute{kSerial, Number(serials_ - Below(serials_ / 2 + 1))};
+    }
+    return ranges;
+  }
+  void DeleteRecords() {
+    std::string name = Pick(model_.streams)->first;
+    std::string key = RandomKey();
+    const auto ranges = RandomRanges();
+    const ModelStream& stream = model_.streams[name];
+    const auto matching = stream.In(key, ranges);
+    std::uint64_t bytes = 0;
+    for (const ModelRecord* record : matching) bytes += record->data.size();
+    auto deleted = log_->DeleteRecords(name, key, ranges);
+    if (std::ranges::any_of(matching, [&](const ModelRecord* record) { return stream.IsHeld(*record); })) {
+      return ExpectHeld(deleted);
+    }
+    if (deleted) {
+      EXPECT_EQ(deleted->records, matching.size());
+      EXPECT_EQ(deleted->data_bytes, bytes);
+    }
+    Settle(deleted, [&](Model& model) { model.streams[name].Delete(key, ranges); });
+  }
+  void PlaceHold() {
+    // A hold keeps what has expired and is there still: the sweep takes it first, so that none comes back.
+    Sweep();
+    if (files_->power_lost() || !Working() || !log_) return;
+    std::string name = Pick(model_.streams)->first;
+    std::string key = RandomKey();
+    Hold hold;
+    hold.id = "hold-" + std::to_string(Below(3));
+    hold.ranges = RandomRanges();
+    auto& of_key = model_.streams[name].holds[key];
+    const bool taken = of_key.contains(hold.id) && of_key[hold.id] != hold.ranges;
+    auto placed = log_->PlaceHold(name, key, hold);
+    if (taken) {
+      if (Working()) {
+        EXPECT_EQ(CodeOf(placed), ErrorCode::kAlreadyExists);
+      }
+      return AfterRefusal(placed);
+    }
+    Settle(placed, [&](Model& model) { model.streams[name].holds[key][hold.id] = hold.ranges; });
+  }
+  void ReleaseHold() {
+    std::string name = Pick(model_.streams)->first;
+    auto& holds = model_.streams[name].holds;
+    if (holds.empty()) return;
+    auto of_key = Pick(holds);
+    if (of_key->second.empty()) return;
+    std::string key = of_key->first;
+    std::string id = Pick(of_key->second)->first;
+    Settle(log_->ReleaseHold(name, key, id), [&](Model& model) {
+      model.streams[name].holds[key].erase(id);
+      model.Expire(clock_.Now());
+      model.Evict(evicted_through_);
+    });
+  }
+
   // What the log has evicted is gone from the model too. It goes from the oldest on, and never comes back.
   void Evict() {
     auto before = log_->Status().evicted_before;
@@ -512,7 +599,9 @@ class ModelRun {
     Evict();
     if (swept && budget_ && fault_ == Fault::kNone) {
       auto status = log_->Status();
-      EXPECT_TRUE(status.used_bytes <= *budget_ || status.oldest == std::nullopt)
+      const bool held =
+          std::ranges::any_of(model_.streams, [](const auto& stream) { return stream.second.HasHolds(); });
+      EXPECT_TRUE(held || status.used_bytes <= *budget_ || status.oldest == std::nullopt)
           << status.used_bytes << " of " << *budget_;
     }
     Settle(swept, [](Model&) {});

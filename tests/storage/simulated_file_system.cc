@@ -241,7 +241,12 @@ Result<void> SimulatedFileSystem::Mutate(FileCall call, const std::string& path,
   if (counted && change.kind == Change::kWrite && capacity_ != kNever) {
     std::uint64_t grows =
         std::max<std::uint64_t>(inode.current.size(), change.offset + change.length) - inode.current.size();
-    if (UsedLocked() + others_ + grows > capacity_) {
+    // What a file has already can be written over on the fullest disk; a hole has to be filled first.
+    const auto filled = std::ranges::count_if(inode.holes, [&](std::uint64_t block) {
+      return block >= change.offset / kBlockBytes && block * kBlockBytes < change.offset + change.length;
+    });
+    grows += static_cast<std::uint64_t>(filled) * kBlockBytes;
+    if (grows > 0 && UsedLocked() + others_ + grows > capacity_) {
       half = true;
       counted = Error{ErrorCode::kNoSpace, "writing " + path + ": no space left"};
     }
@@ -261,7 +266,7 @@ Result<void> SimulatedFileSystem::Mutate(FileCall call, const std::string& path,
     } else {
       for (auto it = inode.holes.begin(); it != inode.holes.end();) {
         bool written = change.kind == Change::kWrite && *it >= change.offset / kBlockBytes &&
-                       *it <= (change.offset + change.length) / kBlockBytes;
+                       *it * kBlockBytes < change.offset + change.length;
         it = written || *it * kBlockBytes >= inode.current.size() ? inode.holes.erase(it) : std::next(it);
       }
     }
