@@ -2,13 +2,11 @@
 
 #include <utility>
 
-#include "consumers/fragment_frames.h"
 #include "consumers/hls/codec_string.h"
 #include "consumers/hls/fmp4.h"
 #include "consumers/hls/playlist.h"
 #include "consumers/hls/playlist_source.h"
-#include "consumers/hls/single_flight_cache.h"
-#include "consumers/hls/tracks_index.h"
+#include "consumers/hls/segment_source.h"
 
 namespace millrace {
 namespace {
@@ -63,13 +61,8 @@ class HlsService::Impl {
   Impl(FragmentStore& store, HlsOptions options)
       : store_(store),
         options_(options),
-        tracks_(store),
-        playlists_(store, tracks_, options_),
-        segments_("segments", options_.segment_cache_bytes),
-        remux_seconds_(GetHistogram("millrace_hls_segment_seconds",
-                                    "Time to fetch, parse and remux one segment",
-                                    {0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2})),
-        remuxed_bytes_(GetCounter("millrace_hls_segment_bytes_total", "Bytes of segments that were made")) {}
+        segments_(store, options_.segment_cache_bytes),
+        playlists_(store, segments_.tracks(), options_) {}
 
   Result<HlsResource> Multivariant(const std::string& stream_name, const HlsRange& asked) {
     MILLRACE_RETURN_IF_ERROR(CheckRange(asked));
@@ -97,7 +90,7 @@ class HlsService::Impl {
 
   Result<HlsResource> Init(const std::string& stream_name, std::uint64_t tracks_id) {
     MILLRACE_ASSIGN_OR_RETURN(VideoStream stream, store_.GetStream(stream_name));
-    MILLRACE_ASSIGN_OR_RETURN(std::vector<TrackInfo> tracks, tracks_.Find(stream, tracks_id));
+    MILLRACE_ASSIGN_OR_RETURN(std::vector<TrackInfo> tracks, segments_.tracks().Find(stream, tracks_id));
     MILLRACE_ASSIGN_OR_RETURN(std::vector<TrackInfo> playable, PlayableTracks(tracks));
     MILLRACE_ASSIGN_OR_RETURN(Bytes init, MakeInitSegment(playable));
     HlsResource resource;
@@ -109,48 +102,32 @@ class HlsService::Impl {
     return resource;
   }
 
+  SegmentSource& segments() { return segments_; }
+
   Result<HlsResource> Segment(const std::string& stream_name, const FragmentNumber& number) {
     MILLRACE_ASSIGN_OR_RETURN(VideoStream stream, store_.GetStream(stream_name));
-    const std::string text = number.ToString();
-    const std::string key = stream.name + "\n" + std::to_string(stream.created.ns) + "\n" + text;
-    MILLRACE_ASSIGN_OR_RETURN(auto segment, segments_.Get(key, [&] { return MakeSegment(stream, number); }));
+    MILLRACE_ASSIGN_OR_RETURN(auto segment, segments_.Get(stream, number));
     HlsResource resource;
     resource.parts = segment->parts;
     resource.bytes = segment->bytes;
     resource.content_type = kVideoType;
     resource.cache_control = kForEver;
-    resource.etag = "\"" + text + "\"";
+    resource.etag = "\"" + number.ToString() + "\"";
     return resource;
   }
 
  private:
-  Result<SingleFlightCache<MediaSegment>::Made> MakeSegment(const VideoStream& stream,
-                                                            const FragmentNumber& number) {
-    const auto begun = std::chrono::steady_clock::now();
-    MILLRACE_ASSIGN_OR_RETURN(Fragment fragment, store_.Read(stream.name, number));
-    MILLRACE_ASSIGN_OR_RETURN(std::vector<Frame> frames, FramesOf(fragment));
-    MILLRACE_ASSIGN_OR_RETURN(MediaSegment segment, MakeMediaSegment(fragment.facts, frames));
-    remux_seconds_.Observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count());
-    remuxed_bytes_.Increment(static_cast<double>(segment.bytes));
-    // The parts keep the fragment that they are views of.
-    const std::size_t held =
-        fragment.mkv.size() + segment.copied_bytes + segment.parts.size() * sizeof(SharedBytes);
-    return SingleFlightCache<MediaSegment>::Made{std::move(segment), held};
-  }
-
   // set in the constructor, never changed
   FragmentStore& store_;
   const HlsOptions options_;
-  TracksIndex tracks_;
+  SegmentSource segments_;
   PlaylistSource playlists_;
-  SingleFlightCache<MediaSegment> segments_;
-  prometheus::Histogram& remux_seconds_;
-  prometheus::Counter& remuxed_bytes_;
 };
 
 HlsService::HlsService(FragmentStore& store, HlsOptions options)
     : impl_(std::make_unique<Impl>(store, options)) {}
 HlsService::~HlsService() = default;
+SegmentSource& HlsService::segments() { return impl_->segments(); }
 
 Result<HlsResource> HlsService::Multivariant(const std::string& stream, const HlsRange& range) {
   return impl_->Multivariant(stream, range);

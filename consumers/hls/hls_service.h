@@ -36,6 +36,8 @@
 
 namespace millrace {
 
+class SegmentSource;
+
 struct HlsOptions {
   // EXT-X-TARGETDURATION: not less than the recorder's longest fragment. A constant: players rely on it.
   std::chrono::seconds target_duration{10};
@@ -71,6 +73,9 @@ class HlsService {
   ~HlsService();
   HlsService(const HlsService&) = delete;
   HlsService& operator=(const HlsService&) = delete;
+
+  // Where its segments come from: for others who serve the same ones.
+  SegmentSource& segments();
 
   // The resource `name` (one of the four forms above) of a stream; `range` counts for playlists alone.
   Result<HlsResource> Get(const std::string& stream, std::string_view name, const HlsRange& range);
