@@ -18,17 +18,9 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-BUILD = ROOT / "build" / "release"
-TICK = os.sysconf("SC_CLK_TCK")
-
-
-def cpu_seconds(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
+from servers import BUILD, ROOT, cpu_seconds, finish, wait_for
 
 
 def status_value(pid, path, key):
@@ -57,17 +49,6 @@ def read_ready(process, marker, seconds=300):
     sys.exit(f"{process.args[0]} was not ready within {seconds} s")
 
 
-def finish(process):
-    if process.stdin:
-        process.stdin.close()
-    process.terminate()
-    try:
-        process.wait(60)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
 def measure_floor(prefix, count, seconds):
     process = subprocess.Popen([BUILD / "benchmarks" / "rtsp_floor", prefix, str(count)], stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, text=True)
@@ -85,18 +66,6 @@ def call(endpoint, method, path, body=None):
                                      headers={"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.loads(answer.read() or b"{}")
-
-
-def wait_for(what, condition, seconds=300):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if condition():
-                return
-        except (urllib.error.URLError, ConnectionError):
-            pass
-        time.sleep(0.25)
-    sys.exit(f"gave up waiting: {what}")
 
 
 def memory(pid):
@@ -130,7 +99,7 @@ def measure_millrace(prefix, count, port, measure):
         def recording():
             return [c for c in call(endpoint, "GET", "/v1/cameras")["cameras"] if c["state"] == "recording"]
 
-        wait_for("all cameras recording", lambda: len(recording()) == count)
+        wait_for("all cameras recording", lambda: len(recording()) == count, 300)
         time.sleep(5)
         frames_before, started = sum(c["frames"] for c in call(endpoint, "GET", "/v1/cameras")["cameras"]), time.monotonic()
         result = measure(process.pid)

@@ -42,6 +42,8 @@ def wait_for(what, condition, seconds=60):
 
 
 def finish(process):
+    if process.stdin:
+        process.stdin.close()
     process.terminate()
     try:
         process.wait(60)
