@@ -1,10 +1,12 @@
 #include "ingest/gst_track.h"
 
+#include <algorithm>
 #include <memory>
 #include <string_view>
 #include <utility>
 
 #include "base/bytes.h"
+#include "media/audio_samples.h"
 #include "media/h264.h"
 
 namespace millrace {
@@ -19,6 +21,16 @@ constexpr std::size_t kBeforePictureMax = std::size_t{64} << 10;  // many times 
 std::string StringField(const GstStructure* structure, const char* name) {
   const char* value = gst_structure_get_string(structure, name);
   return value != nullptr ? value : "";
+}
+
+constexpr std::uint32_t kOpusRate = 48'000;
+
+// RFC 7845 section 5.1. RTP tells no pre-skip: it joins a stream anywhere.
+Bytes OpusHead(std::uint32_t channels) {
+  Bytes head{'O', 'p', 'u', 's', 'H', 'e', 'a', 'd', 1, static_cast<std::uint8_t>(channels), 0, 0};
+  for (int shift = 0; shift < 32; shift += 8) head.push_back(static_cast<std::uint8_t>(kOpusRate >> shift));
+  head.insert(head.end(), {0, 0, 0});  // gain, mapping family
+  return head;
 }
 
 std::uint32_t IntField(const GstStructure* structure, const char* name) {
@@ -42,6 +54,19 @@ Result<GstTrackPlan> PlanTrack(const GstCaps* caps) {
     plan.parser = "h264parse";
     plan.caps = "video/x-h264,stream-format=avc,alignment=au";
     if (plan.rtp_rate == 0) plan.rtp_rate = 90000;  // as it must be; some cameras say 0
+  } else if (media == "video" && codec == "VP8") {
+    plan.kind = TrackKind::kVideo;
+    plan.depayloader = "rtpvp8depay";
+    plan.caps = "video/x-vp8";
+  } else if (media == "video" && codec == "VP9") {
+    plan.kind = TrackKind::kVideo;
+    plan.depayloader = "rtpvp9depay";
+    plan.parser = "vp9parse";
+    plan.caps = "video/x-vp9,alignment=super-frame";
+  } else if (media == "audio" && codec == "OPUS") {
+    plan.kind = TrackKind::kAudio;
+    plan.depayloader = "rtpopusdepay";
+    plan.caps = "audio/x-opus";
   } else if (media == "audio" && (codec == "MPEG4-GENERIC" || codec == "MP4A-LATM")) {
     plan.kind = TrackKind::kAudio;
     plan.depayloader = codec == "MP4A-LATM" ? "rtpmp4adepay" : "rtpmp4gdepay";
@@ -65,6 +90,20 @@ Result<TrackInfo> TrackInfoFromCaps(const GstCaps* caps) {
     info.height = IntField(structure, "height");
     if (info.width == 0 || info.height == 0)
       return Error{ErrorCode::kCorruption, "H.264 without a picture size"};
+  } else if (name == "video/x-vp8" || name == "video/x-vp9") {
+    info.codec = name == "video/x-vp8" ? Codec::kVp8 : Codec::kVp9;
+    info.width = IntField(structure, "width");
+    info.height = IntField(structure, "height");
+    if (info.width == 0 || info.height == 0)
+      return Error{ErrorCode::kCorruption, "VP8 or VP9 without a picture size"};
+    return info;
+  } else if (name == "audio/x-opus") {
+    info.codec = Codec::kOpus;
+    info.sample_rate = kOpusRate;
+    info.channels = std::max(IntField(structure, "channels"), 1U);
+    if (info.channels > 2) return Error{ErrorCode::kUnsupported, "Opus with more than two channels"};
+    info.codec_private = OpusHead(info.channels);
+    return info;
   } else if (name == "audio/mpeg") {
     info.codec = Codec::kAac;
     info.sample_rate = IntField(structure, "rate");
@@ -86,9 +125,12 @@ GstTrack::GstTrack(const GstTrackPlan& plan, std::size_t frame_bytes_max, Events
     : plan_(plan), frame_bytes_max_(frame_bytes_max), events_(std::move(events)) {}
 
 Result<void> GstTrack::Attach(GstElement* pipeline, GstPad* source_pad) {
-  GstElement* elements[3] = {gst_element_factory_make(plan_.depayloader, nullptr),
-                             gst_element_factory_make(plan_.parser, nullptr),
-                             gst_element_factory_make("appsink", nullptr)};
+  const bool parses = *plan_.parser != '\0';
+  // From the way in to the way out; where nothing is to be parsed, that goes on as it is.
+  std::array<GstElement*, 3> elements = {
+      gst_element_factory_make(plan_.depayloader, nullptr),
+      gst_element_factory_make(parses ? plan_.parser : "identity", nullptr),
+      gst_element_factory_make("appsink", nullptr)};
   for (GstElement* element : elements) {
     if (element != nullptr) continue;
     for (GstElement* made : elements) {
@@ -97,7 +139,7 @@ Result<void> GstTrack::Attach(GstElement* pipeline, GstPad* source_pad) {
     return Error{ErrorCode::kInternal,
                  std::string("GStreamer lacks appsink, ") + plan_.depayloader + " or " + plan_.parser};
   }
-  auto [depayloader, parser, sink] = std::tie(elements[0], elements[1], elements[2]);
+  auto [depayloader, parser, sink] = elements;
   const GstCapsPtr caps(gst_caps_from_string(plan_.caps));
   // Frames go on as they come: nothing waits for a clock, and nothing is dropped for being late.
   g_object_set(sink, "caps", caps.get(), "sync", FALSE, "async", FALSE, "qos", FALSE, "enable-last-sample",
@@ -208,8 +250,9 @@ GstFlowReturn GstTrack::TakeSample(GstSample* sample) {
   Sample out{*info_, RtpOf(GST_BUFFER_PTS(buffer)), {}};
   out.frame.key_frame =
       plan_.kind == TrackKind::kAudio || !GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT);
-  if (plan_.kind == TrackKind::kAudio) {  // an AAC frame is 1024 samples
-    out.frame.duration = Duration{std::int64_t{1024} * 1'000'000'000 / info_->sample_rate};
+  if (plan_.kind == TrackKind::kAudio) {
+    out.frame.duration =
+        Duration{std::int64_t{SamplesOfPacket(*info_, bytes)} * 1'000'000'000 / info_->sample_rate};
   }
   if (before_picture_.empty()) {
     out.frame.data = SharedBytes(std::move(mapped), bytes);

@@ -24,7 +24,7 @@ namespace millrace {
 struct GstTrackPlan {
   TrackKind kind = TrackKind::kVideo;
   const char* depayloader = "";
-  const char* parser = "";
+  const char* parser = "";     // empty: none is needed
   const char* caps = "";       // what leaves the parser
   std::uint32_t rtp_rate = 0;  // ticks a second
 };

@@ -6,9 +6,16 @@
 #include <gst/gst.h>
 
 #include <memory>
+#include <mutex>
 #include <utility>
 
 namespace millrace {
+
+// gst_init, once. Threads: any.
+inline void InitGStreamer() {
+  static std::once_flag once;
+  std::call_once(once, [] { gst_init(nullptr, nullptr); });
+}
 
 template <auto Release>
 struct ReleaseByPointer {
@@ -30,6 +37,7 @@ struct ReleaseMiniObject {
 using GstElementPtr = std::unique_ptr<GstElement, ReleaseByPointer<gst_object_unref>>;
 using GstPadPtr = std::unique_ptr<GstPad, ReleaseByPointer<gst_object_unref>>;
 using GstBusPtr = std::unique_ptr<GstBus, ReleaseByPointer<gst_object_unref>>;
+using GstBufferPtr = std::unique_ptr<GstBuffer, ReleaseMiniObject>;
 using GstCapsPtr = std::unique_ptr<GstCaps, ReleaseMiniObject>;
 using GstSamplePtr = std::unique_ptr<GstSample, ReleaseMiniObject>;
 using GstMessagePtr = std::unique_ptr<GstMessage, ReleaseMiniObject>;
