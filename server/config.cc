@@ -4,9 +4,12 @@
 #include <unistd.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <set>
 #include <sstream>
 
@@ -103,6 +106,20 @@ class Section {
       names += (names.empty() ? "" : ", ") + std::string(name);
     }
     Fail(node, "'" + Full(key) + "' must be one of: " + names);
+  }
+
+  // A list, each of which `is_good`.
+  void Texts(const char* key, std::vector<std::string>& values, const char* wanted,
+             const std::function<bool(const std::string&)>& is_good) {
+    YAML::Node node = Find(key);
+    if (!node.IsDefined()) return;
+    const bool list = node.IsSequence() && node.size() <= 16;
+    if (!list) return Fail(node, "'" + Full(key) + "' must be a list of at most 16, each " + wanted);
+    for (const YAML::Node& each : node) {
+      if (!each.IsScalar() || !is_good(each.Scalar()))
+        return Fail(each, "each of '" + Full(key) + "' must be " + wanted);
+      values.push_back(each.Scalar());
+    }
   }
 
   void Bool(const char* key, bool& value) { OneOf(key, value, {{"true", true}, {"false", false}}); }
@@ -205,11 +222,79 @@ Result<api::AwsIdentity> ReadAws(const YAML::Node& node, const std::string& name
   return made;
 }
 
+bool IsNumericAddress(const std::string& text) {
+  std::array<unsigned char, 16> bytes;
+  return inet_pton(AF_INET, text.c_str(), bytes.data()) == 1 ||
+         inet_pton(AF_INET6, text.c_str(), bytes.data()) == 1;
+}
+
+bool IsIceServer(const std::string& text, std::initializer_list<std::string_view> schemes) {
+  // It goes into a header field as it is.
+  if (text.size() > 256 || text.find_first_of(" \"<>@/\t\r\n") != std::string::npos) return false;
+  return std::any_of(schemes.begin(), schemes.end(), [&](std::string_view scheme) {
+    return text.starts_with(scheme) && text.size() > scheme.size();
+  });
+}
+
+// "50000-50100".
+bool ReadPorts(const std::string& text, WebrtcSettings& settings) {
+  const char* end = text.data() + text.size();
+  const auto first = std::from_chars(text.data(), end, settings.port_min);
+  if (first.ec != std::errc() || first.ptr == end || *first.ptr != '-') return false;
+  const auto second = std::from_chars(first.ptr + 1, end, settings.port_max);
+  return second.ec == std::errc() && second.ptr == end && settings.port_min >= 1024 &&
+         settings.port_min <= settings.port_max;
+}
+
+Result<WebrtcConfig> ReadWebrtc(const YAML::Node& node, const std::string& name) {
+  WebrtcConfig made;
+  Section section(node, name, "webrtc",
+                  {"enabled", "ports", "addresses", "public_addresses", "stun", "turn", "publishers_max",
+                   "viewers_max", "key_frame_s", "silence_timeout_s", "retention_hours"});
+  section.Bool("enabled", made.enabled);
+  section.Number("publishers_max", made.publishers_max, 1, 10'000);
+  section.Number("viewers_max", made.viewers_max, 1, 10'000);
+  section.Seconds("key_frame_s", made.key_frame_every, 0.5, 60);
+  section.Seconds("silence_timeout_s", made.silence_timeout, 2, 300);
+  std::uint64_t hours = 168;
+  section.Number("retention_hours", hours, 0, 87'600);
+  made.retention = std::chrono::hours(hours);
+  std::string ports;
+  section.Text("ports", ports);
+  if (!ports.empty() && !ReadPorts(ports, made.settings))
+    section.Fail(section.Child("ports"), "'webrtc.ports' must be a range from 1024 up, as 50000-50100");
+  section.Texts("addresses", made.settings.addresses, "a numeric address", &IsNumericAddress);
+  section.Texts("public_addresses", made.settings.public_addresses, "a numeric address", &IsNumericAddress);
+  section.Texts("stun", made.settings.stun_servers, "stun:HOST:PORT",
+                [](const std::string& text) { return IsIceServer(text, {"stun:"}); });
+  const YAML::Node turns = section.Child("turn");
+  if (turns.IsDefined() && !turns.IsSequence()) section.Fail(turns, "'webrtc.turn' must be a list");
+  MILLRACE_RETURN_IF_ERROR(section.Finish());
+  for (const YAML::Node& each : turns.IsDefined() ? turns : YAML::Node(YAML::NodeType::Sequence)) {
+    WebrtcSettings::TurnServer& turn = made.settings.turn_servers.emplace_back();
+    Section server(each, name, "webrtc.turn", {"url", "username", "password"});
+    server.Text("url", turn.url);
+    server.Text("username", turn.username);
+    server.Text("password", turn.password);
+    const auto quoted = [](const std::string& text) {
+      return text.empty() || text.find_first_of("\"\\\r\n") != std::string::npos;
+    };
+    if (!IsIceServer(turn.url, {"turn:", "turns:"})) {
+      server.Fail(each, "'webrtc.turn.url' must be turn:HOST:PORT or turns:HOST:PORT");
+    } else if (quoted(turn.username) || quoted(turn.password)) {
+      server.Fail(each, "'webrtc.turn' needs a username and a password, without quotes and backslashes");
+    }
+    MILLRACE_RETURN_IF_ERROR(server.Finish());
+  }
+  return made;
+}
+
 Result<Config> ReadConfig(const YAML::Node& root, const std::string& name) {
   Config config;
-  Section top(root, name, "",
-              {"listen", "tls", "data_dir", "console_dir", "stop_timeout_s", "log", "http", "cameras",
-               "storage", "hls", "analyzers", "aws", "data_streams", "audit", "auth", "encryption"});
+  Section top(
+      root, name, "",
+      {"listen", "tls", "data_dir", "console_dir", "stop_timeout_s", "log", "http", "cameras", "storage",
+       "hls", "webrtc", "analyzers", "aws", "data_streams", "audit", "auth", "encryption"});
   std::string listen;
   std::string data_dir;
   std::string console_dir;
@@ -230,6 +315,10 @@ Result<Config> ReadConfig(const YAML::Node& root, const std::string& name) {
   if (!console_dir.empty()) config.console_dir = console_dir;
   if (YAML::Node tls = top.Child("tls"); tls.IsDefined()) {
     MILLRACE_ASSIGN_OR_RETURN(config.tls, ReadTls(tls, name));
+  }
+
+  if (YAML::Node webrtc = top.Child("webrtc"); webrtc.IsDefined()) {
+    MILLRACE_ASSIGN_OR_RETURN(config.webrtc, ReadWebrtc(webrtc, name));
   }
 
   Section log(top.Child("log"), name, "log", {"level", "format"});

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "media/webrtc/webrtc_settings.h"
 #include "server/encryption.h"
 
 namespace millrace::server {
@@ -50,6 +51,17 @@ struct AnalyzersConfig {
   Duration frame_max = std::chrono::seconds(60);
   Duration silence_max = std::chrono::seconds(30);
   std::uint64_t memory_bytes_max = 2048ull << 20;
+};
+
+// WebRTC: api/webrtc/services.h.
+struct WebrtcConfig {
+  bool enabled = true;
+  WebrtcSettings settings;
+  std::size_t publishers_max = 64;
+  std::size_t viewers_max = 256;
+  Duration key_frame_every = std::chrono::seconds(2);
+  Duration silence_timeout = std::chrono::seconds(5);
+  Duration retention = std::chrono::hours(168);  // of streams that are made by publishing to them
 };
 
 // The audit log: api/access/audit_log.h.
@@ -94,6 +106,7 @@ struct Config {
   std::uint64_t storage_hold_bytes_max = 256u << 20;
   std::size_t storage_cache_bytes = 64u << 20;
   std::size_t hls_cache_bytes = 128u << 20;
+  WebrtcConfig webrtc;
   AnalyzersConfig analyzers;
   api::ShardLimits stream_limits;   // of data streams' shards
   api::AwsIdentity aws;             // who the Kinesis protocols say that this is

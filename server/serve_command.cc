@@ -20,6 +20,7 @@
 #include "api/v1/services.h"
 #include "api/video_streams/services.h"
 #include "api/web_routes.h"
+#include "api/webrtc/services.h"
 #include "base/log.h"
 #include "consumers/hls/hls_service.h"
 #include "fragments/coverage_ledger.h"
@@ -189,6 +190,7 @@ class Service {
     export_pool_ = std::make_unique<api::WorkerPool>(config.http_exports_max, 0);
     leases_ = std::make_unique<api::ApplicationLeases>(*log_, SystemClock());
     AddRoutes(config);
+    StartWebrtc(config, recording);
     MILLRACE_RETURN_IF_ERROR(StartAccessControl(config));
     dispatcher_ = std::make_unique<api::Dispatcher>(router_, *access_);
     api::ServerOptions options;
@@ -217,11 +219,28 @@ class Service {
   void Stop(Duration grace) {
     analyzers_.Stop();  // they need the server to commit
     if (server_) server_->Stop(grace);
+    if (publishers_) publishers_->Stop();
     if (fleet_) fleet_->Stop();
     Log(LogLevel::kInfo, "cameras are stopped");
   }
 
  private:
+  // What WebRTC peers publish is recorded as cameras' footage is.
+  void StartWebrtc(const Config& config, const RecorderOptions& recording) {
+    if (!config.webrtc.enabled) return;
+    webrtc_settings_ = config.webrtc.settings;
+    webrtc_settings_.loopback = config.listen.IsLoopback();
+    publishers_ = std::make_unique<WebrtcSessions>(config.webrtc.publishers_max);
+    WebrtcPublisherOptions options;
+    options.key_frame_every = config.webrtc.key_frame_every;
+    options.silence_timeout = config.webrtc.silence_timeout;
+    options.reception.bytes_max = config.camera_memory_bytes / 8;
+    options.recorder = recording;
+    api::AddWhipRoutes(router_, {*store_, *put_streams_, *publishers_, webrtc_settings_, *pool_, options,
+                                 [this](const std::string& stream) { return fleet_->CameraOfStream(stream); },
+                                 config.webrtc.retention});
+  }
+
   // Users from their file where there is one; the audit log.
   Result<void> StartAccessControl(const Config& config) {
     if (!config.auth_file.empty()) {
@@ -287,6 +306,8 @@ class Service {
   std::unique_ptr<PutStreams> put_streams_;
   std::unique_ptr<CameraRecords> cameras_;
   std::unique_ptr<CameraFleet> fleet_;
+  WebrtcSettings webrtc_settings_;
+  std::unique_ptr<WebrtcSessions> publishers_;
   std::unique_ptr<HlsService> hls_;
   std::unique_ptr<wire::TokenSealer> sealer_;
   std::unique_ptr<api::DataStreamCatalog> catalog_;

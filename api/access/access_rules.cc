@@ -56,6 +56,9 @@ constexpr AccessRule kRules[] = {
 
     Own("GET", "/metrics", "millrace:GetMetrics", "*"),
     Own("GET", "/hls/{stream}/{resource}", "millrace:PlayStream", "stream/{stream}"),
+    Own("POST", "/whip/{stream}", "millrace:PublishStream", "stream/{stream}", kWhole),
+    Own("PATCH", "/whip/{stream}/{session}", "millrace:PublishStream", "stream/{stream}", kWhole),
+    Own("DELETE", "/whip/{stream}/{session}", "millrace:PublishStream", "stream/{stream}"),
     Own("GET", "/v1/cameras", "millrace:ListCameras", "*"),
     Own("GET", "/v1/cameras/{name}", "millrace:GetCamera", "camera/{name}"),
     Own("PUT", "/v1/cameras/{name}", "millrace:PutCamera", "camera/{name}", kWhole),

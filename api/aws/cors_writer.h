@@ -12,20 +12,22 @@ namespace millrace::api {
 
 class CorsWriter final : public ForwardingWriter {
  public:
-  // Both outlive this.
-  CorsWriter(const Request& request, ResponseWriter& beneath)
-      : ForwardingWriter(beneath), asked_(request.headers.Find("Origin").has_value()) {}
+  // `exposed`: headers that pages may read, besides the common ones. All outlive this.
+  CorsWriter(const Request& request, ResponseWriter& beneath, const char* exposed = kAwsHeaders)
+      : ForwardingWriter(beneath), asked_(request.headers.Find("Origin").has_value()), exposed_(exposed) {}
 
  private:
   void OnHead(ResponseHead& head) override {
     if (!asked_) return;
     head.headers.Add("Access-Control-Allow-Origin", "*");
-    head.headers.Add(
-        "Access-Control-Expose-Headers",
-        "x-amzn-RequestId,x-amzn-ErrorType,x-amz-request-id,x-amz-id-2,x-amzn-ErrorMessage,Date");
+    head.headers.Add("Access-Control-Expose-Headers", exposed_);
   }
 
+  static constexpr char kAwsHeaders[] =
+      "x-amzn-RequestId,x-amzn-ErrorType,x-amz-request-id,x-amz-id-2,x-amzn-ErrorMessage,Date";
+
   const bool asked_;
+  const char* const exposed_;
 };
 
 // Answers a preflight: whatever it asks for is permitted.

@@ -1,0 +1,304 @@
+#include "media/webrtc/webrtc_peer.h"
+
+#define GST_USE_UNSTABLE_API  // all of webrtcbin's interface is, since 1.14
+#include <gst/sdp/sdp.h>
+#include <gst/webrtc/webrtc.h>
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+namespace millrace {
+namespace {
+
+constexpr guint kJitterMs = 200;  // how long a lost packet is waited for; those in order do not wait
+
+using PromisePtr = std::unique_ptr<GstPromise, ReleaseMiniObject>;
+
+// The failure that a promise was answered with.
+std::optional<std::string> FailureOf(GstPromise* promise) {
+  if (gst_promise_wait(promise) != GST_PROMISE_RESULT_REPLIED) return "the connection was given up";
+  const GstStructure* reply = gst_promise_get_reply(promise);
+  if (reply == nullptr || !gst_structure_has_field(reply, "error")) return std::nullopt;
+  GError* raw = nullptr;
+  gst_structure_get(reply, "error", G_TYPE_ERROR, &raw, nullptr);
+  const GErrorPtr error(raw);
+  return error != nullptr && error->message != nullptr ? error->message : "unknown";
+}
+
+const char* EncodingName(Codec codec) {
+  switch (codec) {
+    case Codec::kVp8:
+      return "VP8";
+    case Codec::kVp9:
+      return "VP9";
+    case Codec::kOpus:
+      return "OPUS";
+    default:
+      return "H264";
+  }
+}
+
+GstCapsPtr RtpCaps(const SdpMedia& media) {
+  return GstCapsPtr(gst_caps_new_simple("application/x-rtp", "media", G_TYPE_STRING,
+                                        media.kind == TrackKind::kVideo ? "video" : "audio", "encoding-name",
+                                        G_TYPE_STRING, EncodingName(media.codec), "payload", G_TYPE_INT,
+                                        static_cast<int>(media.payload_type), "clock-rate", G_TYPE_INT,
+                                        static_cast<int>(media.clock_rate), nullptr));
+}
+
+// "stun:host:port" (RFC 7064) as GStreamer writes it: "stun://host:port".
+std::string GstUri(const std::string& uri, const std::string& user) {
+  const std::size_t colon = uri.find(':') + 1;
+  return uri.substr(0, colon) + "//" + user + uri.substr(colon);
+}
+
+// The same candidate with another address; empty: it is not of this machine, or of another family.
+std::string WithAddress(const std::string& candidate, const std::string& address) {
+  if (candidate.find(" typ host") == std::string::npos) return "";
+  std::size_t at = 0;
+  for (int blanks = 0; blanks < 4; ++blanks) at = candidate.find(' ', at) + 1;
+  const std::size_t end = candidate.find(' ', at);
+  const std::string own = candidate.substr(at, end - at);
+  const bool same_family = (own.find(':') == std::string::npos) == (address.find(':') == std::string::npos);
+  return same_family && own != address ? candidate.substr(0, at) + address + candidate.substr(end) : "";
+}
+
+}  // namespace
+
+WebrtcPeer::WebrtcPeer(const WebrtcSettings& settings, SdpOffer offer, Events events)
+    : settings_(settings), offer_(std::move(offer)), events_(std::move(events)) {}
+
+WebrtcPeer::~WebrtcPeer() { Stop(); }
+
+Result<void> WebrtcPeer::Build() {
+  InitGStreamer();
+  pipeline_.reset(GST_ELEMENT(gst_object_ref_sink(gst_pipeline_new(nullptr))));
+  bin_ = gst_element_factory_make("webrtcbin", nullptr);
+  if (bin_ == nullptr) return Error{ErrorCode::kInternal, "GStreamer lacks webrtcbin"};
+  gst_bin_add(GST_BIN(pipeline_.get()), bin_);
+  gst_util_set_object_arg(G_OBJECT(bin_), "bundle-policy", "max-bundle");
+  g_object_set(bin_, "latency", kJitterMs, nullptr);
+  MILLRACE_RETURN_IF_ERROR(ConfigureIce());
+  g_signal_connect(bin_, "pad-added", G_CALLBACK(&WebrtcPeer::OnPadAdded), this);
+  g_signal_connect(bin_, "on-new-transceiver", G_CALLBACK(&WebrtcPeer::OnTransceiver), this);
+  g_signal_connect(bin_, "on-ice-candidate", G_CALLBACK(&WebrtcPeer::OnCandidate), this);
+  g_signal_connect(bin_, "notify::ice-gathering-state", G_CALLBACK(&WebrtcPeer::OnGathering), this);
+  g_signal_connect(bin_, "notify::connection-state", G_CALLBACK(&WebrtcPeer::OnConnection), this);
+  rtpbin_.reset(gst_bin_get_by_name(GST_BIN(bin_), "rtpbin"));
+  if (rtpbin_ == nullptr) return Error{ErrorCode::kInternal, "webrtcbin has no rtpbin"};
+  const GstBusPtr bus(gst_element_get_bus(pipeline_.get()));
+  gst_bus_set_sync_handler(bus.get(), &WebrtcPeer::OnMessage, this, nullptr);
+  return {};
+}
+
+Result<void> WebrtcPeer::ConfigureIce() {
+  GObject* raw = nullptr;
+  g_object_get(bin_, "ice-agent", &raw, nullptr);
+  if (raw == nullptr) return Error{ErrorCode::kInternal, "GStreamer lacks libnice's elements"};
+  const std::unique_ptr<GObject, ReleaseByPointer<g_object_unref>> ice(raw);
+  g_object_set(ice.get(), "ice-tcp", FALSE, nullptr);
+  if (settings_.port_min != 0) {
+    // The upper end first: neither may pass the other.
+    g_object_set(ice.get(), "max-rtp-port", static_cast<guint>(settings_.port_max), nullptr);
+    g_object_set(ice.get(), "min-rtp-port", static_cast<guint>(settings_.port_min), nullptr);
+  }
+  for (const std::string& address : GatheringAddresses(settings_)) {
+    gboolean added = FALSE;
+    g_signal_emit_by_name(ice.get(), "add-local-ip-address", address.c_str(), &added);
+  }
+  if (!settings_.stun_servers.empty())
+    g_object_set(bin_, "stun-server", GstUri(settings_.stun_servers.front(), "").c_str(), nullptr);
+  for (const auto& turn : settings_.turn_servers) {
+    const GStringPtr user(g_uri_escape_string(turn.username.c_str(), nullptr, FALSE));
+    const GStringPtr password(g_uri_escape_string(turn.password.c_str(), nullptr, FALSE));
+    const std::string url = GstUri(turn.url, std::string(user.get()) + ":" + password.get() + "@");
+    gboolean added = FALSE;
+    g_signal_emit_by_name(bin_, "add-turn-server", url.c_str(), &added);
+  }
+  return {};
+}
+
+Result<GstPadPtr> WebrtcPeer::RequestSender(std::size_t media) {
+  const GstCapsPtr caps = RtpCaps(offer_.media()[media]);
+  GstPadTemplate* sinks = gst_element_get_pad_template(bin_, "sink_%u");
+  GstPadPtr pad(gst_element_request_pad(bin_, sinks, ("sink_" + std::to_string(media)).c_str(), caps.get()));
+  if (pad == nullptr) return Error{ErrorCode::kInternal, "webrtcbin takes no media to send"};
+  GstWebRTCRTPTransceiver* transceiver = nullptr;
+  g_object_get(pad.get(), "transceiver", &transceiver, nullptr);
+  g_object_set(transceiver, "direction", GST_WEBRTC_RTP_TRANSCEIVER_DIRECTION_SENDONLY, "do-nack", TRUE,
+               "codec-preferences", caps.get(), nullptr);
+  gst_object_unref(transceiver);
+  return pad;
+}
+
+void WebrtcPeer::Start() {
+  // Frames are not waited for: nothing of this pipeline is to be in step with a clock.
+  if (gst_element_set_state(pipeline_.get(), GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE)
+    return Fail({ErrorCode::kInternal, "webrtcbin does not start"});
+  SetDescription("set-remote-description", offer_.filtered(), true,
+                 gst_promise_new_with_change_func(&WebrtcPeer::OnRemoteSet, this, nullptr));
+}
+
+// Takes the promise.
+void WebrtcPeer::SetDescription(const char* signal, const std::string& text, bool offer,
+                                GstPromise* promise) {
+  const PromisePtr owned(promise);
+  GstSDPMessage* sdp = nullptr;
+  if (gst_sdp_message_new_from_text(text.c_str(), &sdp) != GST_SDP_OK)
+    return Fail({ErrorCode::kInvalidArgument, "the SDP cannot be read"});
+  GstWebRTCSessionDescription* description =
+      gst_webrtc_session_description_new(offer ? GST_WEBRTC_SDP_TYPE_OFFER : GST_WEBRTC_SDP_TYPE_ANSWER, sdp);
+  g_signal_emit_by_name(bin_, signal, description, owned.get());
+  gst_webrtc_session_description_free(description);
+}
+
+void WebrtcPeer::OnRemoteSet(GstPromise* promise, gpointer self) {
+  auto* peer = static_cast<WebrtcPeer*>(self);
+  if (auto failure = FailureOf(promise))
+    return peer->Fail({ErrorCode::kInvalidArgument, "the offer cannot be set up: " + *failure});
+  const PromisePtr next(gst_promise_new_with_change_func(&WebrtcPeer::OnAnswerMade, self, nullptr));
+  g_signal_emit_by_name(peer->bin_, "create-answer", nullptr, next.get());
+}
+
+void WebrtcPeer::OnAnswerMade(GstPromise* promise, gpointer self) {
+  auto* peer = static_cast<WebrtcPeer*>(self);
+  if (auto failure = FailureOf(promise))
+    return peer->Fail({ErrorCode::kInvalidArgument, "the offer cannot be answered: " + *failure});
+  GstWebRTCSessionDescription* answer = nullptr;
+  gst_structure_get(gst_promise_get_reply(promise), "answer", GST_TYPE_WEBRTC_SESSION_DESCRIPTION, &answer,
+                    nullptr);
+  if (answer == nullptr) return peer->Fail({ErrorCode::kInternal, "webrtcbin made no answer"});
+  const GStringPtr text(gst_sdp_message_as_text(answer->sdp));
+  gst_webrtc_session_description_free(answer);
+  {
+    const std::lock_guard lock(peer->mutex_);
+    peer->made_answer_ = text.get();
+  }
+  peer->SetDescription("set-local-description", text.get(), false, gst_promise_new());
+}
+
+void WebrtcPeer::OnCandidate(GstElement*, guint, gchar* candidate, gpointer self) {
+  auto* peer = static_cast<WebrtcPeer*>(self);
+  const std::string text = candidate;
+  const std::lock_guard lock(peer->mutex_);
+  if (!text.starts_with("candidate:") || peer->candidates_.size() >= kIceCandidatesMax) return;
+  for (const std::string& address : peer->settings_.public_addresses) {
+    if (std::string outside = WithAddress(text, address); !outside.empty())
+      peer->candidates_.push_back({std::move(outside)});
+  }
+  peer->candidates_.push_back({text});
+}
+
+void WebrtcPeer::OnGathering(GObject* bin, GParamSpec*, gpointer self) {
+  GstWebRTCICEGatheringState state{};
+  g_object_get(bin, "ice-gathering-state", &state, nullptr);
+  if (state == GST_WEBRTC_ICE_GATHERING_STATE_COMPLETE) static_cast<WebrtcPeer*>(self)->StopGathering();
+}
+
+void WebrtcPeer::StopGathering() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (made_answer_.empty() || answered_) return;
+    answered_ = true;
+  }
+  Answer();
+}
+
+void WebrtcPeer::Answer() {
+  std::string made;
+  std::vector<IceCandidate> candidates;
+  {
+    const std::lock_guard lock(mutex_);
+    made = made_answer_;
+    candidates = candidates_;
+  }
+  events_.on_answer(offer_.MakeAnswer(made, candidates));
+}
+
+void WebrtcPeer::OnConnection(GObject* bin, GParamSpec*, gpointer self) {
+  auto* peer = static_cast<WebrtcPeer*>(self);
+  GstWebRTCPeerConnectionState state{};
+  g_object_get(bin, "connection-state", &state, nullptr);
+  switch (state) {
+    case GST_WEBRTC_PEER_CONNECTION_STATE_CONNECTED:
+      if (!peer->connected_.exchange(true) && peer->events_.on_connected) peer->events_.on_connected();
+      break;
+    case GST_WEBRTC_PEER_CONNECTION_STATE_FAILED:
+      peer->End({ErrorCode::kUnavailable, "the peer cannot be reached, or is gone"});
+      break;
+    case GST_WEBRTC_PEER_CONNECTION_STATE_CLOSED:
+      peer->End({ErrorCode::kUnavailable, "the peer closed the connection"});
+      break;
+    default:
+      break;
+  }
+}
+
+void WebrtcPeer::End(Error error) {
+  if (ended_.exchange(true)) return;
+  if (events_.on_ended) events_.on_ended(std::move(error));
+}
+
+void WebrtcPeer::Fail(Error error) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(answered_, true)) return;
+  }
+  events_.on_answer(error);
+  End(std::move(error));
+}
+
+void WebrtcPeer::OnPadAdded(GstElement*, GstPad* pad, gpointer self) {
+  auto* peer = static_cast<WebrtcPeer*>(self);
+  if (gst_pad_get_direction(pad) != GST_PAD_SRC || !peer->events_.on_receive) return;
+  const GstCapsPtr current(gst_pad_get_current_caps(pad));
+  const GstCapsPtr caps(current ? gst_caps_ref(current.get()) : gst_pad_query_caps(pad, nullptr));
+  if (caps == nullptr || gst_caps_get_size(caps.get()) == 0) return;
+  const char* kind = gst_structure_get_string(gst_caps_get_structure(caps.get(), 0), "media");
+  const bool video = kind != nullptr && std::string_view(kind) == "video";
+  if (const SdpMedia* media = peer->offer_.Find(video ? TrackKind::kVideo : TrackKind::kAudio))
+    peer->events_.on_receive(pad, *media);
+}
+
+// Lost packets are asked for again.
+void WebrtcPeer::OnTransceiver(GstElement*, GObject* transceiver, gpointer) {
+  g_object_set(transceiver, "do-nack", TRUE, nullptr);
+}
+
+GstBusSyncReply WebrtcPeer::OnMessage(GstBus*, GstMessage* message, gpointer self) {
+  if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) {
+    GError* raw = nullptr;
+    gst_message_parse_error(message, &raw, nullptr);
+    const GErrorPtr error(raw);
+    static_cast<WebrtcPeer*>(self)->End(
+        {ErrorCode::kUnavailable,
+         error != nullptr && error->message != nullptr ? error->message : "unknown"});
+  }
+  gst_message_unref(message);
+  return GST_BUS_DROP;
+}
+
+void WebrtcPeer::AddCandidates(const std::vector<IceCandidate>& candidates) {
+  for (const IceCandidate& candidate : candidates) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (remote_candidates_ >= kIceCandidatesMax) return;
+      ++remote_candidates_;
+    }
+    g_signal_emit_by_name(bin_, "add-ice-candidate", 0U, candidate.text.c_str());
+  }
+}
+
+void WebrtcPeer::Stop() {
+  if (pipeline_ == nullptr) return;
+  ended_ = true;
+  gst_element_set_state(pipeline_.get(), GST_STATE_NULL);
+  const GstBusPtr bus(gst_element_get_bus(pipeline_.get()));
+  gst_bus_set_sync_handler(bus.get(), nullptr, nullptr, nullptr);
+  rtpbin_.reset();
+  bin_ = nullptr;
+  pipeline_.reset();
+}
+
+}  // namespace millrace
