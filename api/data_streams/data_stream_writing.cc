@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
-#include <mutex>
 
 #include "api/aws/aws_input.h"
 #include "api/aws/aws_names.h"
 #include "api/data_streams/data_stream_catalog.h"
 #include "api/data_streams/data_stream_operations.h"
 #include "base/log.h"
+#include "base/log_throttle.h"
 
 namespace millrace::api {
 namespace {
@@ -79,19 +79,11 @@ AwsError PutError(const DataStreamServices& services, const std::string& stream,
 // One line a second at most, over all streams: producers that are throttled try again and again, and the
 // metrics count each of them.
 void LogRefused(const std::string& stream, std::int64_t records, const std::string& error) {
-  static std::mutex mutex;
-  static std::int64_t since_last = 0;
-  static std::optional<std::chrono::steady_clock::time_point> last;
-  {
-    const std::lock_guard lock(mutex);
-    since_last += records;
-    const auto now = std::chrono::steady_clock::now();
-    if (last && now - *last < std::chrono::seconds(1)) return;
-    last = now;
-    records = std::exchange(since_last, 0);
+  static LogThrottle throttle(std::chrono::seconds(1), SystemClock());
+  if (const auto untold = throttle.Add(records)) {
+    Log(LogLevel::kWarning, "records were refused",
+        {{"records", *untold}, {"stream", stream}, {"error", error}});
   }
-  Log(LogLevel::kWarning, "records were refused",
-      {{"records", records}, {"stream", stream}, {"error", error}});
 }
 
 }  // namespace
