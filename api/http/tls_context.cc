@@ -6,8 +6,10 @@
 #include <openssl/x509err.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 
 #include "api/http/tls_settings.h"
 #include "base/log.h"
@@ -50,7 +52,10 @@ Result<Timestamp> NotAfter(SSL_CTX* context) {
   std::tm utc{};
   if (certificate == nullptr || ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &utc) != 1)
     return Error{ErrorCode::kInvalidArgument, "the certificate says no time of its end"};
-  return Timestamp::FromSeconds(timegm(&utc));
+  // Those that never expire say the year 9999 (RFC 5280 section 4.1.2.5), which is more than nanoseconds
+  // hold.
+  constexpr std::int64_t kSecondsMax = std::numeric_limits<std::int64_t>::max() / 1'000'000'000;
+  return Timestamp::FromSeconds(std::clamp<std::int64_t>(timegm(&utc), -kSecondsMax, kSecondsMax));
 }
 
 Result<void> CheckReadable(const std::filesystem::path& file, const char* what) {

@@ -8,9 +8,11 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <limits>
 
 #include "api/http/self_signed.h"
 #include "api/http/tls_context.h"
+#include "api/http/tls_settings.h"
 #include "base/metrics.h"
 #include "tests/api/http/server_fixture.h"
 #include "tests/api/http/tls_client.h"
@@ -71,6 +73,16 @@ class TlsTest : public testing::ServerTest {
   TlsFiles files_ = directory_.Files();
   std::unique_ptr<TlsContext> context_;
 };
+
+// Its end is beyond what a time in nanoseconds can say, as of those that end in the year 9999.
+TEST(TlsContextTest, ACertificateThatNeverExpiresHasNotExpired) {
+  const Directory directory;
+  constexpr Timestamp kLast{std::numeric_limits<std::int64_t>::max() - 1'000'000'000};
+  ASSERT_TRUE(EnsureSelfSigned(directory.Files(), LocalNames({}), ManualClock(kLast)));
+  auto context = TlsContext::Open(directory.Files());
+  ASSERT_TRUE(context) << context.error().ToString();
+  EXPECT_GE((*context)->current()->not_after, Timestamp::FromSeconds(kLast.seconds()));
+}
 
 TEST_F(TlsTest, AgreesOnHttp2WhereTheClientHasIt) {
   TlsClient client(server_->tls_port(), kBothProtocols);
