@@ -12,6 +12,9 @@ find_package(RocksDB REQUIRED)
 find_package(prometheus-cpp REQUIRED)
 find_package(GTest REQUIRED)
 pkg_check_modules(NGHTTP2 REQUIRED IMPORTED_TARGET libnghttp2)
+find_library(WSLAY_LIBRARY wslay REQUIRED)  # Debian's has no pkg-config file
+add_library(wslay UNKNOWN IMPORTED)
+set_target_properties(wslay PROPERTIES IMPORTED_LOCATION ${WSLAY_LIBRARY})
 
 pkg_check_modules(GST REQUIRED IMPORTED_TARGET gstreamer-1.0 gstreamer-app-1.0 gstreamer-video-1.0 gstreamer-audio-1.0
                   gstreamer-rtp-1.0 gstreamer-rtsp-1.0 gstreamer-sdp-1.0 gstreamer-net-1.0)

@@ -43,6 +43,15 @@ Dispatcher::Dispatcher(const Router& router, Admission admission)
 Dispatcher::Dispatcher(const Router& router, Gatekeeper& gatekeeper)
     : router_(router), gatekeeper_(&gatekeeper) {}
 
+Router::Match Dispatcher::FindRoute(Request& request) const {
+  if (request.websocket) {
+    Router::Match match = router_.Find(kWebSocketMethod, request.target.segments);
+    if (match.handler != nullptr) return match;
+    request.websocket = false;  // a server may ignore an upgrade (RFC 9110 section 7.8)
+  }
+  return router_.Find(request.method, request.target.segments);
+}
+
 net::awaitable<void> Dispatcher::Answer(Request& request, ResponseWriter& writer,
                                         Router::Match& match) const {
   if (gatekeeper_ != nullptr) {
@@ -85,7 +94,7 @@ net::awaitable<void> Dispatcher::Answer(Request& request, ResponseWriter& writer
 net::awaitable<void> Dispatcher::Handle(Request& request, ResponseWriter& beneath) const {
   ObservedWriter writer(beneath);
   auto started = std::chrono::steady_clock::now();
-  Router::Match match = router_.Find(request.method, request.target.segments);
+  Router::Match match = FindRoute(request);
   std::string failure;
   try {
     co_await Answer(request, writer, match);

@@ -38,6 +38,7 @@ class Dispatcher {
   net::awaitable<void> Handle(Request& request, ResponseWriter& writer) const;
 
  private:
+  Router::Match FindRoute(Request& request) const;
   net::awaitable<void> Answer(Request& request, ResponseWriter& writer, Router::Match& match) const;
 
   const Router& router_;

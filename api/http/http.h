@@ -69,10 +69,16 @@ class BodySource {
 
 enum class HttpVersion { kHttp1_0, kHttp1_1, kHttp2 };
 
+// What a route for WebSockets is added with in place of a method.
+inline constexpr std::string_view kWebSocketMethod = "WEBSOCKET";
+
 struct Request {
   HttpVersion version = HttpVersion::kHttp1_1;
   bool secure = false;  // it came over TLS
-  std::string method;   // "GET"
+  // The client asks for a WebSocket here (RFC 6455; HTTP/1.1 only) and the path has a route for them. An
+  // answer of status 101 turns body and answer into what both ends send from then on: api/http/web_socket.h.
+  bool websocket = false;
+  std::string method;  // "GET"
   Target target;
   Headers headers;  // of HTTP/2 also "host", made of `authority` where the client sent none
   // HTTP/2's `:authority` as received, for those who sign it; empty: none was sent, or HTTP/1.
@@ -86,6 +92,8 @@ struct Request {
 
   // The path parameter of this name. REQUIRES: the route's pattern has it.
   const std::string& Parameter(std::string_view name) const;
+  // What routes are looked up by: the method, or kWebSocketMethod.
+  std::string_view route_method() const { return websocket ? kWebSocketMethod : std::string_view(method); }
 };
 
 struct ResponseHead {

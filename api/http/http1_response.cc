@@ -23,8 +23,10 @@ std::string Http1ResponseWriter::Head(const ResponseHead& head, std::optional<st
   assert(status_ == 0 && "one answer a request");
   status_ = head.status;
   length_ = length;
-  bool bodiless_status = head.status == 204 || head.status == 304;
-  no_body_ = options_.head_request || bodiless_status;
+  const bool upgrade = head.status == 101;
+  bool bodiless_status = head.status == 204 || head.status == 304 || upgrade;
+  no_body_ = options_.head_request || (bodiless_status && !upgrade);
+  if (upgrade) keep_alive_ = false;  // for HTTP
   chunked_ = !length && options_.http_1_1 && !bodiless_status;
   if (!length && !options_.http_1_1 && !no_body_) keep_alive_ = false;  // the close ends the body
 
@@ -36,7 +38,9 @@ std::string Http1ResponseWriter::Head(const ResponseHead& head, std::optional<st
     if (length) AppendField(out, "Content-Length", std::to_string(*length));
     if (chunked_) AppendField(out, "Transfer-Encoding", "chunked");
   }
-  if (!keep_alive_) {
+  if (upgrade) {
+    AppendField(out, "Connection", "Upgrade");
+  } else if (!keep_alive_) {
     AppendField(out, "Connection", "close");
   } else if (!options_.http_1_1) {
     AppendField(out, "Connection", "keep-alive");

@@ -6,6 +6,7 @@
 #include <boost/beast/http/fields.hpp>
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/rfc7230.hpp>
 #include <cstring>
 #include <optional>
 
@@ -87,6 +88,7 @@ class Http1Session final : public ProtocolSession {
         : connection_(connection), writer_(writer), continue_due_(expects_continue) {}
 
     net::awaitable<Result<Bytes>> Read(std::optional<TimePoint> until) override {
+      if (writer_.status() == 101) co_return co_await connection_.ReadRaw(until);
       if (failure_) co_return *failure_;
       auto told = co_await GoAhead();
       if (!told) co_return std::move(told).error();
@@ -216,7 +218,27 @@ class Http1Session final : public ProtocolSession {
         return Malformed("Transfer-Encoding must be 'chunked' or left out");
     }
     if (auto length = parser_->content_length()) request.content_length = *length;
+    request.websocket = AsksForWebSocket();
     return std::nullopt;
+  }
+
+  // RFC 6455 section 4.2.1; what a handshake must have beside, its handler checks.
+  bool AsksForWebSocket() const {
+    const auto& message = parser_->get();
+    return message.version() >= 11 && message.method() == http::verb::get && parser_->upgrade() &&
+           http::token_list{message[http::field::upgrade]}.exists("websocket");
+  }
+
+  // Behind an upgrade: whatever comes next; empty: the peer sends no more.
+  net::awaitable<Result<Bytes>> ReadRaw(std::optional<TimePoint> until) {
+    if (begin_ == end_) {
+      auto more = co_await Fill(until.value_or(After(limits_.idle_timeout)));
+      if (!more) co_return std::move(more).error();
+    }
+    const auto pending = Pending();
+    Bytes bytes(pending.begin(), pending.end());
+    begin_ = end_;
+    co_return bytes;
   }
 
   // The next bytes of the request's body; empty: it is over.

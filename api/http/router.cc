@@ -78,7 +78,8 @@ Router::Match Router::Find(std::string_view method, const std::vector<std::strin
     auto handler = route.handlers.find(wanted);
     if (handler != route.handlers.end()) match.handler = &handler->second;
     for (const auto& [name, unused] : route.handlers) {
-      if (name != "OPTIONS") match.allow += name + (name == "GET" ? ", HEAD, " : ", ");
+      if (name != "OPTIONS" && name != kWebSocketMethod)
+        match.allow += name + (name == "GET" ? ", HEAD, " : ", ");
     }
     match.allow += "OPTIONS";
     return match;
