@@ -128,7 +128,7 @@ net::awaitable<bool> AccessControl::Admit(Request& request, ResponseWriter& writ
   request.caller = std::move(*caller);
   if (rule->door == Door::kOwn) {
     request.caller->SetResourcePrefix(ResourcePrefix(*rule));
-    auto allowed = request.caller->CheckPolicies(rule->action, ResourceOf(*rule, match.parameters));
+    auto allowed = request.caller->Require(ResourceOf(*rule, match.parameters));
     if (!allowed) {
       CountRefusal("AccessDeniedException");
       co_await RespondError(writer, std::move(allowed).error());
@@ -171,14 +171,15 @@ CallerResult AccessControl::CheckSignature(Request& request, const AccessRule& r
   std::string payload = StatedPayload(request, claim.presigned);
   if (payload.empty() && rule.body == BodyUse::kWhole && !claim.presigned) {
     // The hash is signed and not stated: the body says what it is.
-    caller->SetVerified(false);
+    caller->VerifyLater();
     auto check = [&request, claim, key, caller = caller.get()](const std::string& digest) -> Result<void> {
       if (!wire::SignatureMatches(claim, key, PartsOf(request), digest)) {
         CountRefusal("InvalidSignatureException");
         return Error{ErrorCode::kUnauthenticated, wire::SignatureMismatch().message};
       }
-      caller->SetVerified(true);
-      return {};
+      auto allowed = caller->MarkVerified();
+      if (!allowed) CountRefusal("AccessDeniedException");
+      return allowed;
     };
     request.checked_body = std::make_shared<HashedBody>(*request.body, std::move(check));
     request.body = request.checked_body.get();

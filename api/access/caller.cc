@@ -1,5 +1,7 @@
 #include "api/access/caller.h"
 
+#include <utility>
+
 #include "base/text.h"
 
 namespace millrace::api {
@@ -12,6 +14,18 @@ constexpr std::size_t kResourceBytesMax = 2048;
 Result<void> Caller::Check(std::string_view action, std::string_view resource) {
   if (!verified_) return Error{ErrorCode::kUnauthenticated, "the request's signature was not checked yet"};
   return CheckPolicies(action, resource);
+}
+
+Result<void> Caller::Require(std::string resource) {
+  if (verified_) return CheckPolicies(action_, resource);
+  required_ = std::move(resource);
+  return {};
+}
+
+Result<void> Caller::MarkVerified() {
+  verified_ = true;
+  if (!required_) return {};
+  return CheckPolicies(action_, *std::exchange(required_, std::nullopt));
 }
 
 Result<void> Caller::CheckPolicies(std::string_view action, std::string_view resource) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -25,8 +26,9 @@ class Caller {
   Result<void> Check(std::string_view action, std::string_view resource);
   // The same with the request's own action.
   Result<void> Check(std::string_view resource) { return Check(action_, resource); }
-  // As Check, and does not ask whether the signature holds: to refuse early what would be refused anyway.
-  Result<void> CheckPolicies(std::string_view action, std::string_view resource);
+  // As Check with the request's own action; while the signature is not checked it succeeds, and MarkVerified
+  // says what there is to say. So nobody learns what a key may do, nor whose it is, who cannot sign with it.
+  Result<void> Require(std::string resource);
 
   // Whether the policies allow it on a resource of the request's own service, "camera/door". Leaves no trace
   // in the audit log: what a list shows.
@@ -36,8 +38,10 @@ class Caller {
 
   // The request's action, where its route alone does not say it: "kinesis:PutRecord".
   void SetAction(std::string action) { action_ = std::move(action); }
-  // False: the signature is checked when the body was read, and nothing is allowed before.
-  void SetVerified(bool verified) { verified_ = verified; }
+  // The signature is checked when the body was read, and nothing is allowed before.
+  void VerifyLater() { verified_ = false; }
+  // It holds. Errors: kPermissionDenied: what was required meanwhile is not allowed.
+  Result<void> MarkVerified();
   bool verified() const { return verified_; }
 
   // For the audit log.
@@ -47,9 +51,12 @@ class Caller {
   const std::string& key_id() const { return key_id_; }
 
  private:
+  Result<void> CheckPolicies(std::string_view action, std::string_view resource);
+
   const std::shared_ptr<const User> user_;  // null: no credentials are configured
   const std::string key_id_;
   bool verified_ = true;
+  std::optional<std::string> required_;  // before the signature was checked
   std::string action_;
   std::string resource_;
   std::string resource_prefix_;

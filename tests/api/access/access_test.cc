@@ -262,6 +262,25 @@ TEST_F(AccessTest, OurOwnPathsAreSignedToo) {
   EXPECT_EQ(Send(by_bob).status(), 403);
 }
 
+// A key's id is no secret: whose it is, and what it may do, is for who can sign with it.
+TEST_F(AccessTest, WhatAKeyMayDoIsToldToWhoCanSignWithIt) {
+  Signed request = Own("POST", "/v1/applications/a/commit", "text");
+  request.key = kBob;
+  const AwsAnswer known = Send(request);
+  EXPECT_EQ(known.status(), 403);
+  EXPECT_THAT(known.raw.body, HasSubstr("user/bob is not authorized to perform: millrace:RunApplication"));
+  request.key.secret = "guess";
+  const AwsAnswer guessed = Send(request);
+  EXPECT_EQ(guessed.status(), 401);
+  EXPECT_THAT(guessed.raw.body, Not(HasSubstr("bob")));
+  EXPECT_THAT(guessed.raw.body, Not(HasSubstr("RunApplication")));
+  // So it is where the hash of the body is stated, and the body need not be read.
+  request.payload = wire::Hex(wire::Sha256Of(AsBytes(std::string_view("text"))));
+  EXPECT_EQ(Send(request).status(), 401);
+  request.key = kBob;
+  EXPECT_EQ(Send(request).status(), 403);
+}
+
 TEST_F(AccessTest, BodiesMustBeSigned) {
   for (const char* word : {"UNSIGNED-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"}) {
     Signed request = Operation("ListStreams", "{}");
