@@ -71,11 +71,13 @@ struct StorageServices {
 };
 void AddStorageRoutes(Router& router, StorageServices services);
 
-// POST and DELETE /v1/session: logging in and out, for browsers. All outlive the server.
+// POST and DELETE /v1/session: logging in and out, for browsers. All outlive the server. Who guesses waits
+// before each answer, and is not listened to after some (api/access/failed_logins.h).
 struct SessionServices {
   const CredentialStore* credentials;  // null: none are configured
   const Sessions& sessions;
   const Clock& clock;
+  std::function<net::awaitable<void>(Duration)> pause{};  // none: a timer on the request's strand
 };
 void AddSessionRoutes(Router& router, SessionServices services);
 

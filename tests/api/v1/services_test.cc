@@ -198,63 +198,112 @@ TEST_F(ServicesTest, FootageOfARemovedCameraIsKeptOrPurged) {
   EXPECT_EQ(Get("/v1/streams/a").status, 404);
 }
 
-TEST_F(ServicesTest, WhoMayChangeACameraMayNotTouchOtherStreams) {
-  const std::string account = ":us-east-1:000000000000:";
+// The same services for a user who may do what these statements say.
+class GuardedServicesTest : public ServicesTest {
+ protected:
+  static constexpr char kAccount[] = ":us-east-1:000000000000:";
+
+  void Guard(std::vector<PolicyStatement> statements) {
+    auto policy = std::make_shared<const Policy>(Policy{"hers", std::move(statements)});
+    ASSERT_TRUE(credentials_.Replace({{"ann", {{"MRANN", "secret"}}, {policy}}}));
+    AccessControl::Options access_options;
+    access_options.credentials = &credentials_;
+    access_options.sessions = &sessions_;
+    access_ = std::make_unique<AccessControl>(access_options);
+    guarded_dispatcher_ = std::make_unique<Dispatcher>(router_, *access_);
+    ServerOptions options;
+    options.port = 0;
+    auto server = Server::Start(*guarded_dispatcher_, options);
+    ASSERT_TRUE(server) << server.error().ToString();
+    guarded_ = std::move(*server);
+  }
+  void TearDown() override {
+    guarded_.reset();
+    ServicesTest::TearDown();
+  }
+  RawAnswer AsAnn(const std::string& method, const std::string& target, const std::string& body = "") {
+    const std::string token =
+        sessions_.Make(*credentials_.Now(), "MRANN", SystemClock().Now() + std::chrono::hours(1));
+    RawClient client(guarded_->port());
+    client.Send(method + " " + target + " HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + token +
+                "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+    return client.Receive();
+  }
+
+  CredentialStore credentials_;
+  const wire::TokenSealer sealer_{wire::TokenSealer::MakeKey()};
+  const Sessions sessions_{sealer_, SystemClock()};
+  std::unique_ptr<AccessControl> access_;
+  std::unique_ptr<Dispatcher> guarded_dispatcher_;
+  std::unique_ptr<Server> guarded_;
+};
+
+TEST_F(GuardedServicesTest, WhoMayChangeACameraMayNotTouchOtherStreams) {
+  const std::string account = kAccount;
   PolicyStatement own{
       true, {"millrace:PutCamera", "millrace:DeleteCamera"}, {"arn:aws:millrace" + account + "camera/mine*"}};
   PolicyStatement feed{
       true, {"kinesisvideo:PutMedia"}, {"arn:aws:kinesisvideo" + account + "stream/shared/*"}};
   PolicyStatement erase{true, {"millrace:DeleteStream"}, {"arn:aws:millrace" + account + "stream/mine1"}};
-  auto policy = std::make_shared<const Policy>(Policy{"installer", {own, feed, erase}});
-  CredentialStore credentials;
-  ASSERT_TRUE(credentials.Replace({{"ann", {{"MRANN", "secret"}}, {policy}}}));
-  wire::TokenSealer sealer(wire::TokenSealer::MakeKey());
-  Sessions sessions(sealer, SystemClock());
-  AccessControl::Options access_options;
-  access_options.credentials = &credentials;
-  access_options.sessions = &sessions;
-  AccessControl access(access_options);
-  Dispatcher dispatcher(router_, access);
-  ServerOptions options;
-  options.port = 0;
-  auto server = Server::Start(dispatcher, options);
-  ASSERT_TRUE(server) << server.error().ToString();
-  const std::string ann =
-      "Authorization: Bearer " +
-      sessions.Make(*credentials.Now(), "MRANN", SystemClock().Now() + std::chrono::hours(1)) + "\r\n";
-  const auto as_ann = [&](const std::string& method, const std::string& target,
-                          const std::string& body = "") {
-    RawClient client((*server)->port());
-    client.Send(method + " " + target + " HTTP/1.1\r\nHost: localhost\r\n" + ann +
-                "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
-    return client.Receive();
-  };
+  Guard({own, feed, erase});
   const auto camera = [](const std::string& stream) {
     return R"({"url":"rtsp://h/s","enabled":false,"stream":")" + stream + "\"}";
   };
   Record("evidence", *ParseTime("2026-11-21T10:00:00Z"), 2);
 
   // She cannot take a stream over that no camera feeds, also not with a camera that is there already.
-  const RawAnswer taken = as_ann("PUT", "/v1/cameras/mine1", camera("evidence"));
+  const RawAnswer taken = AsAnn("PUT", "/v1/cameras/mine1", camera("evidence"));
   EXPECT_EQ(taken.status, 403);
   EXPECT_THAT(taken.body, HasSubstr("kinesisvideo:PutMedia"));
-  EXPECT_EQ(as_ann("PUT", "/v1/cameras/yours", camera("yours")).status, 403);
-  EXPECT_EQ(as_ann("PUT", "/v1/cameras/mine1", camera("mine1")).status, 201);
-  EXPECT_EQ(as_ann("PUT", "/v1/cameras/mine1", camera("evidence")).status, 403);
+  EXPECT_EQ(AsAnn("PUT", "/v1/cameras/yours", camera("yours")).status, 403);
+  EXPECT_EQ(AsAnn("PUT", "/v1/cameras/mine1", camera("mine1")).status, 201);
+  EXPECT_EQ(AsAnn("PUT", "/v1/cameras/mine1", camera("evidence")).status, 403);
   EXPECT_THAT(Get("/v1/cameras/mine1").body, HasSubstr(R"("stream":"mine1")"));
-  EXPECT_EQ(as_ann("PUT", "/v1/cameras/mine2", camera("shared")).status, 201);
+  EXPECT_EQ(AsAnn("PUT", "/v1/cameras/mine2", camera("shared")).status, 201);
 
   // Nor erase one that somebody else gave to her camera; the camera stays then.
   EXPECT_EQ(Ask("PUT", "/v1/cameras/mine3", camera("evidence")).status, 201);
-  const RawAnswer purged = as_ann("DELETE", "/v1/cameras/mine3?footage=purge");
+  const RawAnswer purged = AsAnn("DELETE", "/v1/cameras/mine3?footage=purge");
   EXPECT_EQ(purged.status, 403);
   EXPECT_THAT(purged.body, HasSubstr("millrace:DeleteStream"));
-  EXPECT_EQ(as_ann("DELETE", "/v1/cameras/mine2?footage=purge").status, 403);
+  EXPECT_EQ(AsAnn("DELETE", "/v1/cameras/mine2?footage=purge").status, 403);
   EXPECT_EQ(Get("/v1/cameras/mine3").status, 200);
   EXPECT_EQ(Get("/v1/streams/evidence").status, 200);
-  EXPECT_EQ(as_ann("DELETE", "/v1/cameras/mine3?footage=keep").status, 200);
+  EXPECT_EQ(AsAnn("DELETE", "/v1/cameras/mine3?footage=keep").status, 200);
   EXPECT_EQ(Get("/v1/streams/evidence").status, 200);
-  EXPECT_EQ(as_ann("DELETE", "/v1/cameras/mine1?footage=purge").status, 200);
+  EXPECT_EQ(AsAnn("DELETE", "/v1/cameras/mine1?footage=purge").status, 200);
+}
+
+TEST_F(GuardedServicesTest, ListsShowWhatMayBeLookedAt) {
+  const auto camera = [](const std::string& name) {
+    return R"({"url":"rtsp://h/s","enabled":false,"labels":{"n":")" + name + "\"}}";
+  };
+  for (const std::string name : {"door", "door-2", "vault"})
+    ASSERT_EQ(Ask("PUT", "/v1/cameras/" + name, camera(name)).status, 201);
+  for (const std::string name : {"yard", "vault-log"}) Record(name, *ParseTime("2026-11-21T10:00:00Z"), 1);
+  const std::string own = std::string("arn:aws:millrace") + kAccount;
+  Guard({{true, {"millrace:*"}, {"*"}},
+         {false,
+          {"millrace:GetCamera", "millrace:GetStream"},
+          {own + "camera/vault*", own + "stream/vault*"}}});
+  const RawAnswer cameras = AsAnn("GET", "/v1/cameras");
+  EXPECT_EQ(cameras.status, 200);
+  EXPECT_THAT(cameras.body, HasSubstr("\"door\""));
+  EXPECT_THAT(cameras.body, HasSubstr("\"door-2\""));
+  EXPECT_THAT(cameras.body, Not(HasSubstr("vault")));
+  const RawAnswer streams = AsAnn("GET", "/v1/streams");
+  EXPECT_EQ(streams.status, 200);
+  EXPECT_THAT(streams.body, HasSubstr("\"yard\""));
+  EXPECT_THAT(streams.body, Not(HasSubstr("vault")));
+  // Who may list, and look at nothing, sees nothing; who may not list is told so.
+  Guard({{true, {"millrace:List*"}, {"*"}}});
+  EXPECT_EQ(AsAnn("GET", "/v1/cameras").body, "{\"cameras\":[]}\n");
+  EXPECT_EQ(AsAnn("GET", "/v1/streams").body, "{\"streams\":[]}\n");
+  Guard({{true, {"millrace:Get*"}, {"*"}}});
+  EXPECT_EQ(AsAnn("GET", "/v1/cameras").status, 403);
+  // Without users everybody on the machine sees all.
+  EXPECT_THAT(Get("/v1/cameras").body, HasSubstr("vault"));
+  EXPECT_THAT(Get("/v1/streams").body, HasSubstr("vault-log"));
 }
 
 TEST_F(ServicesTest, StreamsTellWhatTheyHold) {
