@@ -91,6 +91,8 @@ export class FakeServer {
     this.started = Date.now();
     this.requests = []; // "GET /path"
     this.bodies = []; // of puts
+    this.key = null; // { id, secret }: who does not log in with it gets a 401
+    this.forbid = null; // what everybody who has logged in may not do, in words
     this.refuse = null; // { status, code, message }: answered to every put and delete of a camera
     this.fleetEmpty = false;
     this.dataStreams = new FakeDataStreams();
@@ -174,6 +176,7 @@ export class FakeServer {
     request.on('end', () => {
       try {
         const text = Buffer.concat(chunks).toString();
+        if (parts[0] === 'v1' && !this.admits(request, url, text, response, error)) return;
         if (parts[0] === 'v1' && parts[1] === 'data-streams') this.dataStreams.get(parts.slice(2), url.searchParams, json, error);
         else if (request.method === 'POST' && url.pathname === '/') this.dataStreams.call(request.headers['x-amz-target'], JSON.parse(text), json);
         else if (parts[0] === 'v1') this.api(request.method, parts.slice(1), url.searchParams, text, json, error);
@@ -183,6 +186,25 @@ export class FakeServer {
         error(500, 'internal', String(problem?.stack ?? problem));
       }
     });
+  }
+
+  /** False: it is answered. A session is a cookie that says whose it is, as of a server with users. */
+  admits(request, url, text, response, error) {
+    if (!this.key) return true;
+    if (url.pathname === '/v1/session') {
+      const login = JSON.parse(text);
+      if (login.access_key_id !== this.key.id || login.secret_access_key !== this.key.secret) {
+        error(401, 'unauthenticated', 'there is no such access key, or its secret is another');
+      } else {
+        response.writeHead(200, { 'content-type': 'application/json', 'set-cookie': `millrace_session=${this.key.id}; Path=/; HttpOnly; SameSite=Strict` });
+        response.end(JSON.stringify({ user: 'ann', token: 't', expires: iso(Date.now() + 1000) }));
+      }
+      return false;
+    }
+    const known = (request.headers.cookie ?? '').includes(`millrace_session=${this.key.id}`);
+    if (!known) error(401, 'unauthenticated', 'MissingAuthenticationTokenException: Missing Authentication Token');
+    else if (this.forbid) error(403, 'permission_denied', this.forbid);
+    return known && !this.forbid;
   }
 
   api(method, parts, query, body, json, error) {
