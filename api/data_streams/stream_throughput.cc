@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "api/data_streams/token_bucket.h"
+#include "api/aws/token_bucket.h"
 #include "base/metrics.h"
 
 namespace millrace::api {
