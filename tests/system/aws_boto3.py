@@ -7,7 +7,7 @@ import botocore.config
 import botocore.exceptions
 
 from harness import check
-from service_model import MODEL
+from service_model import MODEL, VIDEO
 
 checked = {}
 
@@ -43,11 +43,19 @@ def check_wire(response_dict, parsed_response, context=None, model=None, event_n
         MODEL.check_error(operation, response_dict["status_code"], body)
 
 
+def check_video_wire(response_dict, event_name="", **_):
+    """Likewise of Video Streams; a body that is a stream is not read here."""
+    body, status = response_dict["body"], response_dict["status_code"]
+    VIDEO.check_operation(event_name.rsplit(".", 1)[-1], status, response_dict["headers"], body if isinstance(body, bytes) else None)
+
+
 def client(endpoint, service, attempts=6):
     made = boto3.client(service, endpoint_url=endpoint,
                         config=botocore.config.Config(retries={"max_attempts": attempts}, read_timeout=30))
     if service == "kinesis":
         made.meta.events.register("response-received.kinesis", check_wire)
+    else:
+        made.meta.events.register(f"response-received.{made.meta.service_model.service_id.hyphenize()}", check_video_wire)
 
     def after(parsed, model, **_):
         if "Error" in parsed or model.output_shape is None:

@@ -1,7 +1,7 @@
-"""Stands between a client of data streams and the server, and checks each answer against the service model.
+"""Stands between an AWS client and the server, and checks each answer against the service model.
 
-For clients that show their answers only as they understood them, the AWS CLI for one. Answers without an end (SubscribeToShard)
-do not pass here.
+For clients that show their answers only as they understood them, the AWS CLI for one. Answers without an end (SubscribeToShard,
+GetMedia) do not pass here.
 """
 import http.client
 import http.server
@@ -9,7 +9,7 @@ import json
 import threading
 
 from harness import Failure
-from service_model import MODEL
+from service_model import MODEL, VIDEO
 
 # Of one hop alone (RFC 9110 section 7.6.1), or made anew.
 OWN_HEADERS = {"connection", "transfer-encoding", "content-length", "date", "server"}
@@ -31,7 +31,7 @@ class CheckingProxy:
                 onward.request("POST", self.path, body, dict(self.headers))
                 answer = onward.getresponse()
                 data = answer.read()
-                proxy.look(self.headers.get("X-Amz-Target", ""), answer.status, data)
+                proxy.look(self.path, self.headers.get("X-Amz-Target", ""), answer.status, answer.headers, data)
                 self.send_response(answer.status)
                 for name, value in answer.getheaders():
                     if name.lower() not in OWN_HEADERS:
@@ -48,14 +48,15 @@ class CheckingProxy:
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self.endpoint = f"http://127.0.0.1:{self._server.server_address[1]}"
 
-    def look(self, target, status, data):
-        operation = target.partition(".")[2]
+    def look(self, path, target, status, headers, data):
+        operation = target.partition(".")[2] or path
         try:
-            value = json.loads(data) if data else None
-            if status == 200:
-                MODEL.check_answer(operation, value)
+            if path != "/":
+                VIDEO.check(path, status, headers, data)
+            elif status == 200:
+                MODEL.check_answer(operation, json.loads(data) if data else None)
             else:
-                MODEL.check_error(operation, status, value)
+                MODEL.check_error(operation, status, json.loads(data) if data else None)
             self.checked += 1
         except (Failure, ValueError) as error:
             self.failures.append(f"{operation}: {error}")

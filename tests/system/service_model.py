@@ -1,9 +1,10 @@
-"""Is an answer of the Data Streams service what the service model of the AWS SDKs says of it?
+"""Is an answer what the service models of the AWS SDKs say of it?
 
-    MODEL.check_answer("PutRecord", body_as_json)     raises Failure with the place and the reason
+    MODEL.check_answer("PutRecord", body_as_json)     Data Streams: raises Failure with the place and the reason
+    VIDEO.check(path, status, headers, body)          the three services of Video Streams, by the path that was asked for
 
 Looks at the values on the wire rather than at what an SDK makes of them, since SDKs drop what they do not know: required
-members, members that the model has not, types, enums, lengths, patterns. The model is that of the newest
+members, members that the model has not, types, enums, lengths, patterns. The models are those of the newest
 botocore to be had: the one in MILLRACE_AWS_CLIENTS, else Debian's, which does not know every operation and member (`complete`
 is False then, and what it does not know is not looked at).
 """
@@ -31,13 +32,18 @@ class Instant(int):
     """Milliseconds since 1970, as CBOR has them; in JSON a timestamp is a number of seconds."""
 
 
-def _newest_model():
-    """The one that knows most operations: the CLI has an older one of its own."""
+def _as_python(pattern):
+    """Python has no classes of Unicode; its own are as good for letters, numbers and spaces."""
+    return pattern.replace(r"\p{L}", r"\w").replace(r"\p{N}", r"\w").replace(r"\p{Z}", r"\s")
+
+
+def _newest_model(service):
+    """The one that knows most operations: the CLI has an older one of its own. `service`: "kinesis/2013-12-02"."""
     models = []
     ours = pathlib.Path(os.environ.get("MILLRACE_AWS_CLIENTS", "/nowhere"))
     # aws_clients_test.py may be filling it at this moment.
     for place in ([ours] if (ours / "done").exists() else []) + [pathlib.Path(DEBIAN)]:
-        for file in place.glob("**/botocore/data/kinesis/2013-12-02/service-2.json*"):
+        for file in place.glob(f"**/botocore/data/{service}/service-2.json*"):
             raw = file.read_bytes()
             models.append(json.loads(gzip.decompress(raw) if file.suffix == ".gz" else raw))
     if not models:
@@ -48,70 +54,20 @@ def _newest_model():
 class ServiceModel:
     """Threads: any."""
 
-    def __init__(self):
-        model = _newest_model()
+    def __init__(self, service, newest_operation):
+        model = _newest_model(service)
         self.operations, self.shapes = model["operations"], model["shapes"]
-        self.complete = "UpdateStreamRecordDistributionStrategy" in self.operations
-        self.checked = collections.Counter()  # answers by operation
+        self.complete = newest_operation in self.operations
+        self.checked = collections.Counter()  # answers by operation, and errors by name
         self.unknown = collections.Counter()  # operations that an older model does not have
         self._lock = threading.Lock()
 
-    def check_answer(self, operation, value):
-        """`value`: the decoded body; None: it was empty."""
-        if operation not in self.operations:
-            if self.complete:
-                raise Failure(f"{operation} is not in the model")
-            with self._lock:
-                self.unknown[operation] += 1
-            return
-        output = self.operations[operation].get("output")
-        if output is None:
-            if value is not None:
-                raise Failure(f"{operation} answers nothing by the model, but it said {value!r:.200}")
-        else:
-            self._check(output["shape"], value, operation)
-        with self._lock:
-            self.checked[operation] += 1
+    def _errors_of(self, operation):
+        """The errors of an operation by their names, with their shapes."""
+        shapes = [(one["shape"], self.shapes[one["shape"]]) for one in self.operations.get(operation, {}).get("errors", [])]
+        return {shape.get("error", {}).get("code", name): shape for name, shape in shapes}
 
-    def check_event(self, name, value):
-        """An event of SubscribeToShard's stream. The last one of a closed shard has no ContinuationSequenceNumber, although
-        the model requires it: clients take the end of the shard by that."""
-        if name == "SubscribeToShardEvent":
-            children = bool(value.get("ChildShards"))
-            if children == ("ContinuationSequenceNumber" in value):
-                raise Failure(f"a position and child shards, or neither: {value!r:.300}")
-            for child in value.get("ChildShards", []):
-                if not child.get("ParentShards"):
-                    raise Failure(f"a child shard without parents: {child}")
-            if children:
-                value = {**value, "ContinuationSequenceNumber": "0"}
-        self._check(name, value, name)
-        with self._lock:
-            self.checked[name] += 1
-
-    def check_event_messages(self, messages):
-        """All messages of such a stream, as (headers, payload)."""
-        for i, (headers, payload) in enumerate(messages):
-            if i == 0:
-                if headers.get(":event-type") != "initial-response" or payload not in (b"", b"{}"):
-                    raise Failure(f"an event stream begins with {headers} {payload!r:.100}")
-            elif headers[":message-type"] == "exception":
-                if headers[":exception-type"] not in self.shapes["SubscribeToShardEventStream"]["members"]:
-                    raise Failure(f"an event stream of the model has no {headers}")
-                self._check(headers[":exception-type"], json.loads(payload), headers[":exception-type"])
-            else:
-                self.check_event(headers[":event-type"], json.loads(payload))
-
-    def check_error(self, operation, status, body):
-        if not isinstance(body, dict) or not isinstance(body.get("__type"), str):
-            raise Failure(f"{operation}: an error without its type: {body!r:.200}")
-        name = body["__type"]
-        known = {self.shapes[one["shape"]].get("error", {}).get("code", one["shape"])
-                 for one in self.operations.get(operation, {}).get("errors", [])}
-        if self.complete and operation in self.operations and name not in known | COMMON_ERRORS:
-            raise Failure(f"{operation} answers {name}, which is none of its errors: {sorted(known)}")
-        if status != (500 if name == "InternalFailure" else 400):
-            raise Failure(f"{operation}: {name} came with status {status}")
+    def _count(self, name):
         with self._lock:
             self.checked[name] += 1
 
@@ -158,7 +114,7 @@ class ServiceModel:
             if self.complete and "enum" in shape and value not in shape["enum"]:
                 refuse(f"none of {shape['enum']}")
             bounds(len(value), "the length")
-            if "pattern" in shape and not re.fullmatch(shape["pattern"], value):
+            if "pattern" in shape and not re.fullmatch(_as_python(shape["pattern"]), value):
                 refuse(f"does not match {shape['pattern']}")
         elif kind in INTEGERS:
             if isinstance(value, bool) or isinstance(value, Instant) or not isinstance(value, int):
@@ -188,4 +144,147 @@ class ServiceModel:
             refuse(f"a {kind}, which this checker does not know")
 
 
-MODEL = ServiceModel()
+class DataStreamsModel(ServiceModel):
+    """Errors come with status 400 and a `__type`."""
+
+    def __init__(self):
+        super().__init__("kinesis/2013-12-02", "UpdateStreamRecordDistributionStrategy")
+
+    def check_answer(self, operation, value):
+        """`value`: the decoded body; None: it was empty."""
+        if operation not in self.operations:
+            if self.complete:
+                raise Failure(f"{operation} is not in the model")
+            with self._lock:
+                self.unknown[operation] += 1
+            return
+        output = self.operations[operation].get("output")
+        if output is None:
+            if value is not None:
+                raise Failure(f"{operation} answers nothing by the model, but it said {value!r:.200}")
+        else:
+            self._check(output["shape"], value, operation)
+        self._count(operation)
+
+    def check_event(self, name, value):
+        """An event of SubscribeToShard's stream. The last one of a closed shard has no ContinuationSequenceNumber, although
+        the model requires it: clients take the end of the shard by that."""
+        if name == "SubscribeToShardEvent":
+            children = bool(value.get("ChildShards"))
+            if children == ("ContinuationSequenceNumber" in value):
+                raise Failure(f"a position and child shards, or neither: {value!r:.300}")
+            for child in value.get("ChildShards", []):
+                if not child.get("ParentShards"):
+                    raise Failure(f"a child shard without parents: {child}")
+            if children:
+                value = {**value, "ContinuationSequenceNumber": "0"}
+        self._check(name, value, name)
+        self._count(name)
+
+    def check_event_messages(self, messages):
+        """All messages of such a stream, as (headers, payload)."""
+        for i, (headers, payload) in enumerate(messages):
+            if i == 0:
+                if headers.get(":event-type") != "initial-response" or payload not in (b"", b"{}"):
+                    raise Failure(f"an event stream begins with {headers} {payload!r:.100}")
+            elif headers[":message-type"] == "exception":
+                if headers[":exception-type"] not in self.shapes["SubscribeToShardEventStream"]["members"]:
+                    raise Failure(f"an event stream of the model has no {headers}")
+                self._check(headers[":exception-type"], json.loads(payload), headers[":exception-type"])
+            else:
+                self.check_event(headers[":event-type"], json.loads(payload))
+
+    def check_error(self, operation, status, body):
+        if not isinstance(body, dict) or not isinstance(body.get("__type"), str):
+            raise Failure(f"{operation}: an error without its type: {body!r:.200}")
+        name = body["__type"]
+        known = set(self._errors_of(operation))
+        if self.complete and operation in self.operations and name not in known | COMMON_ERRORS:
+            raise Failure(f"{operation} answers {name}, which is none of its errors: {sorted(known)}")
+        if status != (500 if name == "InternalFailure" else 400):
+            raise Failure(f"{operation}: {name} came with status {status}")
+        self._count(name)
+
+
+# Of what stands before the service: any operation may answer with them.
+COMMON_VIDEO_ERRORS = {"AccessDeniedException": 403, "ExpiredTokenException": 403, "IncompleteSignatureException": 403,
+                       "InternalFailure": 500, "InvalidSignatureException": 403, "MissingAuthenticationTokenException": 403,
+                       "SerializationException": 400, "ServiceUnavailableException": 503, "UnrecognizedClientException": 403}
+
+
+class RestModel(ServiceModel):
+    """A service of the rest-json protocol: an operation is a path, an error's name is in a header, a body may be a stream."""
+
+    def __init__(self, service, newest_operation):
+        super().__init__(service, newest_operation)
+        self.paths = {one["http"]["requestUri"]: name for name, one in self.operations.items()}
+
+    def check(self, operation, status, headers, body):
+        """`headers`: names in lower case. `body`: None where it is read by somebody else."""
+        if not re.fullmatch(r"[0-9a-f-]{36}", headers.get("x-amzn-requestid", "")):
+            raise Failure(f"{operation}: no id of the request: {dict(headers)}")
+        if status != self.operations[operation]["http"].get("responseCode", 200):
+            return self._check_error(operation, status, headers, body)
+        shape = self.shapes[self.operations[operation]["output"]["shape"]]
+        # Headers' patterns are wrong in the models: the content type's has no slash.
+        for name, member in shape["members"].items():
+            if member.get("location") == "header" and not headers.get(member["locationName"].lower()):
+                raise Failure(f"{operation}: the header {name} of the model is not there: {dict(headers)}")
+        value = {}
+        if "payload" not in shape:
+            if not headers.get("content-type", "").startswith("application/json"):
+                raise Failure(f"{operation}: JSON comes as {headers.get('content-type')}")
+            value = json.loads(body)
+        elif body is not None:
+            value[shape["payload"]] = body
+        self._check(self.operations[operation]["output"]["shape"], value, operation)
+        self._count(operation)
+
+    def _check_error(self, operation, status, headers, body):
+        name, known = headers.get("x-amzn-errortype", ""), self._errors_of(operation)
+        if headers.get("x-amz-errortype") != name:
+            raise Failure(f"{operation}: the error is told in one way only: {dict(headers)}")
+        value = json.loads(body)
+        if not isinstance(value.get("Message"), str) or not value["Message"]:
+            raise Failure(f"{operation}: {name} without a message: {value}")
+        if name in known:
+            wanted = known[name]["error"]["httpStatusCode"]
+        elif name in COMMON_VIDEO_ERRORS or not self.complete:
+            wanted = COMMON_VIDEO_ERRORS.get(name, status)
+        else:
+            raise Failure(f"{operation} answers {name!r}, which is none of its errors: {sorted(known)}")
+        if status != wanted:
+            raise Failure(f"{operation}: {name} came with status {status}, not {wanted}")
+        self._count(name)
+
+
+class VideoModels:
+    """All that a server of video streams answers; the paths of the three services differ."""
+
+    def __init__(self):
+        self.services = {name: RestModel(f"{name}/2017-09-30", newest) for name, newest in (
+            ("kinesisvideo", "DescribeStreamStorageConfiguration"), ("kinesis-video-media", "GetMedia"),
+            ("kinesis-video-archived-media", "GetImages"))}
+
+    @property
+    def checked(self):
+        return sum((model.checked for model in self.services.values()), collections.Counter())
+
+    @property
+    def operations(self):
+        return {operation for model in self.services.values() for operation in model.operations}
+
+    def check(self, path, status, headers, body):
+        operation = next((model.paths[path] for model in self.services.values() if path in model.paths), None)
+        self.check_operation(operation or path, status, headers, body)
+
+    def check_operation(self, operation, status, headers, body):
+        for model in self.services.values():
+            if operation in model.operations:
+                return model.check(operation, status, {name.lower(): value for name, value in headers.items()}, body)
+        if any(model.complete for model in self.services.values()):
+            raise Failure(f"no model has {operation}")
+
+
+MODEL = DataStreamsModel()
+VIDEO = VideoModels()
