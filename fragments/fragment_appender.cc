@@ -70,6 +70,26 @@ void FragmentAppender::Append(storage::PutRecord record, Done done) {
   Put(std::move(item));
 }
 
+void FragmentAppender::Drop(const std::string& partition_key,
+                            const std::function<bool(const storage::PutRecord&)>& drop) {
+  std::vector<ItemPtr> dropped;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto lane = lanes_.find(partition_key);
+    if (lane == lanes_.end()) return;
+    std::deque<ItemPtr>& held = lane->second.held;
+    for (std::size_t i = held.size(); i-- > (lane->second.busy ? 1u : 0u);) {
+      if (!drop(held[i]->record)) continue;
+      held_bytes_ -= held[i]->bytes;
+      HeldBytes().Decrement(static_cast<double>(held[i]->bytes));
+      dropped.push_back(std::move(held[i]));
+      held.erase(held.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+    if (held.empty()) lanes_.erase(lane);
+  }
+  for (const ItemPtr& item : dropped) Finish(item, {});
+}
+
 void FragmentAppender::Put(ItemPtr item) {
   storage::PutRecord record = item->record;
   log_.Put(options_.data_stream, std::move(record),

@@ -44,6 +44,9 @@ class FragmentAppender {
 
   // `done` is called once, when it is stored or lost; never within this call.
   void Append(storage::PutRecord record, Done done);
+  // Lets go of those held ones of the key of which `drop` says so, as if they were stored; one that is just
+  // being put is left to the log.
+  void Drop(const std::string& partition_key, const std::function<bool(const storage::PutRecord&)>& drop);
 
  private:
   struct Item {

@@ -10,7 +10,9 @@
 #include <utility>
 
 #include "base/log.h"
+#include "fragments/footage_deletion.h"
 #include "fragments/fragment_appender.h"
+#include "fragments/fragment_record.h"
 #include "fragments/stored_stream.h"
 #include "fragments/stream_settings.h"
 
@@ -21,12 +23,6 @@ using storage::AttributeQuery;
 using storage::RecordInfo;
 using storage::RecordLog;
 
-// The record's attributes.
-constexpr storage::AttributeId kNumberAttribute = 1;
-constexpr storage::AttributeId kProducerAttribute = 2;
-constexpr storage::AttributeId kServerAttribute = 3;
-constexpr storage::AttributeId kFactsAttribute = 16;
-
 // Bounds of numbers are written down this far ahead, and again when half of it is used up.
 constexpr std::uint64_t kCountersAhead = 4096;
 constexpr std::uint64_t kRunsAhead = 256;
@@ -35,6 +31,7 @@ constexpr std::size_t kListMax = 10'000;
 constexpr std::size_t kCoveragePage = 1000;
 constexpr Duration kRetentionMax = std::chrono::hours(87'600);
 constexpr Duration kSweepInterval = std::chrono::seconds(5);
+constexpr std::uint64_t kRingSteps = 16;  // a ring is measured after this part of its bytes
 
 struct Stream {
   VideoStream video;
@@ -44,6 +41,9 @@ struct Stream {
   std::uint64_t run = 0;
   NumberBounds bounds;  // as written down, or about to be
   std::shared_ptr<LiveFeed> live;
+  UnderWay under_way;
+  std::uint64_t ring_bytes = 0;  // of retention 0: what was stored since the ring was measured
+  bool measuring = false;        // a job is about to
 };
 
 Result<void> CheckRetention(Duration retention) {
@@ -61,12 +61,6 @@ void Describe(Stream& stream, const std::string& name, StoredStream stored) {
 }
 
 Duration LogRetention(Duration retention) { return retention == Duration{0} ? kRingRetention : retention; }
-
-Result<FragmentFacts> FactsOf(const RecordInfo& info) {
-  auto facts = DecodeFacts(info.Find(kFactsAttribute));
-  if (!facts) return WithContext(std::move(facts).error(), "record " + info.sequence_number.ToString());
-  return facts;
-}
 
 // Jobs that wait for the disk, on a thread of their own, so that opening a fragment does not.
 class BackgroundJobs {
@@ -143,6 +137,12 @@ class LogFragmentStore final : public FragmentStore {
   Result<std::uint64_t> OpenRun(const VideoStream& stream) override;
   void Append(const VideoStream& stream, Fragment fragment, AppendCallback done) override;
 
+  Result<DeletedFootage> DeleteFootage(const std::string& name, const FootageRange& range) override;
+  Result<FootageHold> PlaceHold(const std::string& name, FootageHold hold) override;
+  Result<std::vector<FootageHold>> ListHolds(const std::string& name) override;
+  Result<void> ReleaseHold(const std::string& name, const std::string& id) override;
+  std::shared_ptr<void> OnDeletion(DeletionListener deleted) override;
+
   Result<std::vector<FragmentFacts>> List(const std::string& name, const FragmentQuery& query) override;
   Result<FragmentFacts> FindContaining(const std::string& name, Timestamp time) override;
   Result<FragmentFacts> Get(const std::string& name, const FragmentNumber& number) override;
@@ -168,14 +168,27 @@ class LogFragmentStore final : public FragmentStore {
   Result<void> FinishDelete(const std::string& name, Timestamp created);
   void RenewBounds(Stream& stream);
   void Sweep();
+  // Nothing of the range is on its way to the log any more, nor will be.
+  Result<void> Settle(const VideoStream& stream, const std::string& partition_key, const FootageRange& range);
+  Result<void> CheckNotHeld(const std::string& name, const FootageRange& range);
+  // After a fragment was stored. REQUIRES: mutex_ is held.
+  void NoteStored(Stream& stream, std::uint64_t bytes);
+  // Keeps the ring of retention 0 within its bytes.
+  void TrimRing(const VideoStream& stream);
+  Result<void> TrimRingOf(const std::string& partition_key);
 
   RecordLog& log_;
   const Options options_;
   std::mutex control_mutex_;  // one change of the set of streams at a time; taken before mutex_
 
-  std::mutex mutex_;  // guards what follows; never held while the disk is waited for
+  std::mutex mutex_;                 // guards what follows; never held while the disk is waited for
+  std::condition_variable settled_;  // an append has ended
   std::map<std::string, Stream> streams_;
   std::mt19937 random_;
+
+  std::mutex listeners_mutex_;  // held while they are called
+  std::map<std::uint64_t, DeletionListener> listeners_;
+  std::uint64_t next_listener_ = 0;
 
   BackgroundJobs jobs_;        // its thread uses all of the above
   FragmentAppender appender_;  // last: what it calls back uses all of the above
@@ -366,6 +379,13 @@ Result<StreamDescriptionPtr> LogFragmentStore::UpdateStream(const std::string& n
 Result<void> LogFragmentStore::DeleteStream(const std::string& name, const StreamCondition& condition) {
   const std::lock_guard control(control_mutex_);
   MILLRACE_ASSIGN_OR_RETURN(const StreamDescriptionPtr stream, Check(name, condition));
+  MILLRACE_ASSIGN_OR_RETURN(const auto holds, ListHolds(name));
+  if (!holds.empty()) {
+    return Error{ErrorCode::kFailedPrecondition, "footage of stream '" + name + "' is held by '" +
+                                                     holds.front().id +
+                                                     "': release its holds first (DELETE /v1/streams/" +
+                                                     name + "/holds/" + holds.front().id + ")"};
+  }
   // The tombstone first: if what follows is cut off, opening the store finishes it.
   StoredStream tombstone;
   tombstone.created = stream->created;
@@ -443,45 +463,56 @@ void LogFragmentStore::RenewBounds(Stream& stream) {
 }
 
 void LogFragmentStore::Append(const VideoStream& video, Fragment fragment, AppendCallback done) {
+  const FragmentFacts& facts = fragment.facts;
   std::string key;
+  bool deleted = false;
   {
     const std::lock_guard lock(mutex_);
-    if (const auto stream = Find(video)) key = (*stream)->partition_key;
+    if (const auto stream = Find(video)) {
+      key = (*stream)->partition_key;
+      deleted = !(*stream)->under_way.Begin(facts);
+    }
   }
   if (key.empty()) return done(NoStream(video.name));
-  const FragmentFacts& facts = fragment.facts;
+  if (deleted) return done(facts.number);
   storage::PutRecord record;
   record.partition_key = key;
   record.attributes = {{kNumberAttribute, facts.number.ToKey()},
                        {kProducerAttribute, TimeKey(facts.start)},
                        {kServerAttribute, TimeKey(facts.server_start)},
-                       {kFactsAttribute, EncodeFacts(facts)}};
+                       {kFactsAttribute, EncodeFacts(facts)},
+                       {kProducerEndAttribute, TimeKey(facts.end_time())}};
   record.data = std::move(fragment.mkv);
-  appender_.Append(
-      std::move(record), [this, number = facts.number, video, done = std::move(done)](Result<void> stored) {
-        bool deleted = false;
-        {
-          const std::lock_guard lock(mutex_);
-          deleted = !Find(video).has_value();
-        }
-        if (stored && deleted) {
-          // It became durable after the stream's footage was taken away: it goes after it.
-          jobs_.Add([this, video] {
-            const auto gone =
-                log_.DeletePartition(options_.data_stream, FragmentPartitionKey(video.name, video.created));
-            if (!gone) {
-              Log(LogLevel::kWarning, "footage of a deleted stream stays until it expires",
-                  {{"stream", video.name}, {"error", gone.error().ToString()}});
-            }
-          });
-        }
-        if (deleted) stored = NoStream(video.name);
-        if (stored) {
-          done(number);
-        } else {
-          done(std::move(stored).error());
+  appender_.Append(std::move(record), [this, number = facts.number, bytes = facts.bytes, video,
+                                       done = std::move(done)](Result<void> stored) {
+    bool gone = true;
+    {
+      const std::lock_guard lock(mutex_);
+      if (const auto stream = Find(video)) {
+        gone = false;
+        (*stream)->under_way.End(number);
+        if (stored) NoteStored(**stream, bytes);
+      }
+    }
+    settled_.notify_all();
+    if (stored && gone) {
+      // It became durable after the stream's footage was taken away: it goes after it.
+      jobs_.Add([this, video] {
+        const auto taken =
+            log_.DeletePartition(options_.data_stream, FragmentPartitionKey(video.name, video.created));
+        if (!taken) {
+          Log(LogLevel::kWarning, "footage of a deleted stream stays until it expires",
+              {{"stream", video.name}, {"error", taken.error().ToString()}});
         }
       });
+    }
+    if (gone) stored = NoStream(video.name);
+    if (stored) {
+      done(number);
+    } else {
+      done(std::move(stored).error());
+    }
+  });
 }
 
 // ---- reading
@@ -607,6 +638,180 @@ Result<std::vector<CoverageInterval>> LogFragmentStore::Coverage(const std::stri
   }
 }
 
+// ---- deleting and holding
+
+Result<void> LogFragmentStore::CheckNotHeld(const std::string& name, const FootageRange& range) {
+  MILLRACE_ASSIGN_OR_RETURN(const auto holds, ListHolds(name));
+  if (holds.empty()) return {};
+  std::vector<FootageSpan> spans = {{range.start, range.end}};
+  if (range.clock == FootageClock::kServer) {
+    MILLRACE_ASSIGN_OR_RETURN(const std::string key, PartitionKey(name));
+    MILLRACE_ASSIGN_OR_RETURN(SelectedFootage selected,
+                              SelectFootage(log_, options_.data_stream, key, range));
+    spans = std::move(selected.spans);
+  }
+  for (const FootageHold& hold : holds) {
+    const bool apart = std::ranges::all_of(
+        spans, [&](const FootageSpan& span) { return span.end <= hold.start || hold.end <= span.start; });
+    if (apart) continue;
+    return Error{ErrorCode::kFailedPrecondition,
+                 "hold '" + hold.id + "' keeps footage of this range (from " + FormatRfc3339(hold.start) +
+                     (hold.end == FootageHold::kOpenEnd ? " on" : " to " + FormatRfc3339(hold.end)) +
+                     "): delete what lies outside of it, or release the hold"};
+  }
+  return {};
+}
+
+Result<void> LogFragmentStore::Settle(const VideoStream& video, const std::string& partition_key,
+                                      const FootageRange& range) {
+  std::shared_ptr<LiveFeed> live;
+  {
+    const std::lock_guard lock(mutex_);
+    MILLRACE_ASSIGN_OR_RETURN(Stream * stream, Find(video));
+    const FragmentNumber newest{.counter = stream->counter, .server_ms = 0, .random = 0};
+    stream->under_way.Delete(range, newest, options_.clock->SteadyNow());
+    live = stream->live;
+  }
+  const auto touches = [&](const FragmentFacts& facts) { return range.Touches(facts); };
+  appender_.Drop(partition_key, [&](const storage::PutRecord& record) {
+    for (const storage::Attribute& attribute : record.attributes) {
+      if (attribute.id != kFactsAttribute) continue;
+      const auto facts = DecodeFacts(attribute.value);
+      return facts && touches(*facts);
+    }
+    return false;
+  });
+  {
+    std::unique_lock lock(mutex_);
+    const bool settled = settled_.wait_for(lock, options_.deletion_wait, [&] {
+      const auto stream = Find(video);
+      return !stream || !(*stream)->under_way.Any(range);
+    });
+    if (!settled) {
+      return Error{ErrorCode::kUnavailable,
+                   "fragments of the range are on their way to the disk, which does "
+                   "not answer: nothing is deleted yet; try again"};
+    }
+  }
+  if (live) live->Drop(touches);
+  return {};
+}
+
+Result<DeletedFootage> LogFragmentStore::DeleteFootage(const std::string& name, const FootageRange& range) {
+  if (range.end <= range.start) {
+    return Error{ErrorCode::kInvalidArgument, "the range is empty: its end is not after its start"};
+  }
+  const std::lock_guard control(control_mutex_);
+  MILLRACE_ASSIGN_OR_RETURN(const VideoStream video, GetStream(name));
+  const std::string key = FragmentPartitionKey(name, video.created);
+  MILLRACE_RETURN_IF_ERROR(CheckNotHeld(name, range));
+  MILLRACE_RETURN_IF_ERROR(Settle(video, key, range));
+  MILLRACE_ASSIGN_OR_RETURN(SelectedFootage selected, SelectFootage(log_, options_.data_stream, key, range));
+  auto removed = log_.DeleteRecords(options_.data_stream, key, selected.ranges);
+  if (!removed && removed.error().code == ErrorCode::kFailedPrecondition) {  // held, to the fragment
+    const std::lock_guard lock(mutex_);
+    if (const auto stream = Find(video)) (*stream)->under_way.TakeBack();
+  }
+  {
+    // Also where it failed: it may be gone for readers all the same.
+    const std::lock_guard lock(listeners_mutex_);
+    for (const auto& [id, listener] : listeners_) listener(video);
+  }
+  if (!removed) return WithContext(std::move(removed).error(), "footage of stream '" + name + "'");
+  DeletedFootage deleted;
+  deleted.fragments = removed->records;
+  deleted.bytes = removed->data_bytes;
+  deleted.spans = std::move(selected.spans);
+  return deleted;
+}
+
+Result<FootageHold> LogFragmentStore::PlaceHold(const std::string& name, FootageHold hold) {
+  MILLRACE_RETURN_IF_ERROR(CheckFootageHold(hold));
+  const std::lock_guard control(control_mutex_);
+  MILLRACE_ASSIGN_OR_RETURN(const std::string key, PartitionKey(name));
+  auto placed = log_.PlaceHold(options_.data_stream, key, ToLogHold(hold));
+  if (!placed && placed.error().code == ErrorCode::kAlreadyExists) {
+    return Error{ErrorCode::kAlreadyExists,
+                 "stream '" + name + "' has a hold '" + hold.id +
+                     "' of other times: release it, or place this one under another id"};
+  }
+  if (!placed) return std::move(placed).error();
+  hold.placed = placed->created;
+  return hold;
+}
+
+Result<std::vector<FootageHold>> LogFragmentStore::ListHolds(const std::string& name) {
+  MILLRACE_ASSIGN_OR_RETURN(const std::string key, PartitionKey(name));
+  MILLRACE_ASSIGN_OR_RETURN(const auto in_log, log_.ListHolds(options_.data_stream, key));
+  std::vector<FootageHold> holds;
+  for (const storage::Hold& one : in_log) {
+    MILLRACE_ASSIGN_OR_RETURN(FootageHold hold, FromLogHold(one));
+    holds.push_back(std::move(hold));
+  }
+  return holds;
+}
+
+Result<void> LogFragmentStore::ReleaseHold(const std::string& name, const std::string& id) {
+  const std::lock_guard control(control_mutex_);
+  MILLRACE_ASSIGN_OR_RETURN(const std::string key, PartitionKey(name));
+  auto released = log_.ReleaseHold(options_.data_stream, key, id);
+  if (!released && released.error().code == ErrorCode::kNotFound) {
+    return Error{ErrorCode::kNotFound, "stream '" + name + "' has no hold '" + id + "'"};
+  }
+  return released;
+}
+
+std::shared_ptr<void> LogFragmentStore::OnDeletion(DeletionListener deleted) {
+  const std::lock_guard lock(listeners_mutex_);
+  const std::uint64_t id = next_listener_++;
+  listeners_[id] = std::move(deleted);
+  return std::shared_ptr<void>(nullptr, [this, id](void*) {
+    const std::lock_guard letting_go(listeners_mutex_);
+    listeners_.erase(id);
+  });
+}
+
+// ---- the ring of retention 0
+
+void LogFragmentStore::NoteStored(Stream& stream, std::uint64_t bytes) {
+  if (stream.video.retention != Duration{0}) return;
+  stream.ring_bytes += bytes;
+  if (stream.measuring || stream.ring_bytes < options_.ring_bytes_max / kRingSteps) return;
+  stream.measuring = true;
+  jobs_.Add([this, video = stream.video] { TrimRing(video); });
+}
+
+void LogFragmentStore::TrimRing(const VideoStream& video) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto stream = Find(video);
+    if (!stream) return;
+    (*stream)->ring_bytes = 0;
+    (*stream)->measuring = false;
+  }
+  if (auto trimmed = TrimRingOf(FragmentPartitionKey(video.name, video.created)); !trimmed) {
+    Log(LogLevel::kWarning, "a live-only stream keeps more than its ring until the next fragments",
+        {{"stream", video.name}, {"error", trimmed.error().ToString()}});
+  }
+}
+
+Result<void> LogFragmentStore::TrimRingOf(const std::string& partition_key) {
+  MILLRACE_ASSIGN_OR_RETURN(const auto kept, log_.DescribePartition(options_.data_stream, partition_key));
+  if (kept.data_bytes <= options_.ring_bytes_max) return {};
+  AttributeQuery query;
+  query.attribute = kNumberAttribute;
+  query.descending = true;
+  query.limit = kListMax;
+  MILLRACE_ASSIGN_OR_RETURN(const auto newest_first, Query(partition_key, query));
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < newest_first.size(); ++i) {
+    bytes += newest_first[i].data_bytes;
+    if (bytes <= options_.ring_bytes_max || i == 0) continue;
+    return log_.TrimPartition(options_.data_stream, partition_key, newest_first[i - 1].arrival);
+  }
+  return {};
+}
+
 // ---- live
 
 Result<std::shared_ptr<LiveFeed>> LogFragmentStore::Live(const std::string& name) {
@@ -641,6 +846,22 @@ Result<LoggedFragment> DescribeRecord(const storage::RecordInfo& record) {
   MILLRACE_ASSIGN_OR_RETURN(logged.facts, FactsOf(record));
   return logged;
 }
+
+namespace {
+
+Error KeepsNothing() { return Error{ErrorCode::kUnsupported, "this store deletes and holds no ranges"}; }
+
+}  // namespace
+
+Result<DeletedFootage> FragmentStore::DeleteFootage(const std::string&, const FootageRange&) {
+  return KeepsNothing();
+}
+Result<FootageHold> FragmentStore::PlaceHold(const std::string&, FootageHold) { return KeepsNothing(); }
+Result<std::vector<FootageHold>> FragmentStore::ListHolds(const std::string&) {
+  return std::vector<FootageHold>{};
+}
+Result<void> FragmentStore::ReleaseHold(const std::string&, const std::string&) { return KeepsNothing(); }
+std::shared_ptr<void> FragmentStore::OnDeletion(DeletionListener) { return nullptr; }
 
 Result<VideoStream> FragmentStore::CreateStream(const std::string& name, Duration retention) {
   StreamSettings settings;

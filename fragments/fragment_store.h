@@ -18,6 +18,7 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "fragments/footage.h"
 #include "fragments/fragment.h"
 #include "fragments/live_feed.h"
 #include "fragments/stream_description.h"
@@ -30,8 +31,10 @@ inline constexpr Duration kCoverageGapMin = std::chrono::milliseconds(200);
 // No fragment lasts longer; what lies further before a time cannot contain it.
 inline constexpr Duration kFragmentDurationMax = std::chrono::seconds(60);
 
-// Retention 0 keeps what a reader of the moment needs.
+// Retention 0 keeps what a reader of the moment needs: a ring of this length, or of so many bytes where these
+// are used up first. It has one fragment at least.
 inline constexpr Duration kRingRetention = std::chrono::minutes(5);
+inline constexpr std::uint64_t kRingBytesMax = 200'000'000;
 inline constexpr Duration kCameraRetentionDefault = std::chrono::hours(168);
 
 struct VideoStream {
@@ -107,6 +110,9 @@ class FragmentStore {
     // Appends that the disk refuses for now are held and tried again; what does not fit is lost.
     std::uint64_t held_bytes_max = 256u << 20;
     Duration retry_interval = std::chrono::milliseconds(500);
+    std::uint64_t ring_bytes_max = kRingBytesMax;
+    // A deletion waits so long for fragments of its range that are on their way to the disk. Of real time.
+    Duration deletion_wait = std::chrono::seconds(30);
   };
   using AppendCallback = std::function<void(Result<FragmentNumber>)>;
 
@@ -141,6 +147,25 @@ class FragmentStore {
   virtual Result<std::uint64_t> OpenRun(const VideoStream& stream) = 0;
   // `done` runs once it is durable and findable, or failed; on a storage thread: it must not block.
   virtual void Append(const VideoStream& stream, Fragment fragment, AppendCallback done) = 0;
+
+  // -- deleting and holding
+  // Every fragment that the range touches: gone for readers, and not a byte of it on the disk, when this
+  // returns, also after a power loss. So are those that are being appended; one that is still open and
+  // touches the range is dropped when it closes, though its appender is told that it was stored. Errors:
+  // kFailedPrecondition: a hold keeps some of it, which the text names; nothing is deleted then.
+  // kUnavailable: fragments of the range wait for a disk that does not answer.
+  virtual Result<DeletedFootage> DeleteFootage(const std::string& name, const FootageRange& range);
+  // Durable when it returns. Footage that is held outlives retention, the disk budget, deletions, and keeps
+  // its stream from being deleted. A hold of this id with the same times gets the new reason; with others:
+  // kAlreadyExists. What has gone already does not come back.
+  virtual Result<FootageHold> PlaceHold(const std::string& name, FootageHold hold);
+  virtual Result<std::vector<FootageHold>> ListHolds(const std::string& name);  // by id
+  virtual Result<void> ReleaseHold(const std::string& name, const std::string& id);
+  // Calls `deleted` whenever footage of a stream was deleted, before DeleteFootage returns: for those who
+  // keep some of it in memory. Letting go ends it, and waits for a call that runs; before
+  // the store goes.
+  using DeletionListener = std::function<void(const VideoStream& stream)>;
+  [[nodiscard]] virtual std::shared_ptr<void> OnDeletion(DeletionListener deleted);
 
   // -- reading
   virtual Result<std::vector<FragmentFacts>> List(const std::string& name, const FragmentQuery& query) = 0;

@@ -40,6 +40,8 @@ std::string_view ToString(GapCause cause) {
       return "not_recorded";
     case GapCause::kEvicted:
       return "evicted";
+    case GapCause::kDeleted:
+      return "deleted";
   }
   return "unknown";
 }
@@ -63,7 +65,7 @@ Result<Gap> DecodeGap(Timestamp start, ByteSpan bytes) {
   gap.start = start;
   gap.end = Timestamp{static_cast<std::int64_t>(ReadBigEndian<std::uint64_t>(bytes.subspan(2, 8)))};
   if (gap.end < gap.start) return Error{ErrorCode::kCorruption, "a gap that ends before it starts"};
-  if (bytes[1] <= static_cast<std::uint8_t>(GapCause::kEvicted)) {
+  if (bytes[1] <= static_cast<std::uint8_t>(GapCause::kDeleted)) {
     gap.cause = static_cast<GapCause>(bytes[1]);
   }
   gap.detail = std::string(AsText(bytes.subspan(kHeadBytes)));

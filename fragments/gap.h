@@ -33,6 +33,7 @@ enum class GapCause : std::uint8_t {
   kPurged = 11,       // it was deleted
   kNotRecorded = 12,  // the stream did not exist yet
   kEvicted = 13,      // it had to go for newer footage: the disk budget was used up
+  kDeleted = 14,  // it was recorded, and somebody deleted this stretch of it: the detail says who, and when
 };
 // "unreachable", "server_down", …; static storage.
 std::string_view ToString(GapCause cause);

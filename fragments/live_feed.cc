@@ -161,6 +161,15 @@ void LiveFeed::Close(const FragmentFacts& facts, std::vector<Frame> frames) {
 void LiveFeed::SetPersisted(const FragmentNumber& number) { state_->Settle(number, LiveState::kPersisted); }
 void LiveFeed::SetFailed(const FragmentNumber& number) { state_->Settle(number, LiveState::kFailed); }
 
+void LiveFeed::Drop(const std::function<bool(const FragmentFacts& facts)>& deleted) {
+  state_->Update([&] {
+    for (std::size_t i = state_->entries.size(); i-- > 0;) {
+      const auto& facts = state_->entries[i].fragment.facts;
+      if (facts && deleted(*facts)) state_->Drop(state_->entries.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+  });
+}
+
 std::vector<LiveFragment> LiveFeed::Fragments() const {
   const std::lock_guard lock(state_->mutex);
   state_->Trim();

@@ -76,6 +76,8 @@ class LiveFeed {
   void Close(const FragmentFacts& facts, std::vector<Frame> frames = {});
   void SetPersisted(const FragmentNumber& number);
   void SetFailed(const FragmentNumber& number);
+  // Lets go of the fragments that were deleted: those that are whole and of which `deleted` says so.
+  void Drop(const std::function<bool(const FragmentFacts& facts)>& deleted);
 
   // -- readers
   std::vector<LiveFragment> Fragments() const;  // oldest first
