@@ -1,4 +1,5 @@
-// The init segment: ftyp and moov (ISO/IEC 14496-12, -14 and -15; ISO/IEC 23000-19).
+// The init segment: ftyp and moov (ISO/IEC 14496-12, -14 and -15; ISO/IEC 23000-19; the bindings of AV1, VP9
+// and Opus).
 #include <algorithm>
 #include <array>
 #include <set>
@@ -7,6 +8,7 @@
 #include "consumers/hls/codec_string.h"
 #include "consumers/hls/fmp4.h"
 #include "consumers/hls/iso_box.h"
+#include "media/vpx.h"
 
 namespace millrace {
 namespace {
@@ -46,8 +48,8 @@ void WriteMatrix(BoxWriter& out) {
   }
 }
 
-void WriteAvc1(BoxWriter& out, const TrackInfo& track) {
-  auto avc1 = out.Open("avc1");
+// VisualSampleEntry (ISO/IEC 14496-12 section 12.1.3), up to its boxes.
+void WriteVisualFields(BoxWriter& out, const TrackInfo& track) {
   out.Zeros(6);
   out.U16(1);  // data_reference_index
   out.Zeros(16);
@@ -60,8 +62,85 @@ void WriteAvc1(BoxWriter& out, const TrackInfo& track) {
   out.Zeros(32);    // compressorname
   out.U16(0x0018);  // depth
   out.U16(0xFFFF);  // pre_defined
+}
+
+// AudioSampleEntry (section 12.2.3), up to its boxes.
+void WriteAudioFields(BoxWriter& out, const TrackInfo& track) {
+  out.Zeros(6);
+  out.U16(1);  // data_reference_index
+  out.Zeros(8);
+  out.U16(static_cast<std::uint16_t>(track.channels));
+  out.U16(16);  // sample size
+  out.U32(0);
+  // 16.16: rates that do not fit are said by the codec's own configuration alone.
+  out.U32(track.sample_rate <= 0xFFFF ? track.sample_rate << 16 : 0);
+}
+
+void WriteAvc1(BoxWriter& out, const TrackInfo& track) {
+  auto avc1 = out.Open("avc1");
+  WriteVisualFields(out, track);
   auto avcc = out.Open("avcC");
   out.Append(track.codec_private);
+}
+
+// A run's tracks have one configuration: its parameter sets are all there are, as hvc1 demands and Apple's
+// players do (ISO/IEC 14496-15 section 8.3.3.1: array_completeness). REQUIRES: ParseHevcConfig takes it.
+Bytes WithCompleteArrays(Bytes hvcc) {
+  std::size_t at = 23;
+  for (int arrays = hvcc[22]; arrays > 0; --arrays) {
+    hvcc[at] |= 0x80;
+    int units = hvcc[at + 1] << 8 | hvcc[at + 2];
+    at += 3;
+    for (; units > 0; --units) at += 2 + ReadBigEndian<std::uint16_t>(ByteSpan(hvcc).subspan(at, 2));
+  }
+  return hvcc;
+}
+
+void WriteHvc1(BoxWriter& out, const TrackInfo& track) {
+  auto hvc1 = out.Open("hvc1");
+  WriteVisualFields(out, track);
+  auto hvcc = out.Open("hvcC");
+  out.Append(WithCompleteArrays(track.codec_private));
+}
+
+void WriteAv01(BoxWriter& out, const TrackInfo& track) {
+  auto av01 = out.Open("av01");
+  WriteVisualFields(out, track);
+  auto av1c = out.Open("av1C");
+  out.Append(track.codec_private);
+}
+
+// VP Codec ISO Media File Format Binding, section "VP Codec Configuration Box".
+void WriteVp09(BoxWriter& out, const TrackInfo& track) {
+  const Vp9Features features = DecodeVp9Features(track.codec_private).value_or(Vp9Features{});
+  constexpr std::uint8_t kNotSpecified = 2;  // of colour primaries, transfer and matrix
+  auto vp09 = out.Open("vp09");
+  WriteVisualFields(out, track);
+  auto vpcc = out.OpenFull("vpcC", 1, 0);
+  out.U8(features.profile);
+  out.U8(features.level);
+  out.U8(static_cast<std::uint8_t>(features.bit_depth << 4 | features.chroma_subsampling << 1));
+  for (int i = 0; i < 3; ++i) out.U8(kNotSpecified);
+  out.U16(0);  // codec initialization data: none
+}
+
+// Encapsulation of Opus in ISO Base Media File Format, section 4.3.2: an OpusHead's fields, most significant
+// byte first. REQUIRES: CodecString takes it.
+void WriteOpus(BoxWriter& out, const TrackInfo& track) {
+  const Bytes& head = track.codec_private;
+  const auto swapped = [&](std::size_t from, std::size_t count) {
+    for (std::size_t i = count; i > 0; --i) out.U8(head[from + i - 1]);
+  };
+  auto opus = out.Open("Opus");
+  WriteAudioFields(out, track);
+  auto dops = out.Open("dOps");
+  out.U8(0);         // version
+  out.U8(head[9]);   // channels
+  swapped(10, 2);    // pre-skip
+  swapped(12, 4);    // input sample rate
+  swapped(16, 2);    // gain
+  out.U8(head[18]);  // channel mapping family
+  if (head[18] != 0) out.Append(ByteSpan(head).subspan(19, 2u + head[9]));
 }
 
 // An MPEG-4 descriptor's tag and its size in four bytes (ISO/IEC 14496-1 section 8.3.3).
@@ -74,15 +153,7 @@ void WriteDescriptor(BoxWriter& out, std::uint8_t tag, std::size_t size) {
 
 void WriteMp4a(BoxWriter& out, const TrackInfo& track) {
   auto mp4a = out.Open("mp4a");
-  out.Zeros(6);
-  out.U16(1);  // data_reference_index
-  out.Zeros(8);
-  out.U16(static_cast<std::uint16_t>(track.channels));
-  out.U16(16);  // sample size
-  out.U32(0);
-  // 16.16: rates that do not fit are said by the AudioSpecificConfig alone.
-  out.U32(track.sample_rate <= 0xFFFF ? track.sample_rate << 16 : 0);
-
+  WriteAudioFields(out, track);
   constexpr std::size_t kHeader = 5;  // of a descriptor
   const std::size_t specific = track.codec_private.size();
   const std::size_t config = 13 + kHeader + specific;
@@ -100,16 +171,33 @@ void WriteMp4a(BoxWriter& out, const TrackInfo& track) {
   out.U8(0x02);
 }
 
+void WriteSampleEntry(BoxWriter& out, const TrackInfo& track) {
+  switch (track.codec) {
+    case Codec::kH264:
+      return WriteAvc1(out, track);
+    case Codec::kH265:
+      return WriteHvc1(out, track);
+    case Codec::kAv1:
+      return WriteAv01(out, track);
+    case Codec::kVp9:
+      return WriteVp09(out, track);
+    case Codec::kAac:
+      return WriteMp4a(out, track);
+    case Codec::kOpus:
+      return WriteOpus(out, track);
+    case Codec::kVp8:
+    case Codec::kPcmMulaw:
+    case Codec::kPcmAlaw:
+      return;  // CheckTracks refuses them
+  }
+}
+
 void WriteSampleTable(BoxWriter& out, const TrackInfo& track) {
   auto stbl = out.Open("stbl");
   {
     auto stsd = out.OpenFull("stsd", 0, 0);
     out.U32(1);
-    if (track.kind() == TrackKind::kVideo) {
-      WriteAvc1(out, track);
-    } else {
-      WriteMp4a(out, track);
-    }
+    WriteSampleEntry(out, track);
   }
   for (const char* empty : {"stts", "stsc", "stco"}) {
     auto box = out.OpenFull(empty, 0, 0);

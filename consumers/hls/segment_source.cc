@@ -3,8 +3,8 @@
 #include <chrono>
 #include <utility>
 
-#include "consumers/fragment_frames.h"
 #include "consumers/hls/ts_segment.h"
+#include "consumers/player_audio.h"
 
 namespace millrace {
 
@@ -35,16 +35,16 @@ Result<SingleFlightCache<MediaSegment>::Made> SegmentSource::Make(const VideoStr
                                                                   const SegmentSelection& selection,
                                                                   SegmentContainer container) {
   const auto begun = std::chrono::steady_clock::now();
-  MILLRACE_ASSIGN_OR_RETURN(Fragment fragment, store_.Read(stream.name, number));
-  MILLRACE_ASSIGN_OR_RETURN(std::vector<Frame> frames, FramesOf(fragment));
+  MILLRACE_ASSIGN_OR_RETURN(const PlayerFragment fragment, ReadForPlayers(store_, stream.name, number));
   const bool mp4 = container == SegmentContainer::kFragmentedMp4;
-  MILLRACE_ASSIGN_OR_RETURN(MediaSegment segment, mp4 ? MakeMediaSegment(fragment.facts, frames, selection)
-                                                      : MakeTsSegment(fragment.facts, frames, selection));
+  MILLRACE_ASSIGN_OR_RETURN(MediaSegment segment,
+                            mp4 ? MakeMediaSegment(fragment.facts, fragment.frames, selection)
+                                : MakeTsSegment(fragment.facts, fragment.frames, selection));
   remux_seconds_.Observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count());
   remuxed_bytes_.Increment(static_cast<double>(segment.bytes));
   // CMAF's parts keep the fragment that they are views of.
   const std::size_t held =
-      (mp4 ? fragment.mkv.size() : 0) + segment.copied_bytes + segment.parts.size() * sizeof(SharedBytes);
+      (mp4 ? fragment.facts.bytes : 0) + segment.copied_bytes + segment.parts.size() * sizeof(SharedBytes);
   return SingleFlightCache<MediaSegment>::Made{std::move(segment), held};
 }
 

@@ -224,7 +224,10 @@ TEST_F(Fmp4, InitSegmentsOfBadTracksAreErrors) {
       {"no channels", [](auto& tracks) { tracks[1].channels = 0; }, ErrorCode::kInvalidArgument},
       {"no config", [](auto& tracks) { tracks[1].codec_private.clear(); }, ErrorCode::kInvalidArgument},
       {"vp8", [](auto& tracks) { tracks[0].codec = Codec::kVp8; }, ErrorCode::kUnsupported},
-      {"opus", [](auto& tracks) { tracks[1].codec = Codec::kOpus; }, ErrorCode::kUnsupported},
+      {"opus without its head", [](auto& tracks) { tracks[1].codec = Codec::kOpus; },
+       ErrorCode::kInvalidArgument},
+      {"G.711 as it is stored", [](auto& tracks) { tracks[1].codec = Codec::kPcmAlaw; },
+       ErrorCode::kUnsupported},
   };
   for (const Case& bad : cases) {
     std::vector<TrackInfo> tracks = facts_.tracks;

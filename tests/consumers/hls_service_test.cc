@@ -279,17 +279,20 @@ TEST_F(Hls, InitSegmentsAreFoundWithoutAPlaylist) {
 }
 
 TEST_F(Hls, CodecsThatCannotBePlayedSaySo) {
-  TrackInfo h265 = H264Track();
-  h265.codec = Codec::kH265;
-  Put(MakeFacts(1, 0, 1000, 1, {h265}));
+  TrackInfo vp8 = H264Track();
+  vp8.codec = Codec::kVp8;
+  Put(MakeFacts(1, 0, 1000, 1, {vp8}));
   for (const char* name : {"index.m3u8", "media.m3u8"}) {
     EXPECT_THAT(TextOf(hls_.Get("door", name, {})),
-                AllOf(StartsWith("error: unsupported"), HasSubstr("h265")));
+                AllOf(StartsWith("error: unsupported"), HasSubstr("vp8"), HasSubstr("WHEP")));
     EXPECT_THAT(TextOf(hls_.Get("door", name, Range(0, 5))), StartsWith("error: unsupported"));
   }
   TrackInfo g711 = AacTrack();
   g711.codec = Codec::kPcmMulaw;
-  Put(MakeFacts(2, 1000, 1000, 2, {H264Track(), g711}));  // the picture can be watched
+  Put(MakeFacts(2, 1000, 1000, 2, {H264Track(), g711}));  // is made AAC
+  EXPECT_THAT(TextOf(hls_.Get("door", "index.m3u8", {})), HasSubstr("CODECS=\"avc1.64001f,mp4a.40.2\""));
+  g711.sample_rate = 12'345;
+  Put(MakeFacts(3, 2000, 1000, 3, {H264Track(), g711}));  // AAC has no such rate: the picture can be watched
   EXPECT_THAT(TextOf(hls_.Get("door", "index.m3u8", {})), HasSubstr("CODECS=\"avc1.64001f\","));
 }
 
