@@ -23,6 +23,7 @@
 #include "api/webrtc/services.h"
 #include "base/log.h"
 #include "consumers/hls/hls_service.h"
+#include "consumers/whep/whep_service.h"
 #include "fragments/coverage_ledger.h"
 #include "fragments/fragment_store.h"
 #include "ingest/camera_fleet.h"
@@ -219,6 +220,7 @@ class Service {
   void Stop(Duration grace) {
     analyzers_.Stop();  // they need the server to commit
     if (server_) server_->Stop(grace);
+    if (whep_) whep_->Stop();
     if (publishers_) publishers_->Stop();
     if (fleet_) fleet_->Stop();
     Log(LogLevel::kInfo, "cameras are stopped");
@@ -231,6 +233,9 @@ class Service {
     webrtc_settings_ = config.webrtc.settings;
     webrtc_settings_.loopback = config.listen.IsLoopback();
     publishers_ = std::make_unique<WebrtcSessions>(config.webrtc.publishers_max);
+    whep_ = std::make_unique<WhepService>(*store_, webrtc_settings_,
+                                          WhepOptions{.viewers_max = config.webrtc.viewers_max});
+    api::AddWhepRoutes(router_, *whep_, *pool_);
     WebrtcPublisherOptions options;
     options.key_frame_every = config.webrtc.key_frame_every;
     options.silence_timeout = config.webrtc.silence_timeout;
@@ -308,6 +313,7 @@ class Service {
   std::unique_ptr<CameraFleet> fleet_;
   WebrtcSettings webrtc_settings_;
   std::unique_ptr<WebrtcSessions> publishers_;
+  std::unique_ptr<WhepService> whep_;
   std::unique_ptr<HlsService> hls_;
   std::unique_ptr<wire::TokenSealer> sealer_;
   std::unique_ptr<api::DataStreamCatalog> catalog_;

@@ -11,6 +11,10 @@
 #include "ingest/webrtc_publisher.h"
 #include "media/webrtc/webrtc_sessions.h"
 
+namespace millrace {
+class WhepService;
+}
+
 namespace millrace::api {
 
 // POST and OPTIONS /whip/{stream}; PATCH, DELETE and OPTIONS /whip/{stream}/{session}.
@@ -25,5 +29,8 @@ struct WhipServices {
   Duration retention = kCameraRetentionDefault;  // of a stream that is made by publishing to it
 };
 void AddWhipRoutes(Router& router, WhipServices services);
+
+// POST and OPTIONS /whep/{stream}; PATCH, DELETE and OPTIONS /whep/{stream}/{session}.
+void AddWhepRoutes(Router& router, WhepService& whep, WorkerPool& pool);
 
 }  // namespace millrace::api

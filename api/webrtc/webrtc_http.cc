@@ -28,13 +28,15 @@ bool HasContentType(const Request& request, std::string_view wanted) {
 // The tag of the session's ICE, which is the same for as long as it lasts.
 std::string TagOf(const std::string& session) { return '"' + session.substr(0, 8) + '"'; }
 
-// The error with a header, which RespondError has not.
-net::awaitable<void> Refuse(ResponseWriter& writer, int status, Error error, std::string header = {},
-                            std::string value = {}) {
+// The error with a header, which RespondError has not. (Arguments are no aggregates: GCC 12 destroys those of
+// a co_await twice.)
+net::awaitable<void> Refuse(ResponseWriter& writer, int status, ErrorCode code, std::string message,
+                            const char* header = nullptr, std::string_view value = {}) {
+  const Error error{code, std::move(message)};
   ResponseHead head{status, {}};
   head.headers.Add("Content-Type", "application/json");
   head.headers.Add("X-Content-Type-Options", "nosniff");
-  if (!header.empty()) head.headers.Add(std::move(header), std::move(value));
+  if (header != nullptr) head.headers.Add(header, std::string(value));
   const std::string json = ErrorJson(error);
   SharedBytes body(Bytes(json.begin(), json.end()));
   (void)co_await writer.Respond(std::move(head), std::move(body));
@@ -43,12 +45,14 @@ net::awaitable<void> Refuse(ResponseWriter& writer, int status, Error error, std
 net::awaitable<void> RefuseOffer(ResponseWriter& writer, Error error) {
   switch (error.code) {
     case ErrorCode::kUnsupported:
-      co_return co_await Refuse(writer, 406, std::move(error));
+      co_return co_await Refuse(writer, 406, error.code, std::move(error.message));
     case ErrorCode::kResourceExhausted:
     case ErrorCode::kUnavailable:
-      co_return co_await Refuse(writer, 503, std::move(error), "Retry-After", kRetryAfterSeconds);
+      co_return co_await Refuse(writer, 503, error.code, std::move(error.message), "Retry-After",
+                                kRetryAfterSeconds);
     case ErrorCode::kFailedPrecondition:
-      co_return co_await Refuse(writer, 409, std::move(error), "Retry-After", kRetryAfterSeconds);
+      co_return co_await Refuse(writer, 409, error.code, std::move(error.message), "Retry-After",
+                                kRetryAfterSeconds);
     default:
       co_return co_await RespondError(writer, std::move(error));
   }
@@ -72,8 +76,8 @@ struct Pending {
 
 net::awaitable<void> Post(const WebrtcDoor& door, Request& request, ResponseWriter& writer) {
   if (!HasContentType(request, kSdpType)) {
-    co_return co_await Refuse(writer, 415, {ErrorCode::kInvalidArgument, "an offer comes as application/sdp"},
-                              "Accept-Post", std::string(kSdpType));
+    co_return co_await Refuse(writer, 415, ErrorCode::kInvalidArgument, "an offer comes as application/sdp",
+                              "Accept-Post", kSdpType);
   }
   auto offer = co_await ReadBody(request, kSdpBytesMax);
   if (!offer) co_return co_await RespondBodyError(writer, std::move(offer).error());
@@ -120,28 +124,27 @@ net::awaitable<void> Patch(const WebrtcDoor& door, Request& request, ResponseWri
   auto known = door.sessions.Find(stream, session);
   if (!known) co_return co_await RespondError(writer, std::move(known).error());
   if (!HasContentType(request, kFragmentType)) {
-    co_return co_await Refuse(
-        writer, 415, {ErrorCode::kInvalidArgument, "candidates come as application/trickle-ice-sdpfrag"},
-        "Accept-Patch", std::string(kFragmentType));
+    co_return co_await Refuse(writer, 415, ErrorCode::kInvalidArgument,
+                              "candidates come as application/trickle-ice-sdpfrag", "Accept-Patch",
+                              kFragmentType);
   }
   auto text = co_await ReadBody(request, kSdpBytesMax);
   if (!text) co_return co_await RespondBodyError(writer, std::move(text).error());
   const auto tag = request.headers.Find("If-Match");
   if (!tag) {
-    co_return co_await Refuse(writer, 428,
-                              {ErrorCode::kFailedPrecondition, "If-Match must name the session's ETag"});
+    co_return co_await Refuse(writer, 428, ErrorCode::kFailedPrecondition,
+                              "If-Match must name the session's ETag");
   }
   auto fragment = ReadIceFragment(*text);
   if (!fragment) co_return co_await RespondError(writer, std::move(fragment).error());
   const bool other_ufrag = !fragment->ufrag.empty() && fragment->ufrag != known->ice_ufrag;
   const bool other_pwd = !fragment->pwd.empty() && fragment->pwd != known->ice_pwd;
   if (*tag == "*" || (*tag == TagOf(session) && (other_ufrag || other_pwd))) {
-    co_return co_await Refuse(
-        writer, 422, {ErrorCode::kUnsupported, "ICE is not restarted here: send a new offer to the stream"});
+    co_return co_await Refuse(writer, 422, ErrorCode::kUnsupported,
+                              "ICE is not restarted here: send a new offer to the stream");
   }
   if (*tag != TagOf(session)) {
-    co_return co_await Refuse(writer, 412,
-                              {ErrorCode::kFailedPrecondition, "that is not the session's ETag"});
+    co_return co_await Refuse(writer, 412, ErrorCode::kFailedPrecondition, "that is not the session's ETag");
   }
   if (auto added = door.sessions.AddCandidates(stream, session, fragment->candidates); !added)
     co_return co_await RespondError(writer, std::move(added).error());

@@ -170,7 +170,7 @@ const Format* Retransmission(const Media& media, unsigned payload_type) {
 }
 
 // Whether the line, of a section of which `types` are accepted, goes on to webrtcbin.
-bool IsKept(std::string_view line, const std::set<unsigned>& types) {
+bool IsKept(std::string_view line, const std::set<unsigned>& types, bool receive) {
   for (const char* name : {"rtpmap", "fmtp", "rtcp-fb"}) {
     if (const auto value = SdpAttribute(line, name)) {
       const auto type = SdpPayloadType(value->substr(0, value->find(' ')));
@@ -178,12 +178,12 @@ bool IsKept(std::string_view line, const std::set<unsigned>& types) {
       if (std::string_view(name) != "rtcp-fb") return true;
       const std::string_view feedback = value->substr(std::min(value->find(' ') + 1, value->size()));
       return feedback == "nack" || feedback == "nack pli" || feedback == "ccm fir" ||
-             feedback == "transport-cc";
+             (receive && feedback == "transport-cc");
     }
   }
   if (const auto value = SdpAttribute(line, "extmap")) {
     const auto words = SdpWords(*value);
-    return words.size() == 2 && words[1] == kTransportCcUri;
+    return receive && words.size() == 2 && words[1] == kTransportCcUri;
   }
   if (const auto value = SdpAttribute(line, "ssrc")) return value->find(" cname:") != std::string_view::npos;
   if (const auto value = SdpAttribute(line, "ssrc-group")) return value->starts_with("FID ");
@@ -285,7 +285,7 @@ Result<SdpOffer> SdpOffer::Read(std::string_view text, const SdpAcceptance& acce
     }
     bodies += acceptance.receive ? "a=sendonly\r\n" : "a=recvonly\r\n";
     for (const std::string_view line : media.lines) {
-      if (!IsKept(line, types)) continue;
+      if (!IsKept(line, types, acceptance.receive)) continue;
       if (SdpAttribute(line, "candidate") && ++candidates > kIceCandidatesMax) continue;
       bodies += std::string(line) + "\r\n";
     }
@@ -311,13 +311,22 @@ Result<std::string> SdpOffer::MakeAnswer(std::string_view filtered_answer,
   for (const std::string_view line : lines) {
     if (line.starts_with("m=")) bodies.emplace_back();
     if (SdpAttribute(line, "candidate") || SdpAttribute(line, "end-of-candidates")) continue;
+    if (!bodies.empty() && bodies.size() <= media_.size()) {
+      // webrtcbin leaves the profile of H.264 out.
+      const SdpMedia& media = media_[bodies.size() - 1];
+      const std::string format = "a=fmtp:" + std::to_string(media.payload_type) + " ";
+      if (line.starts_with(format)) {
+        bodies.back() += format + media.format_parameters + "\r\n";
+        continue;
+      }
+    }
     (bodies.empty() ? session : bodies.back()) += std::string(line) + "\r\n";
   }
   if (bodies.size() != media_.size())
     return Error{ErrorCode::kInternal, "the answer has not the offer's media sections"};
   for (const IceCandidate& candidate : candidates) bodies.front() += "a=" + candidate.text + "\r\n";
   bodies.front() += "a=end-of-candidates\r\n";
-  std::string answer = std::move(session);
+  std::string answer = std::move(session) + "a=ice-options:trickle\r\n";
   std::size_t next = 0;
   for (const Section& section : sections_)
     answer += section.rejection.empty() ? bodies[next++] : section.rejection;

@@ -39,13 +39,17 @@ const char* EncodingName(Codec codec) {
   }
 }
 
-GstCapsPtr RtpCaps(const SdpMedia& media) {
-  return GstCapsPtr(gst_caps_new_simple("application/x-rtp", "media", G_TYPE_STRING,
-                                        media.kind == TrackKind::kVideo ? "video" : "audio", "encoding-name",
-                                        G_TYPE_STRING, EncodingName(media.codec), "payload", G_TYPE_INT,
-                                        static_cast<int>(media.payload_type), "clock-rate", G_TYPE_INT,
-                                        static_cast<int>(media.clock_rate), nullptr));
+}  // namespace
+
+GstCapsPtr RtpCaps(const SdpMedia& media, std::uint32_t ssrc) {
+  return GstCapsPtr(gst_caps_new_simple(
+      "application/x-rtp", "media", G_TYPE_STRING, media.kind == TrackKind::kVideo ? "video" : "audio",
+      "encoding-name", G_TYPE_STRING, EncodingName(media.codec), "payload", G_TYPE_INT,
+      static_cast<int>(media.payload_type), "clock-rate", G_TYPE_INT, static_cast<int>(media.clock_rate),
+      "ssrc", G_TYPE_UINT, ssrc, nullptr));
 }
+
+namespace {
 
 // "stun:host:port" (RFC 7064) as GStreamer writes it: "stun://host:port".
 std::string GstUri(const std::string& uri, const std::string& user) {
@@ -87,9 +91,23 @@ Result<void> WebrtcPeer::Build() {
   g_signal_connect(bin_, "notify::connection-state", G_CALLBACK(&WebrtcPeer::OnConnection), this);
   rtpbin_.reset(gst_bin_get_by_name(GST_BIN(bin_), "rtpbin"));
   if (rtpbin_ == nullptr) return Error{ErrorCode::kInternal, "webrtcbin has no rtpbin"};
+  g_signal_connect(rtpbin_.get(), "element-added", G_CALLBACK(&WebrtcPeer::OnManagerElement), this);
   const GstBusPtr bus(gst_element_get_bus(pipeline_.get()));
   gst_bus_set_sync_handler(bus.get(), &WebrtcPeer::OnMessage, this, nullptr);
   return {};
+}
+
+void WebrtcPeer::OnManagerElement(GstBin*, GstElement* element, gpointer self) {
+  if (g_object_class_find_property(G_OBJECT_GET_CLASS(element), "internal-session") == nullptr) return;
+  GObject* raw = nullptr;
+  g_object_get(element, "internal-session", &raw, nullptr);
+  const std::unique_ptr<GObject, ReleaseByPointer<g_object_unref>> session(raw);
+  if (session != nullptr)
+    g_signal_connect(session.get(), "on-receiving-rtcp", G_CALLBACK(&WebrtcPeer::OnRtcp), self);
+}
+
+void WebrtcPeer::OnRtcp(GObject*, GstBuffer*, gpointer self) {
+  static_cast<WebrtcPeer*>(self)->last_heard_ = std::chrono::steady_clock::now().time_since_epoch().count();
 }
 
 Result<void> WebrtcPeer::ConfigureIce() {
@@ -119,8 +137,8 @@ Result<void> WebrtcPeer::ConfigureIce() {
   return {};
 }
 
-Result<GstPadPtr> WebrtcPeer::RequestSender(std::size_t media) {
-  const GstCapsPtr caps = RtpCaps(offer_.media()[media]);
+Result<GstPadPtr> WebrtcPeer::RequestSender(std::size_t media, std::uint32_t ssrc) {
+  const GstCapsPtr caps = RtpCaps(offer_.media()[media], ssrc);
   GstPadTemplate* sinks = gst_element_get_pad_template(bin_, "sink_%u");
   GstPadPtr pad(gst_element_request_pad(bin_, sinks, ("sink_" + std::to_string(media)).c_str(), caps.get()));
   if (pad == nullptr) return Error{ErrorCode::kInternal, "webrtcbin takes no media to send"};

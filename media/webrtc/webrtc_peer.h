@@ -27,6 +27,9 @@
 
 namespace millrace {
 
+// RTP of one of an offer's media, as caps.
+GstCapsPtr RtpCaps(const SdpMedia& media, std::uint32_t ssrc);
+
 class WebrtcPeer {
  public:
   struct Events {
@@ -45,9 +48,9 @@ class WebrtcPeer {
   // Builds the pipeline, without the elements that media go to or come from.
   // Errors: kInternal: an element is missing.
   Result<void> Build();
-  // For each of the offer's media that we send: what is linked to its pad is sent. RTP with the payload type
-  // that the offer gives. REQUIRES: built, not started. Errors: kInternal.
-  Result<GstPadPtr> RequestSender(std::size_t media);
+  // For each of the offer's media that we send, in their order: what is linked to its pad is sent. RTP with
+  // the payload type that the offer gives, and this SSRC. REQUIRES: built, not started. Errors: kInternal.
+  Result<GstPadPtr> RequestSender(std::size_t media, std::uint32_t ssrc);
   // Returns at once; the answer comes as an event. REQUIRES: built.
   void Start();
   // Answers with what has been gathered, where a STUN or TURN server is slow.
@@ -62,6 +65,10 @@ class WebrtcPeer {
   GstElement* pipeline() const { return pipeline_.get(); }
   GstElement* rtpbin() const { return rtpbin_.get(); }
   bool connected() const { return connected_; }
+  // When RTCP came last; the epoch: never.
+  std::chrono::steady_clock::time_point last_heard() const {
+    return std::chrono::steady_clock::time_point(std::chrono::steady_clock::duration(last_heard_.load()));
+  }
   bool ended() const { return ended_; }
 
  private:
@@ -71,6 +78,8 @@ class WebrtcPeer {
   static void OnCandidate(GstElement* bin, guint mline, gchar* candidate, gpointer self);
   static void OnGathering(GObject* bin, GParamSpec* property, gpointer self);
   static void OnConnection(GObject* bin, GParamSpec* property, gpointer self);
+  static void OnManagerElement(GstBin* manager, GstElement* element, gpointer self);
+  static void OnRtcp(GObject* session, GstBuffer* packets, gpointer self);
   static void OnRemoteSet(GstPromise* promise, gpointer self);
   static void OnAnswerMade(GstPromise* promise, gpointer self);
 
@@ -87,6 +96,7 @@ class WebrtcPeer {
   GstElement* bin_ = nullptr;  // the pipeline's
   std::atomic<bool> connected_ = false;
   std::atomic<bool> ended_ = false;
+  std::atomic<std::chrono::steady_clock::rep> last_heard_ = 0;
 
   std::mutex mutex_;
   std::string made_answer_;               // GUARDED_BY(mutex_); webrtcbin's

@@ -16,6 +16,7 @@ Result<void> WebrtcSession::Open(SdpOffer offer, OnAnswer answered) {
   opened_ = std::chrono::steady_clock::now();
   peer_ = std::make_unique<WebrtcPeer>(settings_, std::move(offer), std::move(events));
   MILLRACE_RETURN_IF_ERROR(peer_->Build());
+  prepared_ = true;
   MILLRACE_RETURN_IF_ERROR(Prepare(*peer_));
   peer_->Start();
   return {};
@@ -34,8 +35,9 @@ std::optional<Error> WebrtcSession::Look(SteadyTime now) {
 
 void WebrtcSession::Close() {
   if (peer_ == nullptr) return;
+  if (prepared_) Closing();
   peer_->Stop();
-  Stopped();
+  if (prepared_) Stopped();
   peer_.reset();
 }
 

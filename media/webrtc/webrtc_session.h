@@ -49,13 +49,16 @@ class WebrtcSession {
   virtual void Receive(GstPad* pad, const SdpMedia& media) = 0;
   virtual void Connected() = 0;  // on webrtcbin's threads
   virtual std::optional<Error> LookAtMedia(SteadyTime now) = 0;
-  // The peer's threads are gone, its pipeline is not.
+  // The peer will be stopped: nothing more is to be sent to it.
+  virtual void Closing() {}
+  // The peer's threads and its pipeline are gone. Also where Prepare failed.
   virtual void Stopped() = 0;
 
   const WebrtcSettings& settings_;
   const WebrtcTimes times_;
   const std::string stream_;
   SteadyTime opened_;
+  bool prepared_ = false;
   std::unique_ptr<WebrtcPeer> peer_;
   std::mutex mutex_;
   std::optional<Error> ended_;  // GUARDED_BY(mutex_)

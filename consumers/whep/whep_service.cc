@@ -1,0 +1,33 @@
+#include "consumers/whep/whep_service.h"
+
+#include <utility>
+
+namespace millrace {
+
+WhepService::WhepService(FragmentStore& store, const WebrtcSettings& settings, WhepOptions options)
+    : store_(store), settings_(settings), options_(options), sessions_(options.viewers_max) {}
+
+Result<std::string> WhepService::Open(const std::string& name, std::string_view text,
+                                      WebrtcSession::OnAnswer answered) {
+  MILLRACE_RETURN_IF_ERROR(store_.GetStream(name));
+  MILLRACE_ASSIGN_OR_RETURN(std::shared_ptr<LiveFeed> feed, store_.Live(name));
+  MILLRACE_ASSIGN_OR_RETURN(const SdpAcceptance acceptance, ViewerAcceptance(*feed, name));
+  MILLRACE_ASSIGN_OR_RETURN(SdpOffer offer, SdpOffer::Read(text, acceptance));
+  auto viewer =
+      std::make_shared<WhepViewer>(settings_, options_.viewer, StreamOf(name, std::move(feed)), name);
+  return sessions_.Open(std::move(viewer), std::move(offer), std::move(answered));
+}
+
+std::shared_ptr<WhepStream> WhepService::StreamOf(const std::string& name, std::shared_ptr<LiveFeed> feed) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(streams_, [](const auto& entry) { return entry.second.expired(); });
+  std::weak_ptr<WhepStream>& known = streams_[name];
+  std::shared_ptr<WhepStream> stream = known.lock();
+  if (stream == nullptr) {
+    stream = std::make_shared<WhepStream>(std::move(feed), name);
+    known = stream;
+  }
+  return stream;
+}
+
+}  // namespace millrace

@@ -1,0 +1,77 @@
+// A video stream as it is watched over WebRTC: one thread reads the live feed and makes RTP of each frame
+// once, for all who watch. It exists while anybody does.
+//
+// Memory: the packets since the newest key frame, kSinceKeyFrameBytesMax of them at most: who comes begins
+// there, or else at the next key frame.
+// Threads: any. Viewers are sent to on the stream's own thread, under its lock.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/result.h"
+#include "fragments/live_feed.h"
+#include "media/webrtc/rtp_payloader.h"
+#include "media/webrtc/sdp_offer.h"
+
+namespace millrace {
+
+class WhepViewer;
+
+// What of a live stream can be watched over WebRTC; what a viewer's offer is read with.
+// Errors: kFailedPrecondition: nothing is recorded into it now; kUnsupported: WebRTC cannot show it, the
+// message says why and names what can.
+Result<SdpAcceptance> ViewerAcceptance(const LiveFeed& feed, const std::string& stream);
+
+class WhepStream {
+ public:
+  static constexpr std::size_t kSinceKeyFrameBytesMax = std::size_t{16} << 20;
+
+  WhepStream(std::shared_ptr<LiveFeed> feed, std::string name);
+  // REQUIRES: no viewers.
+  ~WhepStream();
+  WhepStream(const WhepStream&) = delete;
+  WhepStream& operator=(const WhepStream&) = delete;
+
+  void Add(WhepViewer* viewer);
+  void Remove(WhepViewer* viewer);
+
+ private:
+  struct Track {
+    TrackInfo info;
+    std::unique_ptr<RtpPayloader> payloader;
+    std::optional<Timestamp> last;  // the newest frame's time
+  };
+  void Work();
+  void Take(const LiveRead::Item& item);
+  void StartRun(const LiveRead::Item& item);
+  void Distribute(std::shared_ptr<const RtpFrame> frame);
+  void EndAll(const Error& error);
+
+  const std::shared_ptr<LiveFeed> feed_;
+  const std::string name_;
+  // The thread's own.
+  std::optional<LivePosition> position_;
+  std::optional<std::uint64_t> run_;
+  std::vector<Track> tracks_;
+  std::optional<Timestamp> epoch_;
+  std::vector<std::shared_ptr<const RtpFrame>> since_key_frame_;
+  std::size_t since_key_frame_bytes_ = 0;
+  bool decodable_ = false;  // a key frame came, and everything since
+
+  std::mutex mutex_;                  // viewers; held while they are sent to
+  std::vector<WhepViewer*> viewers_;  // GUARDED_BY(mutex_)
+
+  std::mutex wake_mutex_;
+  std::condition_variable wake_;
+  bool changed_ = false;   // GUARDED_BY(wake_mutex_)
+  bool stopping_ = false;  // GUARDED_BY(wake_mutex_)
+  std::thread thread_;
+};
+
+}  // namespace millrace

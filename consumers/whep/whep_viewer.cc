@@ -1,0 +1,81 @@
+#include "consumers/whep/whep_viewer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/metrics.h"
+#include "consumers/whep/whep_stream.h"
+
+namespace millrace {
+namespace {
+
+struct Metrics {
+  prometheus::Gauge& viewers = GetGauge("millrace_webrtc_viewers", "WebRTC peers that watch now");
+  prometheus::Counter& skipped = GetCounter("millrace_webrtc_viewer_skips_total",
+                                            "Times that a slow viewer was moved forward to a key frame");
+};
+Metrics& Counted() {
+  static Metrics metrics;
+  return metrics;
+}
+
+}  // namespace
+
+WhepViewer::WhepViewer(const WebrtcSettings& settings, const WhepViewerOptions& options,
+                       std::shared_ptr<WhepStream> stream, const std::string& name)
+    : WebrtcSession(settings, options.times, name), options_(options), watched_(std::move(stream)) {}
+
+Result<void> WhepViewer::Prepare(WebrtcPeer& peer) {
+  Counted().viewers.Increment();
+  for (std::size_t i = 0; i < peer.offer().media().size(); ++i) {
+    MILLRACE_ASSIGN_OR_RETURN(auto sender, RtpSender::Attach(peer, i, options_.queue_bytes_max));
+    senders_.push_back(std::move(sender));
+  }
+  watched_->Add(this);
+  return {};
+}
+
+std::optional<Error> WhepViewer::LookAtMedia(SteadyTime now) {
+  if (looked_ == SteadyTime{}) looked_ = now;
+  if (now - std::max(peer().last_heard(), looked_) <= options_.silence_timeout) return std::nullopt;
+  return Error{ErrorCode::kUnavailable, "nothing came from the viewer any more"};
+}
+
+void WhepViewer::Closing() { watched_->Remove(this); }
+
+void WhepViewer::Stopped() {
+  senders_.clear();
+  watched_.reset();
+  Counted().viewers.Decrement();
+}
+
+void WhepViewer::Send(const std::shared_ptr<const RtpFrame>& frame,
+                      const std::vector<std::shared_ptr<const RtpFrame>>& since_key_frame) {
+  if (!connected_) return;
+  if (begun_) return SendOne(*frame);
+  begun_ = !since_key_frame.empty();
+  for (const auto& each : since_key_frame) SendOne(*each);
+}
+
+void WhepViewer::SendOne(const RtpFrame& frame) {
+  const auto sender = std::find_if(senders_.begin(), senders_.end(),
+                                   [&](const auto& each) { return each->kind() == frame.kind; });
+  if (sender == senders_.end()) return;
+  const bool video = frame.kind == TrackKind::kVideo;
+  if (video && behind_ && !frame.key_frame) return;
+  if (!first_) {
+    first_ = frame.pts;
+    first_place_ = gst_element_get_current_running_time(peer().pipeline());
+  }
+  const std::int64_t since = (frame.pts - *first_).count();
+  // Sound may begin a little before the first picture.
+  const GstClockTime place = since < 0 && first_place_ < static_cast<GstClockTime>(-since)
+                                 ? 0
+                                 : first_place_ + static_cast<GstClockTime>(since);
+  const bool sent = (*sender)->Send(frame, place);
+  if (!video) return;
+  if (!sent && !behind_) Counted().skipped.Increment();
+  behind_ = !sent;
+}
+
+}  // namespace millrace

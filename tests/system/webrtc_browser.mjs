@@ -1,0 +1,91 @@
+// A real Chromium for webrtc_test.py: publishes its fake camera and microphone by WHIP and watches by WHEP, as told line by
+// line on standard input, one JSON object each; answers each with one line of JSON.
+//
+//   {"do":"publish","url":…,"codec":"h264","token":…}  gives {status, session, etag}
+//   {"do":"watch","url":…,"token":…}                    gives {status, session, error}
+//   {"do":"stats","session":…}                          gives what the connection has sent or shown so far
+//   {"do":"close","session":…}                          closes the connection without a word to the server
+import fs from 'node:fs';
+import { createRequire } from 'node:module';
+import os from 'node:os';
+import path from 'node:path';
+import readline from 'node:readline';
+
+const require = createRequire(path.join(process.env.MILLRACE_TEST_MODULES, 'package.json'));
+const { chromium } = require('playwright-core');
+const [origin] = process.argv.slice(2);
+
+const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'millrace-webrtc-'));
+const context = await chromium.launchPersistentContext(profile, {
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
+    '--autoplay-policy=no-user-gesture-required'],
+});
+const page = context.pages()[0] ?? await context.newPage();
+await page.goto(origin);
+
+await page.evaluate(() => {
+  const sessions = {};
+  const post = async (connection, url, token) => {
+    await connection.setLocalDescription();
+    const headers = { 'Content-Type': 'application/sdp', ...(token ? { Authorization: `Bearer ${token}` } : {}) };
+    const response = await fetch(url, { method: 'POST', headers, body: connection.localDescription.sdp });
+    const text = await response.text();
+    if (response.status !== 201) return { status: response.status, error: text };
+    await connection.setRemoteDescription({ type: 'answer', sdp: text });
+    const session = response.headers.get('Location');
+    sessions[session] = connection;
+    return { status: 201, session, etag: response.headers.get('ETag'), ufrag: /a=ice-ufrag:(.*)/.exec(connection.localDescription.sdp)[1] };
+  };
+  window.actions = {
+    async publish({ url, codec, token }) {
+      const media = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480, frameRate: 20 }, audio: true });
+      const connection = new RTCPeerConnection();
+      for (const track of media.getTracks()) {
+        const transceiver = connection.addTransceiver(track, { direction: 'sendonly', streams: [media] });
+        if (track.kind !== 'video') continue;
+        const all = RTCRtpSender.getCapabilities('video').codecs;
+        transceiver.setCodecPreferences(all.filter(({ mimeType }) => [`video/${codec}`, 'video/rtx'].includes(mimeType.toLowerCase())));
+      }
+      return post(connection, url, token);
+    },
+    async watch({ url, token }) {
+      const connection = new RTCPeerConnection();
+      for (const kind of ['video', 'audio']) connection.addTransceiver(kind, { direction: 'recvonly' });
+      const video = document.createElement('video');
+      Object.assign(video, { autoplay: true, muted: true, srcObject: new MediaStream() });
+      connection.ontrack = ({ track }) => video.srcObject.addTrack(track);
+      connection.video = video;
+      document.body.append(video);
+      return post(connection, url, token);
+    },
+    async stats({ session }) {
+      const connection = sessions[session];
+      const found = { state: connection.connectionState, width: connection.video?.videoWidth ?? 0 };
+      for (const value of (await connection.getStats()).values()) {
+        if (value.type === 'outbound-rtp') found[value.kind] = { frames: value.framesEncoded ?? value.packetsSent, key_frames: value.keyFramesEncoded };
+        if (value.type === 'inbound-rtp') {
+          found[value.kind] = { frames: value.framesDecoded ?? value.totalSamplesReceived, dropped: value.framesDropped, lost: value.packetsLost };
+        }
+      }
+      return found;
+    },
+    async close({ session }) {
+      sessions[session].close();
+      sessions[session].video?.remove();
+      delete sessions[session];
+      return {};
+    },
+  };
+});
+
+process.stdout.write('{"ready":true}\n');
+for await (const line of readline.createInterface({ input: process.stdin })) {
+  const request = JSON.parse(line);
+  const answer = await page.evaluate((asked) => window.actions[asked.do](asked), request)
+    .catch((error) => ({ failed: String(error) }));
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}
+await context.close();
+fs.rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
