@@ -8,8 +8,7 @@ import pathlib
 from typing import NamedTuple
 
 EBML, SEGMENT, INFO, TRACKS, CLUSTER, TAGS = 0x1A45DFA3, 0x18538067, 0x1549A966, 0x1654AE6B, 0x1F43B675, 0x1254C367
-TIMESTAMP, SIMPLE_BLOCK, BLOCK_GROUP, BLOCK, REFERENCE_BLOCK = 0xE7, 0xA3, 0xA0, 0xA1, 0xFB
-UNKNOWN = (1 << 56) - 1
+TIMESTAMP, SIMPLE_BLOCK, BLOCK_GROUP, BLOCK, REFERENCE_BLOCK, DISCARD_PADDING = 0xE7, 0xA3, 0xA0, 0xA1, 0xFB, 0x75A2
 
 
 class Frame(NamedTuple):
@@ -17,6 +16,7 @@ class Frame(NamedTuple):
     time_ms: int  # after the Cluster's Timestamp
     key: bool
     data: bytes
+    discard_padding: bytes = b""  # the element's value: of Opus, at its end
 
 
 class Cluster(NamedTuple):
@@ -54,12 +54,13 @@ def _frames(data, payload, end):
     """A Cluster's Timestamp and frames; no lacing."""
     timestamp, found = 0, []
     for identity, _, begin, stop in elements(data, payload, end):
-        key = None
+        key, padding = None, b""
         if identity == TIMESTAMP:
             timestamp = int.from_bytes(data[begin:stop], "big")
         elif identity == BLOCK_GROUP:
             parts = {one: (first, last) for one, _, first, last in elements(data, begin, stop)}
             key = REFERENCE_BLOCK not in parts
+            padding = data[slice(*parts.get(DISCARD_PADDING, (0, 0)))]
             begin, stop = parts[BLOCK]
         elif identity == SIMPLE_BLOCK:
             key = False
@@ -68,7 +69,8 @@ def _frames(data, payload, end):
         track, begin = _vint(data, begin, False)
         if identity == SIMPLE_BLOCK:
             key = bool(data[begin + 2] & 0x80)
-        found.append(Frame(track, int.from_bytes(data[begin:begin + 2], "big", signed=True), key, data[begin + 3:stop]))
+        found.append(Frame(track, int.from_bytes(data[begin:begin + 2], "big", signed=True), key, data[begin + 3:stop],
+                           padding))
     return Cluster(timestamp, found)
 
 
@@ -100,9 +102,12 @@ def document_head(source):
     return source.ebml + SEGMENT.to_bytes(4, "big") + b"\xff" + source.info + source.tracks
 
 
-def simple_block(frame):
-    body = bytes([0x80 | frame.track]) + frame.time_ms.to_bytes(2, "big", signed=True) + (b"\x80" if frame.key else b"\0") + frame.data
-    return element(SIMPLE_BLOCK, body, 8)
+def block(frame):
+    """A SimpleBlock, as every SDK writes it; what that cannot hold is a BlockGroup."""
+    head = bytes([0x80 | frame.track]) + frame.time_ms.to_bytes(2, "big", signed=True)
+    if frame.discard_padding:
+        return element(BLOCK_GROUP, element(BLOCK, head + b"\0" + frame.data) + element(DISCARD_PADDING, frame.discard_padding))
+    return element(SIMPLE_BLOCK, head + (b"\x80" if frame.key else b"\0") + frame.data, 8)
 
 
 def cluster_head(timestamp_ms):
@@ -110,7 +115,7 @@ def cluster_head(timestamp_ms):
 
 
 def cluster(timestamp_ms, frames):
-    return cluster_head(timestamp_ms) + b"".join(map(simple_block, frames))
+    return cluster_head(timestamp_ms) + b"".join(map(block, frames))
 
 
 def tags(values):
