@@ -16,6 +16,8 @@
 namespace millrace {
 namespace {
 
+constexpr char kRecordable[] = "H.264, H.265, VP8, VP9; AAC, Opus, G.711";
+
 constexpr guint kSendersMax = 4;  // of a track, over one connection; each costs two threads
 // How long a lost or late UDP packet is waited for, ms. Over TCP packets come in order and nothing waits.
 constexpr guint kUdpReorderMs = 500;
@@ -62,7 +64,8 @@ class GstRtspSource final : public RtspSource {
   bool has_audio_ = false;
   std::size_t wanted_ = 0;
   std::size_t added_ = 0;
-  std::string unsupported_;  // what the camera offers besides
+  std::string unsupported_;        // what the camera offers besides
+  std::string unsupported_video_;  // of that, its picture
 };
 
 Result<void> GstRtspSource::Start() {
@@ -149,8 +152,8 @@ Error GstRtspSource::ErrorOf(GstMessage* message) {
   if (const std::string detail = Detail(debug.get()); !detail.empty()) text += " " + detail;
   const std::lock_guard lock(mutex_);
   if (wanted_ == 0 && !unsupported_.empty()) {
-    return Error{ErrorCode::kUnsupported,
-                 "the camera offers nothing that can be recorded (H.264, AAC), but " + unsupported_};
+    return Error{ErrorCode::kUnsupported, std::string("the camera offers nothing that can be recorded (") +
+                                              kRecordable + "), but " + unsupported_};
   }
   if (error != nullptr && error->domain == GST_RESOURCE_ERROR) {
     switch (error->code) {
@@ -177,6 +180,9 @@ gboolean GstRtspSource::OnSelectStream(GstElement*, guint, GstCaps* caps, gpoint
   const std::lock_guard lock(source->mutex_);
   if (!plan) {
     source->unsupported_ += (source->unsupported_.empty() ? "" : ", ") + plan.error().message;
+    const char* media = gst_structure_get_string(gst_caps_get_structure(caps, 0), "media");
+    if (media != nullptr && std::string_view(media) == "video")
+      source->unsupported_video_ = plan.error().message;
     return FALSE;
   }
   bool& has = plan->kind == TrackKind::kVideo ? source->has_video_ : source->has_audio_;
@@ -197,7 +203,14 @@ void GstRtspSource::AddTrack(GstPad* pad) {
   if (!plan) return reception_.End(plan.error());
   bool is_last = false;
   {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    if (!has_video_ && !unsupported_video_.empty()) {
+      Error error{ErrorCode::kUnsupported, "the camera's " + unsupported_video_ +
+                                               " cannot be recorded; set it to another codec (" +
+                                               kRecordable + ")"};
+      lock.unlock();
+      return reception_.End(std::move(error));
+    }
     is_last = ++added_ >= wanted_;
   }
   if (auto added = reception_.AddTrack(*plan, pipeline_.get(), pad, is_last); !added)

@@ -7,7 +7,9 @@
 
 #include "base/bytes.h"
 #include "media/audio_samples.h"
+#include "media/bitstream.h"
 #include "media/h264.h"
+#include "media/h265.h"
 
 namespace millrace {
 namespace {
@@ -15,7 +17,6 @@ namespace {
 // A longer step of a packet's sequence number is a sender that began anew (RFC 3550 appendix A.1).
 constexpr std::uint16_t kStepMax = 3000;
 
-constexpr std::size_t kNalLengthBytes = 4;                        // h264parse's
 constexpr std::size_t kBeforePictureMax = std::size_t{64} << 10;  // many times what they need
 
 std::string StringField(const GstStructure* structure, const char* name) {
@@ -23,19 +24,53 @@ std::string StringField(const GstStructure* structure, const char* name) {
   return value != nullptr ? value : "";
 }
 
-constexpr std::uint32_t kOpusRate = 48'000;
-
-// RFC 7845 section 5.1. RTP tells no pre-skip: it joins a stream anywhere.
-Bytes OpusHead(std::uint32_t channels) {
-  Bytes head{'O', 'p', 'u', 's', 'H', 'e', 'a', 'd', 1, static_cast<std::uint8_t>(channels), 0, 0};
-  for (int shift = 0; shift < 32; shift += 8) head.push_back(static_cast<std::uint8_t>(kOpusRate >> shift));
-  head.insert(head.end(), {0, 0, 0});  // gain, mapping family
-  return head;
-}
-
 std::uint32_t IntField(const GstStructure* structure, const char* name) {
   int value = 0;
   return gst_structure_get_int(structure, name, &value) && value > 0 ? static_cast<std::uint32_t>(value) : 0;
+}
+
+}  // namespace
+
+namespace {
+
+struct PlanRow {
+  std::string_view media;
+  std::string_view encoding;  // as rtspsrc has it, in capitals
+  const char* depayloader;
+  const char* parser;
+  const char* caps;
+};
+
+constexpr std::array kPlans = {
+    PlanRow{"video", "H264", "rtph264depay", "h264parse", "video/x-h264,stream-format=avc,alignment=au"},
+    PlanRow{"video", "H265", "rtph265depay", "h265parse", "video/x-h265,stream-format=hvc1,alignment=au"},
+    PlanRow{"video", "VP8", "rtpvp8depay", "", "video/x-vp8"},
+    PlanRow{"video", "VP9", "rtpvp9depay", "vp9parse", "video/x-vp9,alignment=super-frame"},
+    PlanRow{"audio", "MPEG4-GENERIC", "rtpmp4gdepay", "aacparse",
+            "audio/mpeg,mpegversion=4,stream-format=raw"},
+    PlanRow{"audio", "MP4A-LATM", "rtpmp4adepay", "aacparse", "audio/mpeg,mpegversion=4,stream-format=raw"},
+    PlanRow{"audio", "OPUS", "rtpopusdepay", "", "audio/x-opus"},
+    PlanRow{"audio", "PCMU", "rtppcmudepay", "", "audio/x-mulaw"},
+    PlanRow{"audio", "PCMA", "rtppcmadepay", "", "audio/x-alaw"},
+};
+
+struct CapsRow {
+  std::string_view name;
+  Codec codec;
+  bool has_codec_data;
+};
+
+constexpr std::array kCaps = {
+    CapsRow{"video/x-h264", Codec::kH264, true},       CapsRow{"video/x-h265", Codec::kH265, true},
+    CapsRow{"video/x-vp8", Codec::kVp8, false},        CapsRow{"video/x-vp9", Codec::kVp9, false},
+    CapsRow{"audio/mpeg", Codec::kAac, true},          CapsRow{"audio/x-opus", Codec::kOpus, false},
+    CapsRow{"audio/x-mulaw", Codec::kPcmMulaw, false}, CapsRow{"audio/x-alaw", Codec::kPcmAlaw, false},
+};
+
+Error NoSuchTrack(const std::string& media, const std::string& codec) {
+  std::string text = media + " " + (codec.empty() ? "of an unknown codec" : codec);
+  if (codec == "AV1") text += " (GStreamer 1.22 has no depayloader for AV1; PutMedia takes it)";
+  return {ErrorCode::kUnsupported, std::move(text)};
 }
 
 }  // namespace
@@ -46,35 +81,18 @@ Result<GstTrackPlan> PlanTrack(const GstCaps* caps) {
   const GstStructure* structure = gst_caps_get_structure(caps, 0);
   const std::string media = StringField(structure, "media");
   const std::string codec = StringField(structure, "encoding-name");
+  const auto row = std::find_if(kPlans.begin(), kPlans.end(), [&](const PlanRow& candidate) {
+    return candidate.media == media && candidate.encoding == codec;
+  });
+  if (row == kPlans.end()) return NoSuchTrack(media, codec);
   GstTrackPlan plan;
+  plan.kind = media == "video" ? TrackKind::kVideo : TrackKind::kAudio;
+  plan.depayloader = row->depayloader;
+  plan.parser = row->parser;
+  plan.caps = row->caps;
   plan.rtp_rate = IntField(structure, "clock-rate");
-  if (media == "video" && codec == "H264") {
-    plan.kind = TrackKind::kVideo;
-    plan.depayloader = "rtph264depay";
-    plan.parser = "h264parse";
-    plan.caps = "video/x-h264,stream-format=avc,alignment=au";
-    if (plan.rtp_rate == 0) plan.rtp_rate = 90000;  // as it must be; some cameras say 0
-  } else if (media == "video" && codec == "VP8") {
-    plan.kind = TrackKind::kVideo;
-    plan.depayloader = "rtpvp8depay";
-    plan.caps = "video/x-vp8";
-  } else if (media == "video" && codec == "VP9") {
-    plan.kind = TrackKind::kVideo;
-    plan.depayloader = "rtpvp9depay";
-    plan.parser = "vp9parse";
-    plan.caps = "video/x-vp9,alignment=super-frame";
-  } else if (media == "audio" && codec == "OPUS") {
-    plan.kind = TrackKind::kAudio;
-    plan.depayloader = "rtpopusdepay";
-    plan.caps = "audio/x-opus";
-  } else if (media == "audio" && (codec == "MPEG4-GENERIC" || codec == "MP4A-LATM")) {
-    plan.kind = TrackKind::kAudio;
-    plan.depayloader = codec == "MP4A-LATM" ? "rtpmp4adepay" : "rtpmp4gdepay";
-    plan.parser = "aacparse";
-    plan.caps = "audio/mpeg,mpegversion=4,stream-format=raw";
-  } else {
-    return Error{ErrorCode::kUnsupported, media + " " + (codec.empty() ? "of an unknown codec" : codec)};
-  }
+  if (plan.rtp_rate == 0 && plan.kind == TrackKind::kVideo)
+    plan.rtp_rate = 90000;  // as it must be; some say 0
   if (plan.rtp_rate == 0)
     return Error{ErrorCode::kUnsupported, media + " " + codec + " without a clock rate"};
   return plan;
@@ -82,42 +100,36 @@ Result<GstTrackPlan> PlanTrack(const GstCaps* caps) {
 
 Result<TrackInfo> TrackInfoFromCaps(const GstCaps* caps) {
   const GstStructure* structure = gst_caps_get_structure(caps, 0);
-  TrackInfo info;
   const std::string_view name = gst_structure_get_name(structure);
-  if (name == "video/x-h264") {
-    info.codec = Codec::kH264;
+  const auto row = std::find_if(kCaps.begin(), kCaps.end(),
+                                [&](const CapsRow& candidate) { return candidate.name == name; });
+  if (row == kCaps.end()) return Error{ErrorCode::kUnsupported, std::string(name)};
+  TrackInfo info;
+  info.codec = row->codec;
+  const std::string codec(ToString(info.codec));
+  if (info.kind() == TrackKind::kVideo) {
     info.width = IntField(structure, "width");
     info.height = IntField(structure, "height");
     if (info.width == 0 || info.height == 0)
-      return Error{ErrorCode::kCorruption, "H.264 without a picture size"};
-  } else if (name == "video/x-vp8" || name == "video/x-vp9") {
-    info.codec = name == "video/x-vp8" ? Codec::kVp8 : Codec::kVp9;
-    info.width = IntField(structure, "width");
-    info.height = IntField(structure, "height");
-    if (info.width == 0 || info.height == 0)
-      return Error{ErrorCode::kCorruption, "VP8 or VP9 without a picture size"};
-    return info;
-  } else if (name == "audio/x-opus") {
-    info.codec = Codec::kOpus;
-    info.sample_rate = kOpusRate;
-    info.channels = std::max(IntField(structure, "channels"), 1U);
-    if (info.channels > 2) return Error{ErrorCode::kUnsupported, "Opus with more than two channels"};
-    info.codec_private = OpusHead(info.channels);
-    return info;
-  } else if (name == "audio/mpeg") {
-    info.codec = Codec::kAac;
-    info.sample_rate = IntField(structure, "rate");
-    info.channels = IntField(structure, "channels");
-    if (info.sample_rate == 0) return Error{ErrorCode::kCorruption, "AAC without a sample rate"};
+      return Error{ErrorCode::kCorruption, codec + " without a picture size"};
   } else {
-    return Error{ErrorCode::kUnsupported, std::string(name)};
+    info.sample_rate = IntField(structure, "rate");
+    info.channels = std::max(IntField(structure, "channels"), 1U);
+    if (info.codec == Codec::kOpus && info.channels > 2)
+      return Error{ErrorCode::kUnsupported, "Opus with more than two channels"};
   }
-  const GValue* value = gst_structure_get_value(structure, "codec_data");
-  GstBuffer* data = value != nullptr ? gst_value_get_buffer(value) : nullptr;
-  if (data == nullptr) return Error{ErrorCode::kCorruption, "a track without codec data"};
-  const MappedGstBuffer mapped(data);
-  if (!mapped.ok() || mapped.size() == 0) return Error{ErrorCode::kCorruption, "a track without codec data"};
-  info.codec_private.assign(mapped.data(), mapped.data() + mapped.size());
+  if (row->has_codec_data) {
+    const GValue* value = gst_structure_get_value(structure, "codec_data");
+    GstBuffer* data = value != nullptr ? gst_value_get_buffer(value) : nullptr;
+    if (data == nullptr) return Error{ErrorCode::kCorruption, codec + " without codec data"};
+    const MappedGstBuffer mapped(data);
+    if (!mapped.ok() || mapped.size() == 0)
+      return Error{ErrorCode::kCorruption, codec + " without codec data"};
+    info.codec_private.assign(mapped.data(), mapped.data() + mapped.size());
+  }
+  CompleteTrack(info);
+  if (info.kind() == TrackKind::kAudio && info.sample_rate == 0)
+    return Error{ErrorCode::kCorruption, codec + " without a sample rate"};
   return info;
 }
 
@@ -245,11 +257,17 @@ GstFlowReturn GstTrack::TakeSample(GstSample* sample) {
   auto mapped = std::make_shared<MappedGstBuffer>(buffer);
   if (!mapped->ok() || mapped->size() == 0) return GST_FLOW_OK;
   const ByteSpan bytes(mapped->data(), mapped->size());
-  const bool h264 = info_->codec == Codec::kH264;
-  if (h264 && !HasH264Slice(bytes, kNalLengthBytes)) return KeepForNext(bytes);
-  Sample out{*info_, RtpOf(GST_BUFFER_PTS(buffer)), {}};
-  out.frame.key_frame =
+  const bool whole = info_->codec == Codec::kH264   ? HasH264Slice(bytes, NalLengthBytes(*info_))
+                     : info_->codec == Codec::kH265 ? HasH265Slice(bytes, NalLengthBytes(*info_))
+                                                    : true;
+  if (!whole) return KeepForNext(bytes);
+  const bool flagged =
       plan_.kind == TrackKind::kAudio || !GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT);
+  const bool key_frame = IsKeyFrame(&*info_, bytes, flagged);
+  // What is known of VP8 and VP9 stands in their key frames.
+  if (key_frame && info_->codec_private.empty()) CompleteTrack(*info_, bytes);
+  Sample out{*info_, RtpOf(GST_BUFFER_PTS(buffer)), {}};
+  out.frame.key_frame = key_frame;
   if (plan_.kind == TrackKind::kAudio) {
     out.frame.duration =
         Duration{std::int64_t{SamplesOfPacket(*info_, bytes)} * 1'000'000'000 / info_->sample_rate};
