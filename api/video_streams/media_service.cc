@@ -4,6 +4,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <span>
 
 #include "api/aws/async_event.h"
 #include "api/aws/aws_http.h"
@@ -195,18 +196,26 @@ class MediaSession {
   }
 
   net::awaitable<bool> SendAll(const Page& page) {
+    std::vector<MediaSender::Item> items;
+    items.reserve(page.fragments.size());
     for (const FragmentFacts& facts : page.fragments) {
-      if (writer_.ShouldEnd()) co_return false;
       MediaPlace place;
       place.behind_now = std::max(page.newest - facts.server_start, Duration{0});
       place.continuation_token = facts.number.ToString();
-      auto sent = co_await sender_.Send(facts.number, std::move(place));
-      cursor_ = Cursor{facts.number, true};
-      if (sent) {
+      items.push_back({facts.number, facts.bytes, std::move(place)});
+    }
+    for (std::size_t at = 0; at < items.size();) {
+      if (writer_.ShouldEnd()) co_return false;
+      const std::span<const MediaSender::Item> rest(items.data() + at, items.size() - at);
+      const MediaSender::Sent sent = co_await sender_.Send(rest);
+      at += sent.items;
+      const FragmentNumber number = items[at - 1].number;
+      cursor_ = Cursor{number, true};
+      if (sent.last) {
         last_sent_ = SteadyClock::now();
         continue;
       }
-      const ErrorCode code = sent.error().code;
+      const ErrorCode code = sent.last.error().code;
       if (code == ErrorCode::kNotFound) continue;  // expired meanwhile, or nothing of it passes the filter
       if (code == ErrorCode::kCancelled) {
         gone_ = true;
@@ -214,10 +223,10 @@ class MediaSession {
       }
       Log(LogLevel::kError, "a fragment cannot be read",
           {{"stream", request_.stream.name},
-           {"fragment", facts.number.ToString()},
-           {"error", sent.error().ToString()}});
+           {"fragment", number.ToString()},
+           {"error", sent.last.error().ToString()}});
       const bool told =
-          co_await Told(sender_.SendError(facts.number.ToString(), kMediaInternalError, "Internal error"));
+          co_await Told(sender_.SendError(number.ToString(), kMediaInternalError, "Internal error"));
       if (!told) co_return false;
     }
     co_return true;
@@ -280,7 +289,11 @@ net::awaitable<void> SendFragmentList(const VideoStreamServices& services, const
   for (const std::string& text : request.numbers) {
     const auto number = FragmentNumber::Parse(text);
     Result<void> sent = Error{ErrorCode::kNotFound, "no fragment has this number"};
-    if (number) sent = co_await sender.Send(*number, std::nullopt);
+    if (number) {
+      const MediaSender::Item item{*number, std::nullopt, std::nullopt};
+      MediaSender::Sent one = co_await sender.Send(std::span(&item, 1));
+      sent = std::move(one.last);
+    }
     if (!sent && sent.error().code == ErrorCode::kNotFound) {
       sent = co_await sender.SendError(text, kMediaFragmentNotFound, "Requested fragment is not found");
     } else if (!sent && sent.error().code != ErrorCode::kCancelled) {

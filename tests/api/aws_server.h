@@ -182,12 +182,15 @@ class AwsServerTest : public ::testing::Test {
   FragmentNumber Append(const VideoStream& stream, Timestamp start, std::size_t padding = 0) {
     const auto number = store_->OpenFragment(stream);
     EXPECT_TRUE(number) << number.error().ToString();
+    Append(stream, MakeFragment(*number, start, padding));
+    return *number;
+  }
+  void Append(const VideoStream& stream, Fragment fragment) {
     std::promise<Result<FragmentNumber>> done;
-    store_->Append(stream, MakeFragment(*number, start, padding),
+    store_->Append(stream, std::move(fragment),
                    [&](Result<FragmentNumber> result) { done.set_value(std::move(result)); });
     const auto appended = done.get_future().get();
     EXPECT_TRUE(appended) << appended.error().ToString();
-    return *number;
   }
 
   static constexpr Timestamp kNow = Timestamp::FromMillis(1'795'240'800'000);

@@ -306,6 +306,25 @@ TEST_F(VideoStreamsTest, ManyPagesOfFragmentsComeWhole) {
               ElementsAreArray(numbers_));
 }
 
+TEST_F(VideoStreamsTest, ADamagedFragmentAmongOthersIsToldInItsPlace) {
+  for (int i = 0; i < 5; ++i) {
+    const auto number = store_->OpenFragment(stream_);
+    ASSERT_TRUE(number);
+    Fragment fragment = MakeFragment(*number, kNow + std::chrono::seconds(i), 0);
+    if (i == 2) fragment.mkv = SharedBytes(Bytes(fragment.mkv.size(), 0x55));
+    Append(stream_, std::move(fragment));
+    numbers_.push_back(number->ToString());
+  }
+  const auto documents = GetMedia(R"("StartSelectorType":"EARLIEST")", 4);
+  EXPECT_THAT(Numbers(documents), ElementsAreArray(numbers_));
+  ASSERT_EQ(documents.size(), 5U);
+  for (std::size_t i = 0; i < documents.size(); ++i) {
+    EXPECT_EQ(documents[i].service.error_id.has_value(), i == 2) << i;
+    EXPECT_EQ(documents[i].frames.empty(), i == 2) << i;
+  }
+  WaitForReaders(0);
+}
+
 TEST_F(VideoStreamsTest, AReaderOfADeletedStreamIsDone) {
   RecordFive();
   RawClient client(server_->port());
