@@ -11,6 +11,7 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
+constexpr auto kFirstMediaWaitMax = std::chrono::seconds(15);
 constexpr auto kRequestEvery = std::chrono::milliseconds(500);  // an encoder is given time to answer
 
 struct Metrics {
@@ -74,6 +75,8 @@ std::optional<Error> WebrtcPublisher::LookAtMedia(SteadyTime now) {
   }
   if (now - std::max(reception_.last_heard(), watched_) > options_.silence_timeout)
     return Error{ErrorCode::kUnavailable, "nothing came from the peer any more"};
+  if (media_received_ == 0 && now - watched_ > kFirstMediaWaitMax)
+    return Error{ErrorCode::kUnavailable, "the peer is connected and sends nothing"};
   const SteadyTime key_frame{SteadyTime::duration(last_key_frame_.load())};
   // Counted from the last one that came, so that an encoder which makes them by itself is not asked.
   if (damaged_ || now - key_frame >= options_.key_frame_every) RequestKeyFrame(now);

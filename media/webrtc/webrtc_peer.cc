@@ -192,6 +192,7 @@ void WebrtcPeer::OnAnswerMade(GstPromise* promise, gpointer self) {
   {
     const std::lock_guard lock(peer->mutex_);
     peer->made_answer_ = text.get();
+    peer->made_ = std::chrono::steady_clock::now();
   }
   peer->SetDescription("set-local-description", text.get(), false, gst_promise_new());
 }
@@ -211,13 +212,14 @@ void WebrtcPeer::OnCandidate(GstElement*, guint, gchar* candidate, gpointer self
 void WebrtcPeer::OnGathering(GObject* bin, GParamSpec*, gpointer self) {
   GstWebRTCICEGatheringState state{};
   g_object_get(bin, "ice-gathering-state", &state, nullptr);
-  if (state == GST_WEBRTC_ICE_GATHERING_STATE_COMPLETE) static_cast<WebrtcPeer*>(self)->StopGathering();
+  if (state == GST_WEBRTC_ICE_GATHERING_STATE_COMPLETE)
+    static_cast<WebrtcPeer*>(self)->StopGathering(std::chrono::steady_clock::now());
 }
 
-void WebrtcPeer::StopGathering() {
+void WebrtcPeer::StopGathering(std::chrono::steady_clock::time_point since) {
   {
     const std::lock_guard lock(mutex_);
-    if (made_answer_.empty() || answered_) return;
+    if (made_answer_.empty() || made_ > since || answered_) return;
     answered_ = true;
   }
   Answer();

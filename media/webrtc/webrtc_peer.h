@@ -53,8 +53,9 @@ class WebrtcPeer {
   Result<GstPadPtr> RequestSender(std::size_t media, std::uint32_t ssrc);
   // Returns at once; the answer comes as an event. REQUIRES: built.
   void Start();
-  // Answers with what has been gathered, where a STUN or TURN server is slow.
-  void StopGathering();
+  // Answers with what has been gathered so far, where gathering began before `since`: a STUN or TURN server
+  // may be slow.
+  void StopGathering(std::chrono::steady_clock::time_point since);
   // The peer's; what is too much is ignored.
   void AddCandidates(const std::vector<IceCandidate>& candidates);
   void Stop();
@@ -99,11 +100,11 @@ class WebrtcPeer {
   std::atomic<std::chrono::steady_clock::rep> last_heard_ = 0;
 
   std::mutex mutex_;
-  std::string made_answer_;               // GUARDED_BY(mutex_); webrtcbin's
-  bool gathered_ = false;                 // GUARDED_BY(mutex_)
-  bool answered_ = false;                 // GUARDED_BY(mutex_)
-  std::vector<IceCandidate> candidates_;  // GUARDED_BY(mutex_); ours
-  std::size_t remote_candidates_ = 0;     // GUARDED_BY(mutex_)
+  std::string made_answer_;                       // GUARDED_BY(mutex_); webrtcbin's
+  std::chrono::steady_clock::time_point made_{};  // GUARDED_BY(mutex_); then
+  bool answered_ = false;                         // GUARDED_BY(mutex_)
+  std::vector<IceCandidate> candidates_;          // GUARDED_BY(mutex_); ours
+  std::size_t remote_candidates_ = 0;             // GUARDED_BY(mutex_)
 };
 
 }  // namespace millrace

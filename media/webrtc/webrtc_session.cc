@@ -27,7 +27,7 @@ std::optional<Error> WebrtcSession::Look(SteadyTime now) {
     const std::lock_guard lock(mutex_);
     if (ended_) return ended_;
   }
-  if (now - opened_ >= times_.gathering_max) peer_->StopGathering();
+  peer_->StopGathering(now - times_.gathering_max);
   if (peer_->connected()) return LookAtMedia(now);
   if (now - opened_ < times_.connecting_max) return std::nullopt;
   return Error{ErrorCode::kDeadlineExceeded, "the peer did not connect"};
