@@ -13,6 +13,7 @@
 #include "consumers/fragment_range.h"
 #include "consumers/hls/hls_service.h"
 #include "consumers/hls/playlist.h"
+#include "consumers/hls/segment_source.h"
 #include "consumers/hls/single_flight_cache.h"
 #include "consumers/hls/tracks_index.h"
 #include "fragments/fragment_store.h"
@@ -66,6 +67,11 @@ class PlaylistSource {
 
   SingleFlightCache<Playlist> live_;
   SingleFlightCache<RangeState> ranges_;
+  // What was deleted is listed no more. Last: it uses the caches.
+  const std::shared_ptr<void> deletions_ = store_.OnDeletion([this](const VideoStream& stream) {
+    live_.Forget(CacheKeyOf(stream));
+    ranges_.Forget(CacheKeyOf(stream));
+  });
 };
 
 }  // namespace millrace

@@ -18,6 +18,11 @@
 
 namespace millrace {
 
+// What the keys of the caches begin with, of one stream.
+inline std::string CacheKeyOf(const VideoStream& stream) {
+  return stream.name + "\n" + std::to_string(stream.created.ns) + "\n";
+}
+
 enum class SegmentContainer : std::uint8_t { kFragmentedMp4 = 1, kMpegTs = 2 };
 
 class SegmentSource {
@@ -41,6 +46,9 @@ class SegmentSource {
   SingleFlightCache<MediaSegment> segments_;
   prometheus::Histogram& remux_seconds_;
   prometheus::Counter& remuxed_bytes_;
+  // Footage that was deleted is served no more. Last: it uses the cache.
+  const std::shared_ptr<void> deletions_ =
+      store_.OnDeletion([this](const VideoStream& stream) { segments_.Forget(CacheKeyOf(stream)); });
 };
 
 }  // namespace millrace

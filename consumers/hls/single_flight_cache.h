@@ -77,15 +77,18 @@ class SingleFlightCache {
       }
       misses_.Increment();
       flight = std::make_shared<Flight>();
+      flight->key = key;
       flights_.emplace(flight_key, flight);
     }
     std::size_t bytes = 0;
     Result<ValuePtr> result = Run(make, bytes);
     {
       std::lock_guard lock(mutex_);
-      if (result) Keep(key, *result, bytes);
       flight->result = result;
-      flights_.erase(flight_key);
+      if (!flight->forgotten) {
+        if (result) Keep(key, *result, bytes);
+        flights_.erase(flight_key);
+      }
     }
     landed_.notify_all();
     return result;
@@ -100,6 +103,21 @@ class SingleFlightCache {
     return held->second->value;
   }
 
+  // Lets go of all values whose keys begin with this. What is being made of them is given to those who wait
+  // for it, and not kept; who asks from now on has it made anew.
+  void Forget(const std::string& prefix) {
+    std::lock_guard lock(mutex_);
+    for (auto at = recent_.begin(); at != recent_.end();) {
+      const auto entry = at++;
+      if (entry->key.starts_with(prefix)) Drop(entry);
+    }
+    std::erase_if(flights_, [&](const auto& flight) {
+      if (!flight.second->key.starts_with(prefix)) return false;
+      flight.second->forgotten = true;
+      return true;
+    });
+  }
+
   std::size_t bytes() const {
     std::lock_guard lock(mutex_);
     return bytes_;
@@ -112,6 +130,8 @@ class SingleFlightCache {
     std::size_t bytes = 0;
   };
   struct Flight {
+    std::string key;
+    bool forgotten = false;                  // GUARDED_BY(mutex_)
     std::optional<Result<ValuePtr>> result;  // GUARDED_BY(mutex_)
   };
 

@@ -76,6 +76,9 @@ class PlaybackTimelines {
   const PlaybackOptions options_;
 
   SingleFlightCache<State> states_;
+  // What was deleted is shown no more. Last: it uses the cache.
+  const std::shared_ptr<void> deletions_ =
+      store_.OnDeletion([this](const VideoStream&) { states_.Forget(""); });
 };
 
 }  // namespace millrace
