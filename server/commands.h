@@ -53,6 +53,25 @@ struct CoverageOptions {
 };
 int RunStreamCoverage(const ClientOptions& client, const CoverageOptions& options);
 
+struct DeleteFootageOptions {
+  std::string stream;
+  std::string start;
+  std::string end;
+  bool server_clock = false;  // else the producer's
+};
+int RunDeleteFootage(const ClientOptions& client, const DeleteFootageOptions& options);
+
+struct PlaceHoldOptions {
+  std::string stream;
+  std::string id;
+  std::string start;
+  std::optional<std::string> end;  // none: open
+  std::optional<std::string> reason;
+};
+int RunPlaceHold(const ClientOptions& client, const PlaceHoldOptions& options);
+int RunListHolds(const ClientOptions& client, const std::string& stream);
+int RunReleaseHold(const ClientOptions& client, const std::string& stream, const std::string& id);
+
 struct TailOptions {
   std::string stream;
   std::size_t last = 5;              // fragments shown before the new ones

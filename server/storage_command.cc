@@ -22,6 +22,7 @@ int RunStorage(const ClientOptions& client) {
                {"Message", Member(*status, "message")},
                {"Used", bytes("used_bytes")},
                {"Budget", bytes("budget_bytes")},
+               {"Kept by holds", bytes("held_bytes")},
                {"Free on the disk", bytes("free_bytes") + " of " + bytes("total_bytes")},
                {"Written", bytes("write_bytes_per_second") + "/s"},
                {"Waiting for the disk", bytes("queued_bytes")},

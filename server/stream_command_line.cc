@@ -37,6 +37,8 @@ struct Options {
   StreamPutOptions put;
   StreamGetOptions get;
   CoverageOptions coverage;
+  DeleteFootageOptions delete_footage;
+  PlaceHoldOptions hold;
 };
 
 struct Commands {
@@ -105,6 +107,42 @@ void AddVideo(const Commands& commands) {
   coverage->add_option("--start", options.coverage.start,
                        "RFC 3339 or epoch seconds (default: a day before the end)");
   coverage->add_option("--end", options.coverage.end, "RFC 3339 or epoch seconds (default: now)");
+}
+
+void AddFootage(const Commands& commands) {
+  Options& options = *commands.options;
+  const ClientOptions& client = commands.client;
+  auto* remove =
+      commands.Add("delete-footage", "Delete a stretch of a video stream's footage, for good",
+                   "Every fragment of which a part lies in the stretch goes, off the disk too.\n"
+                   "\nExample:\n  millrace stream delete-footage door --start 2026-11-21T14:00:00Z --end "
+                   "2026-11-21T14:05:00Z\n",
+                   [&options, &client] { return RunDeleteFootage(client, options.delete_footage); });
+  Commands::Name(remove, options.delete_footage.stream);
+  remove->add_option("--start", options.delete_footage.start, "RFC 3339 or epoch seconds")->required();
+  remove->add_option("--end", options.delete_footage.end, "RFC 3339 or epoch seconds")->required();
+  remove->add_flag("--server-clock", options.delete_footage.server_clock,
+                   "Times are of the server's clock, not of the camera's");
+  auto* hold = commands.Add(
+      "hold", "Keep a stretch of a video stream's footage until the hold is released",
+      "Examples:\n  millrace stream hold door case-7 --start 2026-11-21T14:00:00Z --end 2026-11-21T15:00:00Z "
+      "--reason 'police, 7/26'\n  millrace stream hold door watch --start 2026-11-21T14:00:00Z\n",
+      [&options, &client] { return RunPlaceHold(client, options.hold); });
+  Commands::Name(hold, options.hold.stream);
+  hold->add_option("ID", options.hold.id, "The hold's id, of your choice")->required();
+  hold->add_option("--start", options.hold.start, "RFC 3339 or epoch seconds")->required();
+  hold->add_option("--end", options.hold.end, "Likewise; may lie in the future (default: open)");
+  hold->add_option("--reason", options.hold.reason, "Why, for people");
+  auto* holds = commands.Add("holds", "What of a video stream's footage is held, and why",
+                             "Example:\n  millrace stream holds door\n",
+                             [&options, &client] { return RunListHolds(client, options.hold.stream); });
+  Commands::Name(holds, options.hold.stream);
+  auto* release = commands.Add("release", "Release a hold: retention takes effect again",
+                               "Example:\n  millrace stream release door case-7\n", [&options, &client] {
+                                 return RunReleaseHold(client, options.hold.stream, options.hold.id);
+                               });
+  Commands::Name(release, options.hold.stream);
+  release->add_option("ID", options.hold.id, "The hold's id")->required();
 }
 
 void AddRecords(const Commands& commands) {
@@ -231,6 +269,7 @@ void AddStreamCommands(CLI::App& app, ClientOptions& client, std::function<int()
   const Commands commands{stream, client, run, std::make_shared<Options>()};
   AddBoth(commands);
   AddVideo(commands);
+  AddFootage(commands);
   AddShards(commands);
   AddRecords(commands);
 }

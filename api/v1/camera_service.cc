@@ -157,6 +157,11 @@ Result<std::string> RemoveCamera(const CameraServices& services, const Target& t
   if (footage == "purge") {
     MILLRACE_RETURN_IF_ERROR(
         Authorize(caller, "millrace:DeleteStream", services.identity.OwnStreamArn(stream)));
+    if (const auto holds = services.store.ListHolds(stream); holds && !holds->empty()) {
+      return Error{ErrorCode::kFailedPrecondition,
+                   "footage of stream '" + stream + "' is held by '" + holds->front().id +
+                       "': release its holds first, or keep the footage (?footage=keep)"};
+    }
   }
   MILLRACE_RETURN_IF_ERROR(services.fleet.Remove(name));
   boost::json::object answer;

@@ -40,7 +40,8 @@ struct CameraServices {
 };
 void AddCameraRoutes(Router& router, CameraServices services);
 
-// GET /v1/streams, GET and DELETE /v1/streams/{name}, …/coverage, …/fragments.
+// GET /v1/streams, GET and DELETE /v1/streams/{name}, …/coverage, …/fragments; DELETE …/footage,
+// GET …/holds, GET, PUT and DELETE …/holds/{id}.
 struct StreamServices {
   FragmentStore& store;
   WorkerPool& pool;
@@ -49,6 +50,7 @@ struct StreamServices {
   CoverageLedger& ledger;
 };
 void AddStreamRoutes(Router& router, StreamServices services);
+void AddFootageRoutes(Router& router, StreamServices services);  // of AddStreamRoutes: footage and holds
 
 // GET /v1/streams/{name}/export. An export lasts as long as the peer takes to read it, so exports have a pool
 // of their own.

@@ -21,6 +21,8 @@ std::string Describe(const storage::StorageStatus& status) {
   object["total_bytes"] = status.total_bytes;
   object["budget_bytes"] = nullptr;
   if (status.budget_bytes) object["budget_bytes"] = *status.budget_bytes;
+  object["held_fragments"] = status.held_records;
+  object["held_bytes"] = status.held_bytes;
   object["queued_bytes"] = status.queued_bytes;
   object["write_bytes_per_second"] = std::llround(status.write_bytes_per_second);
   object["oldest"] = TimeOrNull(status.oldest);

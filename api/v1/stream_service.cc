@@ -269,6 +269,7 @@ void AddStreamRoutes(Router& router, StreamServices services) {
                };
                co_await RespondWith(services.pool, writer, work);
              });
+  AddFootageRoutes(router, services);
 }
 
 }  // namespace millrace::api

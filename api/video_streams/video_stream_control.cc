@@ -230,6 +230,10 @@ VideoStreamAnswer DeleteVideoStream(const VideoStreamServices& services, const b
     return AwsError("ResourceInUseException", "The stream " + stream.name + " is fed by the camera " +
                                                   *camera + ": remove the camera first.");
   }
+  if (const auto holds = services.store.ListHolds(stream.name); holds && !holds->empty()) {
+    return AwsError("ResourceInUseException", "Footage of the stream " + stream.name + " is held by " +
+                                                  holds->front().id + ": release its holds first.");
+  }
   auto deleted = services.store.DeleteStream(stream.name, {.created = stream.created, .version = version});
   if (deleted) return NothingToSay();
   if (deleted.error().code == ErrorCode::kFailedPrecondition) {
