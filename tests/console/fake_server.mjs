@@ -90,6 +90,7 @@ export class FakeServer {
     this.scales = timescales(this.footage.init);
     this.started = Date.now();
     this.requests = []; // "GET /path"
+    this.codecs = 'avc1.4d401e,mp4a.40.2'; // what playlists say; the footage is H.264 with AAC
     this.bodies = []; // of puts
     this.key = null; // { id, secret }: who does not log in with it gets a 401
     this.forbid = null; // what everybody who has logged in may not do, in words
@@ -302,7 +303,7 @@ export class FakeServer {
         return error(404, 'not_found', `stream '${stream}' has no footage in that time`);
       }
       return send(playlist, '#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n'
-        + '#EXT-X-STREAM-INF:BANDWIDTH=1000000,CODECS="avc1.4d401e,mp4a.40.2",RESOLUTION=640x360,FRAME-RATE=25.000\n'
+        + `#EXT-X-STREAM-INF:BANDWIDTH=1000000,CODECS="${this.codecs}",RESOLUTION=640x360,FRAME-RATE=25.000\n`
         + `media.m3u8${url.search}\n`, 'no-cache');
     }
     if (file === 'media.m3u8') return send(playlist, this.mediaPlaylist(stream, url.searchParams), 'no-cache');

@@ -251,7 +251,8 @@ describe('words', () => {
   });
   it('say what a browser cannot play, and only that', () => {
     assert.equal(words.unplayable(['avc1.64001f', 'mp4a.40.2'], () => true), null);
-    assert.match(words.unplayable(['hvc1.1.6.L93.B0', ''], () => false), /cannot play H\.265\..*Safari/);
+    assert.match(words.unplayable(['hvc1.1.6.L93.B0', ''], () => false), /cannot play H\.265\..*no decoder.*Safari.*export.*H\.264/);
+    assert.doesNotMatch(words.unplayable(['av01.0.04M.08'], () => false), /Safari/);
   });
 });
 

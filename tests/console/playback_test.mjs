@@ -197,5 +197,15 @@ describe('playback', () => {
     await screenshot(page, 'away_dark');
   });
 
+  it('says which codec the browser lacks, and the way round', async () => {
+    const { codecs } = server;
+    server.codecs = 'hvc1.1.6.L93.90,mp4a.40.2';
+    await page.click('a[href="#/stream/old-porch"]');
+    await page.click('a[href="#/stream/front-door"]');
+    await until('words', async () =>
+      /cannot play H\.265\. It has no decoder.*Safari.*export.*H\.264/.test((await state(page)).message));
+    server.codecs = codecs;
+  });
+
   it('broke nothing on the way', () => browser.assertClean());
 });

@@ -51,6 +51,7 @@ export class Player {
   private hls: Hls | null = null;
   private target: Target | null = null;
   private pieces: Piece[] = [];
+  private codecs: string[] = []; // as the playlist names them
   private rangeEnded = false; // the window's playlist is complete
   private rate = 1;
   private wantsPlay = true;
@@ -332,6 +333,10 @@ export class Player {
         .filter((f) => f.programDateTime !== null)
         .map((f) => ({ start: f.start, duration: f.duration, wall: f.programDateTime! }));
     };
+    // Kept here: hls.js forgets what it has no decoder for.
+    hls.on(Events.MANIFEST_LOADED, (_, data) => {
+      this.codecs = (data.levels[0]?.attrs.CODECS ?? '').split(',').map((codec) => codec.trim());
+    });
     hls.on(Events.LEVEL_LOADED, (_, data) => noteDetails(data.details));
     hls.on(Events.LEVEL_UPDATED, (_, data) => noteDetails(data.details));
     hls.on(Events.LEVEL_PTS_UPDATED, (_, data) => noteDetails(data.details));
@@ -382,9 +387,7 @@ export class Player {
   private failed(hls: Hls, data: ErrorData): void {
     if (hls !== this.hls) return;
     if (data.details === 'manifestIncompatibleCodecsError' || data.details === 'bufferAddCodecError') {
-      const level = hls.levels[0];
-      const codecs = [level?.videoCodec ?? data.mimeType?.replace(/^.*codecs="?|"$/g, '') ?? '', level?.audioCodec ?? ''];
-      const words = unplayable(codecs, (codec) => MediaSource.isTypeSupported(`video/mp4; codecs="${codec}"`));
+      const words = unplayable(this.codecs, (codec) => MediaSource.isTypeSupported(`video/mp4; codecs="${codec}"`));
       this.fail(words ?? 'This browser cannot play the codecs of this stream.', false);
       return;
     }

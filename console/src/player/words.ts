@@ -19,8 +19,9 @@ export function unplayable(codecs: readonly string[], canPlay: (codec: string) =
   const bad = codecs.filter((codec) => codec !== '' && !canPlay(codec));
   if (bad.length === 0) return null;
   const names = [...new Set(bad.map(codecName))].join(' and ');
-  const advice = names.includes('H.265') ? ' Safari can, and so can an export.' : ' An export can be played elsewhere.';
-  return `This browser cannot play ${names}.${advice}`;
+  const elsewhere = names.includes('H.265') ? 'Safari can' : 'Another browser may';
+  return `This browser cannot play ${names}. It has no decoder for it in a page. ${elsewhere}, an export can be played elsewhere, `
+    + 'and a camera that sends H.264 plays everywhere.';
 }
 
 /** A failure of the player, by hls.js's kind of error and detail. */
