@@ -847,6 +847,15 @@ Result<LoggedFragment> DescribeRecord(const storage::RecordInfo& record) {
   return logged;
 }
 
+Result<void> CheckKeepsFootage(const VideoStream& stream) {
+  if (stream.retention > Duration{0}) return {};
+  return Error{ErrorCode::kFailedPrecondition,
+               "stream '" + stream.name +
+                   "' is live only (its retention is 0): there is no recorded time to play, clip or export. "
+                   "Watch it live, or give it a retention (retention_hours of its camera, "
+                   "UpdateDataRetention); what is recorded from then on is kept"};
+}
+
 namespace {
 
 Error KeepsNothing() { return Error{ErrorCode::kUnsupported, "this store deletes and holds no ranges"}; }

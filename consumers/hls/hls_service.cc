@@ -65,7 +65,7 @@ class HlsService::Impl {
         playlists_(store, segments_.tracks(), options_) {}
 
   Result<HlsResource> Multivariant(const std::string& stream_name, const HlsRange& asked) {
-    MILLRACE_RETURN_IF_ERROR(CheckRange(asked));
+    MILLRACE_RETURN_IF_ERROR(Check(stream_name, asked));
     const HlsRange range = WholeMillis(asked);
     MILLRACE_ASSIGN_OR_RETURN(std::vector<FragmentFacts> sample,
                               range.start ? playlists_.SampleRecorded(stream_name, {*range.start, range.end})
@@ -80,7 +80,7 @@ class HlsService::Impl {
   }
 
   Result<HlsResource> Media(const std::string& stream_name, const HlsRange& asked) {
-    MILLRACE_RETURN_IF_ERROR(CheckRange(asked));
+    MILLRACE_RETURN_IF_ERROR(Check(stream_name, asked));
     const HlsRange range = WholeMillis(asked);
     MILLRACE_ASSIGN_OR_RETURN(auto playlist, range.start
                                                  ? playlists_.Recorded(stream_name, {*range.start, range.end})
@@ -117,6 +117,13 @@ class HlsService::Impl {
   }
 
  private:
+  Result<void> Check(const std::string& stream_name, const HlsRange& range) {
+    MILLRACE_RETURN_IF_ERROR(CheckRange(range));
+    if (!range.start) return {};
+    MILLRACE_ASSIGN_OR_RETURN(const VideoStream stream, store_.GetStream(stream_name));
+    return CheckKeepsFootage(stream);
+  }
+
   // set in the constructor, never changed
   FragmentStore& store_;
   const HlsOptions options_;
