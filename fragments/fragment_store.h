@@ -43,8 +43,8 @@ struct VideoStream {
   Duration retention{0};  // 0 to 87600 h
 };
 
-// Whether recorded time of the stream can be asked for. Errors: kFailedPrecondition: it is live only; the text
-// says what helps. Pure.
+// Whether recorded time of the stream can be asked for. Errors: kFailedPrecondition: it is live only; the
+// text says what helps. Pure.
 Result<void> CheckKeepsFootage(const VideoStream& stream);
 
 // What must still hold when a stream is changed or deleted; members that are none ask for nothing.
