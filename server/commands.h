@@ -117,13 +117,6 @@ int RunBackup(const ClientOptions& client, const std::filesystem::path& output);
 int RunRestore(const std::filesystem::path& backup, const std::filesystem::path& data_dir, bool json);
 
 // `keys`: to open what is encrypted, too.
-struct UserAddOptions {
-  std::filesystem::path file;
-  std::string name;
-  std::vector<std::string> policies;
-};
-int RunUserAdd(const UserAddOptions& options, bool json);
-
 int RunCheck(const std::optional<std::filesystem::path>& data_dir, const EncryptionConfig& keys, bool repair,
              bool json);
 

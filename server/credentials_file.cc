@@ -95,12 +95,6 @@ class Reader {
   std::optional<Error> error_;
 };
 
-bool IsName(const std::string& name) {
-  return !name.empty() && name.size() <= 64 &&
-         name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+=,.@_-") ==
-             std::string::npos;
-}
-
 // Those that need not be written. A viewer gets no backup, for that is more than what he looks at, and not
 // the server's own data streams, which hold what all cameras have recorded: another policy may allow these.
 PolicyMap BuiltInPolicies() {
@@ -143,7 +137,7 @@ void ReadPolicies(Reader& reader, const YAML::Node& node, PolicyMap& policies) {
   std::set<std::string> seen;
   for (const auto& entry : node) {
     const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : "";
-    if (!IsName(name) || !seen.insert(name).second || policies.contains(name))
+    if (!IsCredentialName(name) || !seen.insert(name).second || policies.contains(name))
       return reader.Fail(entry.first,
                          "'" + Excerpt(name) + "' cannot be a policy's name, or is there already");
     if (!reader.Mapping(entry.second, "a policy", {"Version", "Id", "Statement"})) return;
@@ -190,7 +184,7 @@ std::vector<api::User> ReadUsers(Reader& reader, const YAML::Node& node, const P
   for (const auto& one : node) {
     if (!reader.Mapping(one, "a user", {"name", "keys", "policies"})) break;
     api::User user{reader.Text(one, "name", "a user"), ReadKeys(reader, one["keys"]), {}};
-    if (!reader.failed() && !IsName(user.name))
+    if (!reader.failed() && !IsCredentialName(user.name))
       reader.Fail(one["name"], "a user's name must be 1 to 64 of a-z A-Z 0-9 + = , . @ _ -");
     const YAML::Node named = one["policies"];
     if (named.IsDefined() && !named.IsNull() && !(named.IsSequence() && named.size() == 0)) {
@@ -219,7 +213,27 @@ std::string StateOf(const std::filesystem::path& file) {
          std::to_string(info.st_ctim.tv_nsec);
 }
 
-Result<std::string> ReadFile(const std::filesystem::path& file) {
+// What a server can work with.
+Result<std::vector<api::User>> LoadUsable(const std::filesystem::path& file) {
+  MILLRACE_ASSIGN_OR_RETURN(auto users, LoadCredentials(file));
+  if (AnyHasKey(users)) return users;
+  return Error{ErrorCode::kInvalidArgument,
+               file.string() + ": no user has a key, so nobody could call; `millrace user add` makes one"};
+}
+
+}  // namespace
+
+bool IsCredentialName(const std::string& name) {
+  return !name.empty() && name.size() <= 64 &&
+         name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+=,.@_-") ==
+             std::string::npos;
+}
+
+bool AnyHasKey(const std::vector<api::User>& users) {
+  return std::any_of(users.begin(), users.end(), [](const api::User& user) { return !user.keys.empty(); });
+}
+
+Result<std::string> ReadCredentials(const std::filesystem::path& file) {
   const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) {
     const ErrorCode code = errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo;
@@ -256,8 +270,6 @@ Result<std::string> ReadFile(const std::filesystem::path& file) {
   return text;
 }
 
-}  // namespace
-
 Result<std::vector<api::User>> ParseCredentials(const std::string& text, const std::string& name) {
   try {
     const YAML::Node root = YAML::Load(text);
@@ -279,7 +291,7 @@ Result<std::vector<api::User>> ParseCredentials(const std::string& text, const s
 }
 
 Result<std::vector<api::User>> LoadCredentials(const std::filesystem::path& file) {
-  MILLRACE_ASSIGN_OR_RETURN(const std::string text, ReadFile(file));
+  MILLRACE_ASSIGN_OR_RETURN(const std::string text, ReadCredentials(file));
   return ParseCredentials(text, file.string());
 }
 
@@ -287,11 +299,7 @@ Result<std::unique_ptr<CredentialsFile>> CredentialsFile::Open(std::filesystem::
                                                                api::CredentialStore& store,
                                                                Duration look_every) {
   std::string state = StateOf(file);
-  MILLRACE_ASSIGN_OR_RETURN(auto users, LoadCredentials(file));
-  if (std::none_of(users.begin(), users.end(), [](const api::User& user) { return !user.keys.empty(); })) {
-    return Error{ErrorCode::kInvalidArgument,
-                 file.string() + ": no user has a key, so nobody could call; `millrace user add` makes one"};
-  }
+  MILLRACE_ASSIGN_OR_RETURN(auto users, LoadUsable(file));
   MILLRACE_RETURN_IF_ERROR(store.Replace(std::move(users)));
   return std::unique_ptr<CredentialsFile>(
       new CredentialsFile(std::move(file), store, look_every, std::move(state)));
@@ -302,7 +310,8 @@ CredentialsFile::CredentialsFile(std::filesystem::path file, api::CredentialStor
     : file_(std::move(file)),
       store_(store),
       look_every_(look_every),
-      state_(std::move(state)),
+      state_(state),
+      seen_(std::move(state)),
       thread_([this] { Run(); }) {}
 
 CredentialsFile::~CredentialsFile() {
@@ -318,17 +327,26 @@ void CredentialsFile::Run() {
   std::unique_lock lock(mutex_);
   while (!stop_.wait_for(lock, look_every_, [this] { return stopping_; })) {
     lock.unlock();
-    if (std::string state = StateOf(file_); state != state_) {
-      state_ = std::move(state);
-      Reload();
-    }
+    Look();
     lock.lock();
   }
 }
 
-void CredentialsFile::Reload() {
-  auto users = LoadCredentials(file_);
-  Result<void> replaced = users ? store_.Replace(std::move(*users)) : Result<void>(users.error());
+// Half of a file is a file too, with fewer users or other policies: it is read when it has come to rest.
+void CredentialsFile::Look() {
+  std::string state = StateOf(file_);
+  if (state != state_ && state == seen_) {
+    auto users = LoadUsable(file_);
+    if (StateOf(file_) == state) {
+      state_ = state;
+      Take(std::move(users));
+    }
+  }
+  seen_ = std::move(state);
+}
+
+void CredentialsFile::Take(Result<std::vector<api::User>> users) {
+  const Result<void> replaced = users ? store_.Replace(std::move(*users)) : Result<void>(users.error());
   GetCounter("millrace_credentials_reloads_total", "Times that the credentials' file had changed",
              {{"result", replaced ? "taken" : "refused"}})
       .Increment();
@@ -338,61 +356,6 @@ void CredentialsFile::Reload() {
     Log(LogLevel::kError, "the new credentials are refused; those before stay in force",
         {{"error", replaced.error().message}});
   }
-}
-
-Result<wire::AccessKey> AddUser(const std::filesystem::path& file, const std::string& name,
-                                const std::vector<std::string>& policies) {
-  std::string text;
-  if (auto read = ReadFile(file)) {
-    text = std::move(*read);
-  } else if (read.error().code != ErrorCode::kNotFound) {
-    return read.error();
-  }
-  MILLRACE_ASSIGN_OR_RETURN(const auto users, ParseCredentials(text, file.string()));
-  if (!IsName(name))
-    return Error{ErrorCode::kInvalidArgument, "'" + Excerpt(name) +
-                                                  "' cannot be a user's name: it is 1 to 64 of "
-                                                  "a-z A-Z 0-9 + = , . @ _ -"};
-  if (std::any_of(users.begin(), users.end(), [&](const api::User& user) { return user.name == name; }))
-    return Error{ErrorCode::kAlreadyExists, "user '" + name + "' is there already, in " + file.string()};
-
-  // Text goes between the lines, so that comments and order stay.
-  if (!text.empty() && !text.ends_with('\n')) text += '\n';
-  std::size_t at = text.starts_with("users:") ? 0 : text.find("\nusers:");
-  if (at == std::string::npos) {
-    text += "users:\n";
-    at = text.size();
-  } else {
-    const std::size_t colon = text.find(':', at);
-    at = text.find('\n', colon) + 1;
-    const std::string_view rest = std::string_view(text).substr(colon + 1, at - colon - 2);
-    const auto first = rest.find_first_not_of(" \r");
-    if (first != std::string_view::npos && rest[first] != '#')
-      return Error{ErrorCode::kInvalidArgument,
-                   file.string() + ": 'users' must be a list with an entry a line"};
-  }
-  std::string indent = "  ";
-  for (std::size_t line = at; line < text.size(); line = text.find('\n', line) + 1) {
-    const auto first = text.find_first_not_of(' ', line);
-    if (text[first] == '#' || text[first] == '\n') continue;
-    if (text[first] == '-') indent = text.substr(line, first - line);
-    break;
-  }
-  const wire::AccessKey key = api::MakeAccessKey();
-  std::string names;
-  for (const std::string& policy : policies) names += (names.empty() ? "" : ", ") + policy;
-  text.insert(at, indent + "- name: \"" + name + "\"\n" + indent + "  keys:\n" + indent +
-                      "    - id: " + key.id + "\n" + indent + "      secret: \"" + key.secret + "\"\n" +
-                      indent + "  policies: [" + names + "]\n");
-  auto parsed = ParseCredentials(text, file.string() + " with the new user");
-  if (!parsed) return std::move(parsed).error();
-  if (parsed->size() != users.size() + 1)
-    return Error{ErrorCode::kInvalidArgument,
-                 file.string() + ": 'users' must be a list with an entry a line"};
-
-  // The server that reads it may be another user's.
-  MILLRACE_RETURN_IF_ERROR(WritePrivateFile(file, AsBytes(text), true));
-  return key;
 }
 
 }  // namespace millrace::server

@@ -1,10 +1,11 @@
 // The file with users, access keys and policies: docs/configuration.md, "Users and keys".
 //
 // Strict, as the configuration: what is not known is an error that names the line, for a condition that is
-// not understood must not be passed over. It is looked at each second; one that changed takes the place of
-// what was there, one that cannot be read or has a mistake is logged, and what was there stays.
+// not understood must not be passed over. It is looked at each second; one that changed, and has not changed
+// since the last look (else somebody is still writing it), takes the place of what was there. One that cannot
+// be read, has a mistake, or leaves nobody a key is logged, and what was there stays.
 //
-// Threads: one of its own; AddUser on any.
+// Threads: one of its own; the functions any.
 #pragma once
 
 #include <condition_variable>
@@ -24,9 +25,16 @@ namespace millrace::server {
 // Errors: kInvalidArgument: "FILE:LINE: what is wrong".
 Result<std::vector<api::User>> ParseCredentials(const std::string& text, const std::string& name);
 
-// Errors: kNotFound, kIo; kFailedPrecondition (others than owner and group can read it, or others than the
-// owner write it); those of ParseCredentials.
+// The file's text. Errors: kNotFound, kIo; kFailedPrecondition (others than owner and group can read it, or
+// others than the owner write it); kInvalidArgument (no file, or too large).
+Result<std::string> ReadCredentials(const std::filesystem::path& file);
+// Errors: those of ReadCredentials and ParseCredentials.
 Result<std::vector<api::User>> LoadCredentials(const std::filesystem::path& file);
+
+// Whether a user or a policy may have this name.
+bool IsCredentialName(const std::string& name);
+// Whether anybody could call.
+bool AnyHasKey(const std::vector<api::User>& users);
 
 class CredentialsFile {
  public:
@@ -39,26 +47,25 @@ class CredentialsFile {
   CredentialsFile(const CredentialsFile&) = delete;
   CredentialsFile& operator=(const CredentialsFile&) = delete;
 
+  // What the thread does each time; for tests, in which it never does.
+  void Look();
+
  private:
   CredentialsFile(std::filesystem::path file, api::CredentialStore& store, Duration look_every,
                   std::string state);
   void Run();
-  void Reload();
+  void Take(Result<std::vector<api::User>> users);
 
   const std::filesystem::path file_;
   api::CredentialStore& store_;
   const Duration look_every_;
-  std::string state_;  // of the file when it was read last; of the thread
+  // Of whoever looks.
+  std::string state_;  // the file's when it was read last
+  std::string seen_;   // the file's at the last look
   std::mutex mutex_;
   std::condition_variable stop_;
   bool stopping_ = false;  // GUARDED_BY(mutex_)
   std::thread thread_;
 };
-
-// Adds a user with a new key to the file, which is made where it is not there; comments stay. Errors: those
-// of LoadCredentials; kAlreadyExists; kInvalidArgument (a name or policy that cannot be; `users` is not
-// written as a list of lines).
-Result<wire::AccessKey> AddUser(const std::filesystem::path& file, const std::string& name,
-                                const std::vector<std::string>& policies);
 
 }  // namespace millrace::server

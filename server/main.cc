@@ -9,6 +9,7 @@
 #include "server/encryption.h"
 #include "server/exit_codes.h"
 #include "server/stream_command_line.h"
+#include "server/user_commands.h"
 #include "server/version.h"
 
 namespace millrace::server {
@@ -48,7 +49,6 @@ struct CommandLine {
   EncryptionConfig check_keys;
   std::filesystem::path backup_file;
   std::filesystem::path restore_data_dir;
-  UserAddOptions user_add;
   std::function<int()> run;
 };
 
@@ -303,27 +303,6 @@ void AddCheck(CLI::App& app, CommandLine& line) {
   });
 }
 
-void AddUserCommands(CLI::App& app, CommandLine& line) {
-  auto& options = line.user_add;
-  auto* user = app.add_subcommand("user", "Users and their access keys");
-  user->require_subcommand(1);
-  auto* add = user->add_subcommand("add", "Add a user with a new access key to a credentials file");
-  add->add_option("NAME", options.name, "The user's name")->required();
-  add->add_option("--file", options.file,
-                  "The file (auth.file of the configuration); made where it is not there")
-      ->required()
-      ->type_name("FILE");
-  add->add_option("--policy", options.policies,
-                  "What the user may do: administrator, viewer, or a policy of the file; repeatable")
-      ->type_name("NAME");
-  AddJson(add, line);
-  add->footer(
-      "\nThe key is shown once. A running server takes the changed file within a second.\n"
-      "\nExamples:\n  millrace user add ann --file /etc/millrace/users.yaml --policy administrator\n"
-      "  millrace user add lobby-screen --file /etc/millrace/users.yaml --policy viewer\n");
-  add->callback([&line] { line.run = [&line] { return RunUserAdd(line.user_add, line.client.json); }; });
-}
-
 int Main(int argc, char** argv) {
   CommandLine line;
   CLI::App app("Millrace: cameras into durable, replayable streams", "millrace");
@@ -345,7 +324,7 @@ int Main(int argc, char** argv) {
   AddStorage(app, line);
   AddBackup(app, line);
   AddCheck(app, line);
-  AddUserCommands(app, line);
+  AddUserCommands(app, line.client, line.run);
   auto* version = app.add_subcommand("version", "Print the version");
   AddJson(version, line);
   version->footer("\nExample:\n  millrace version\n");

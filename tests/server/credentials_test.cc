@@ -1,14 +1,15 @@
-// The file with users and keys: what is taken, what is refused and where, that a change is taken while a
-// wrong one changes nothing, and adding users by command.
+// The file with users and keys: what is taken, what is refused and where, and that a change is taken while a
+// wrong one, or half of one, changes nothing.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
 
+#include "base/metrics.h"
 #include "server/credentials_file.h"
+#include "tests/server/credentials_fixture.h"
 #include "tests/wait.h"
 
 namespace millrace::server {
@@ -146,30 +147,21 @@ TEST(CredentialsFile, RefusesWhatItDoesNotUnderstand) {
   }
 }
 
-class CredentialsFileTest : public ::testing::Test {
+class CredentialsFileTest : public CredentialsTest {
  protected:
-  void SetUp() override {
-    std::string pattern = ::testing::TempDir() + "millrace-credentials-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    directory_ = pattern;
-    file_ = directory_ / "users.yaml";
+  // Nothing but the test looks at the file.
+  void Start() {
+    auto opened = CredentialsFile::Open(file_, store_, std::chrono::hours(1));
+    ASSERT_TRUE(opened) << opened.error().ToString();
+    opened_ = std::move(*opened);
   }
-  void TearDown() override { std::filesystem::remove_all(directory_); }
-
-  void Write(const std::string& text, ::mode_t mode = 0600) {
-    const std::string part = file_.string() + ".part";
-    std::ofstream(part) << text;
-    ::chmod(part.c_str(), mode);
-    std::filesystem::rename(part, file_);
-  }
-  std::string Read() {
-    std::ifstream in(file_);
-    return {std::istreambuf_iterator<char>(in), {}};
+  bool Knows(std::string_view key_id) const { return store_.Now()->Find(key_id) != nullptr; }
+  static double Reloads(const char* result) {
+    return GetCounter("millrace_credentials_reloads_total", "", {{"result", result}}).Value();
   }
 
-  std::filesystem::path directory_;
-  std::filesystem::path file_;
   api::CredentialStore store_;
+  std::unique_ptr<CredentialsFile> opened_;
 };
 
 TEST_F(CredentialsFileTest, OthersMayNotReadOrChangeIt) {
@@ -192,60 +184,66 @@ TEST_F(CredentialsFileTest, WithoutAnyKeyNothingStarts) {
   EXPECT_THAT(CredentialsFile::Open(file_, store_).error().message, HasSubstr("no user has a key"));
 }
 
-TEST_F(CredentialsFileTest, TakesAChangeAndKeepsTheOldWhereTheNewIsWrong) {
+constexpr char kEve[] = "users: [{name: eve, keys: [{id: MREVE, secret: a-secret-of-some-length}]}]";
+
+TEST_F(CredentialsFileTest, KeepsWhatWasWhereTheNewIsWrong) {
+  Write(kGood);
+  Start();
+  ASSERT_TRUE(Knows("MRANN"));
+  const double refused = Reloads("refused");
+  double times = 0;
+  const auto keeps = [&] {
+    opened_->Look();
+    opened_->Look();
+    EXPECT_EQ(Reloads("refused"), refused + ++times);
+    EXPECT_TRUE(Knows("MRANN"));
+    EXPECT_FALSE(Knows("MREVE"));
+  };
+  Write("users: {");
+  keeps();
+  Write(kEve, 0644);  // others can read it
+  keeps();
+  // Nobody could call any more: not even with what was in force before.
+  for (const char* keyless : {"users: [{name: eve}]", "", "policies: {}"}) {
+    Write(keyless);
+    keeps();
+  }
+  std::filesystem::remove(file_);
+  keeps();
+  // What is refused is refused once.
+  opened_->Look();
+  EXPECT_EQ(Reloads("refused"), refused + times);
+}
+
+TEST_F(CredentialsFileTest, WhatIsStillWrittenIsNotRead) {
+  Write(kGood);
+  Start();
+  // In its place, as editors do: each part of it would do as a file.
+  const std::string whole =
+      "users:\n  - name: eve\n    keys: [{id: MREVE, secret: a-secret-of-some-length}]\n";
+  const std::string more = "  - name: mal\n    keys: [{id: MRMAL, secret: a-secret-of-some-length}]\n";
+  std::ofstream out(file_, std::ios::trunc);
+  out << whole << std::flush;
+  opened_->Look();
+  EXPECT_TRUE(Knows("MRANN"));
+  EXPECT_FALSE(Knows("MREVE"));
+  out << more << std::flush;
+  opened_->Look();
+  EXPECT_TRUE(Knows("MRANN"));
+  EXPECT_FALSE(Knows("MREVE"));
+  opened_->Look();
+  EXPECT_FALSE(Knows("MRANN"));
+  EXPECT_TRUE(Knows("MREVE"));
+  EXPECT_TRUE(Knows("MRMAL"));
+}
+
+TEST_F(CredentialsFileTest, IsLookedAtAllTheTime) {
   Write(kGood);
   auto opened = CredentialsFile::Open(file_, store_, std::chrono::milliseconds(5));
   ASSERT_TRUE(opened) << opened.error().ToString();
-  ASSERT_NE(store_.Now()->Find("MRANN"), nullptr);
-  const std::string other = "users: [{name: eve, keys: [{id: MREVE, secret: a-secret-of-some-length}]}]";
-  for (const auto& [bad, mode] : {std::pair<std::string, ::mode_t>{"users: {", 0600}, {other, 0644}}) {
-    Write(bad, mode);
-    // Another one behind it shows that it was looked at.
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    EXPECT_NE(store_.Now()->Find("MRANN"), nullptr);
-    EXPECT_EQ(store_.Now()->Find("MREVE"), nullptr);
-  }
-  std::filesystem::remove(file_);
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  EXPECT_NE(store_.Now()->Find("MRANN"), nullptr);
-  Write(other);
-  EXPECT_TRUE(test::WaitUntil([&] { return store_.Now()->Find("MREVE") != nullptr; }));
-  EXPECT_EQ(store_.Now()->Find("MRANN"), nullptr);
-}
-
-TEST_F(CredentialsFileTest, UsersAreAddedBetweenTheLines) {
-  auto first = AddUser(file_, "ann", {"administrator"});
-  ASSERT_TRUE(first) << first.error().ToString();
-  struct stat info {};
-  ASSERT_EQ(::stat(file_.c_str(), &info), 0);
-  EXPECT_EQ(info.st_mode & 0777, 0600u);
-  Write("# mine\n" + Read() + "    # behind\npolicies:\n  p: {Statement: []}\n", 0640);
-  auto second = AddUser(file_, "bob", {"p", "viewer"});
-  ASSERT_TRUE(second) << second.error().ToString();
-  EXPECT_THAT(Read(), HasSubstr("# mine\nusers:\n  - name: \"bob\""));
-  EXPECT_THAT(Read(), HasSubstr("# behind\npolicies"));
-  ASSERT_EQ(::stat(file_.c_str(), &info), 0);
-  EXPECT_EQ(info.st_mode & 0777, 0640u);
-  auto users = LoadCredentials(file_);
-  ASSERT_TRUE(users) << users.error().ToString();
-  ASSERT_EQ(users->size(), 2u);
-  EXPECT_EQ((*users)[0].keys[0].id, second->id);
-  EXPECT_EQ((*users)[0].keys[0].secret, second->secret);
-  EXPECT_EQ((*users)[0].policies.size(), 2u);
-  EXPECT_EQ((*users)[1].keys[0].secret, first->secret);
-
-  const std::string before = Read();
-  EXPECT_EQ(AddUser(file_, "bob", {}).error().code, ErrorCode::kAlreadyExists);
-  EXPECT_THAT(AddUser(file_, "eve", {"nope"}).error().message, HasSubstr("there is no policy 'nope'"));
-  EXPECT_FALSE(AddUser(file_, "e v e", {}));
-  EXPECT_FALSE(AddUser(file_, "\"\n", {}));
-  EXPECT_EQ(Read(), before);
-  Write("users: []\n");
-  EXPECT_FALSE(AddUser(file_, "eve", {}));
-  EXPECT_EQ(Read(), "users: []\n");
-  Write("users:\n- name: ann\n");
-  EXPECT_TRUE(AddUser(file_, "eve", {}));
-  EXPECT_EQ(LoadCredentials(file_)->size(), 2u);
+  Write(kEve);
+  EXPECT_TRUE(test::WaitUntil([&] { return Knows("MREVE"); }));
+  EXPECT_FALSE(Knows("MRANN"));
 }
 
 }  // namespace
