@@ -28,23 +28,25 @@ KEY_FRAMES = ("-g", str(RATE), "-keyint_min", str(RATE))
 
 # The ways to play it: HLS, in Chromium too; MP4 by the export.
 HLS, CHROMIUM, EXPORT = "hls", "chromium", "export"
+PLAYED, ALL = frozenset({HLS, CHROMIUM}), frozenset({HLS, CHROMIUM, EXPORT})
 
 
 class Codec(NamedTuple):
     video: tuple  # ffmpeg's options
     audio: tuple = ()
     ways: frozenset = frozenset()
+    sound_kept: bool = True  # as it came; else it is made AAC for players
 
 
 CODECS = {
-    "h264-aac": Codec(H264, AAC, frozenset({HLS, CHROMIUM, EXPORT})),
-    "h264-mulaw": Codec(H264, (*PCM, "pcm_mulaw")),
+    "h264-aac": Codec(H264, AAC, ALL),
+    "h264-mulaw": Codec(H264, (*PCM, "pcm_mulaw"), PLAYED, sound_kept=False),
     "h265-opus": Codec(("-c:v", "libx265", "-preset", "ultrafast", "-x265-params",
-                        f"log-level=error:keyint={RATE}:min-keyint={RATE}:scenecut=0:bframes=0:pools=1"), OPUS),
-    "av1-opus": Codec(("-c:v", "libsvtav1", "-preset", "12", "-svtav1-params", "pred-struct=1:scd=0", *KEY_FRAMES), OPUS),
-    "vp9-opus": Codec(("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-lag-in-frames", "0", *KEY_FRAMES), OPUS),
+                        f"log-level=error:keyint={RATE}:min-keyint={RATE}:scenecut=0:bframes=0:pools=1"), OPUS, ALL - {CHROMIUM}),
+    "av1-opus": Codec(("-c:v", "libsvtav1", "-preset", "12", "-svtav1-params", "pred-struct=1:scd=0", *KEY_FRAMES), OPUS, ALL),
+    "vp9-opus": Codec(("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-lag-in-frames", "0", *KEY_FRAMES), OPUS, PLAYED),
     "vp9-alaw": Codec(("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-lag-in-frames", "0", *KEY_FRAMES),
-                      (*PCM, "pcm_alaw")),
+                      (*PCM, "pcm_alaw"), PLAYED, sound_kept=False),
     "vp8": Codec(("-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-lag-in-frames", "0", *KEY_FRAMES)),
 }
 
@@ -100,13 +102,20 @@ def played(server, directory, name, file, codec, start_ms):
     urls = [friendly] if HLS in codec.ways else []
     for url in urls:
         check(frame_hashes(url, "v", True) == pictures, f"{name}: the pictures of {url}")
-        if codec.audio:
+        if codec.audio and not codec.sound_kept:
+            check(sound_of(url) == "aac", f"{name}: {sound_of(url)} in {url}")
+        elif codec.audio:
             check(frame_hashes(url, "a", False) == frame_hashes(file, "a", False), f"{name}: the sound of {url}")
     if EXPORT in codec.ways:
         clip = directory / f"{name}.mp4"
         clip.write_bytes(server.get_bytes(f"/v1/streams/{name}/export?start={start}&end={end}"))
         check(frame_hashes(clip, "v", True, "-ignore_editlist", "1") == pictures, f"{name}: the pictures of the export")
     return urls
+
+
+def sound_of(source):
+    done = run("ffprobe", "-v", "error", "-select_streams", "a", "-show_entries", "stream=codec_name", "-of", "csv=p=0", source)
+    return done.stdout.split()[0].rstrip(",")
 
 
 def in_chromium(server, wanted):
