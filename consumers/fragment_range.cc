@@ -1,6 +1,7 @@
 #include "consumers/fragment_range.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -47,45 +48,58 @@ Result<FragmentFacts> RangeBegin(FragmentStore& store, const std::string& stream
   return IndependentBefore(store, stream, next.front());
 }
 
-Result<void> VisitRange(FragmentStore& store, const std::string& stream, const TimeRange& range,
-                        std::size_t fragments_max,
-                        const std::function<Result<void>(const FragmentFacts&)>& visit) {
-  MILLRACE_ASSIGN_OR_RETURN(FragmentFacts begin, RangeBegin(store, stream, range));
-  FragmentQuery query;
-  query.from = begin.start;
-  if (range.end) query.to = *range.end - Duration{1};
+Result<void> VisitStarts(FragmentStore& store, const std::string& stream, FragmentQuery query,
+                         std::size_t fragments_max,
+                         const std::function<Result<void>(const FragmentFacts&)>& visit) {
   query.limit = kPageFragments;
+  const bool by_number = query.order == FragmentOrder::kNumber;
+  const auto time_of = [&](const FragmentFacts& facts) {
+    return query.order == FragmentOrder::kServerTime ? facts.server_start : facts.start;
+  };
   std::size_t visited = 0;
-  // Each page begins with the start time at which the one before it ended.
+  // Each page begins with the place at which the one before it ended.
   std::vector<FragmentNumber> seen_there;
   for (;;) {
     MILLRACE_ASSIGN_OR_RETURN(std::vector<FragmentFacts> page, store.List(stream, query));
     for (const FragmentFacts& facts : page) {
-      if (facts.start == *query.from &&
-          std::find(seen_there.begin(), seen_there.end(), facts.number) != seen_there.end()) {
-        continue;
-      }
-      // The lead-in to the start is that of the first fragment's run alone; an older run may lie at the same
-      // time.
-      const bool lead_in = facts.run == begin.run && facts.number >= begin.number;
-      if (facts.end_time() <= range.start && !lead_in) continue;
+      if (std::find(seen_there.begin(), seen_there.end(), facts.number) != seen_there.end()) continue;
       if (++visited > fragments_max) return TooManyFragments(stream, fragments_max);
       MILLRACE_RETURN_IF_ERROR(visit(facts));
     }
     if (page.size() < query.limit) return {};
-    const Timestamp last = page.back().start;
-    if (last == *query.from) {
+    const FragmentFacts& last = page.back();
+    seen_there.assign(1, last.number);
+    if (by_number) {
+      query.from_number = last.number;
+    } else if (const Timestamp at = time_of(last); at == query.from) {
       // More of one millisecond than a page holds do not come from a recorder: go past them.
-      query.from = last + std::chrono::milliseconds(1);
-      seen_there.clear();
-      continue;
-    }
-    query.from = last;
-    seen_there.clear();
-    for (const FragmentFacts& facts : page) {
-      if (facts.start == last) seen_there.push_back(facts.number);
+      query.from = at + std::chrono::milliseconds(1);
+    } else {
+      query.from = at;
+      for (const FragmentFacts& facts : page) {
+        if (time_of(facts) == at) seen_there.push_back(facts.number);
+      }
     }
   }
+}
+
+Result<void> VisitRange(FragmentStore& store, const std::string& stream, const TimeRange& range,
+                        std::size_t fragments_max,
+                        const std::function<Result<void>(const FragmentFacts&)>& visit) {
+  MILLRACE_ASSIGN_OR_RETURN(const FragmentFacts begin, RangeBegin(store, stream, range));
+  FragmentQuery query;
+  query.from = begin.start;
+  if (range.end) query.to = *range.end - Duration{1};
+  std::size_t visited = 0;
+  auto within = [&](const FragmentFacts& facts) -> Result<void> {
+    // The lead-in to the start is that of the first fragment's run alone; an older run may lie at the same
+    // time.
+    const bool lead_in = facts.run == begin.run && facts.number >= begin.number;
+    if (facts.end_time() <= range.start && !lead_in) return {};
+    if (++visited > fragments_max) return TooManyFragments(stream, fragments_max);
+    return visit(facts);
+  };
+  return VisitStarts(store, stream, query, std::numeric_limits<std::size_t>::max(), within);
 }
 
 Error TooManyFragments(const std::string& stream, std::size_t fragments_max) {

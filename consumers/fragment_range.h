@@ -38,6 +38,12 @@ Result<void> VisitRange(FragmentStore& store, const std::string& stream, const T
                         std::size_t fragments_max,
                         const std::function<Result<void>(const FragmentFacts&)>& visit);
 
+// Calls `visit` with each fragment that the query asks for, in its order and however many there are; its
+// limit is not looked at. REQUIRES: it is ascending. Errors: as VisitRange.
+Result<void> VisitStarts(FragmentStore& store, const std::string& stream, FragmentQuery query,
+                         std::size_t fragments_max,
+                         const std::function<Result<void>(const FragmentFacts&)>& visit);
+
 // kInvalidArgument: "the range holds more than …".
 Error TooManyFragments(const std::string& stream, std::size_t fragments_max);
 // kNotFound: "stream 'door' has no footage between …; it has some from … to …".

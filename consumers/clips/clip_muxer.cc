@@ -10,9 +10,11 @@ extern "C" {
 #include <libavutil/log.h>
 #include <libavutil/mathematics.h>
 #include <libavutil/mem.h>
+#include <libavutil/pixfmt.h>
 }
 
 #include "media/libav_codec.h"
+#include "media/vpx.h"
 
 namespace millrace {
 namespace {
@@ -56,7 +58,26 @@ std::uint64_t MoovBytesMax(const ClipPlan& plan) {
   return bytes + plan.audio_frames * kAudio;
 }
 
+// MP4 says of VP9 what its CodecPrivate has; libavformat takes it from the parameters alone.
+void DescribeVp9(const TrackInfo& track, AVCodecParameters& parameters) {
+  const Vp9Features features = DecodeVp9Features(track.codec_private).value_or(Vp9Features{});
+  constexpr AVPixelFormat kFormats[3][3] = {
+      {AV_PIX_FMT_YUV420P, AV_PIX_FMT_YUV422P, AV_PIX_FMT_YUV444P},
+      {AV_PIX_FMT_YUV420P10, AV_PIX_FMT_YUV422P10, AV_PIX_FMT_YUV444P10},
+      {AV_PIX_FMT_YUV420P12, AV_PIX_FMT_YUV422P12, AV_PIX_FMT_YUV444P12}};
+  const std::size_t depth = features.bit_depth == 12 ? 2 : features.bit_depth == 10 ? 1 : 0;
+  const std::size_t chroma = features.chroma_subsampling == 3 ? 2 : features.chroma_subsampling == 2 ? 1 : 0;
+  parameters.format = kFormats[depth][chroma];
+  parameters.profile = features.profile;
+  parameters.level = features.level;
+}
+
 }  // namespace
+
+std::uint64_t IndexBytesMax(const ClipPlan& plan) {
+  constexpr std::uint64_t kMuxerEntry = 2 * 48;  // libavformat's of a frame, in tables that grow by doubling
+  return MoovBytesMax(plan) + (plan.video_frames + plan.audio_frames) * kMuxerEntry;
+}
 
 Result<std::unique_ptr<ClipMuxer>> ClipMuxer::Open(const ClipPlan& plan, const std::string& title,
                                                    ClipLayout layout, ClipOutput& output) {
@@ -85,11 +106,8 @@ Result<std::unique_ptr<ClipMuxer>> ClipMuxer::Open(const ClipPlan& plan, const s
 
 Result<void> ClipMuxer::AddTrack(const TrackInfo& track) {
   const AVCodecID codec = ToAvCodec(track.codec);
-  if (avformat_query_codec(muxer_->oformat, codec, FF_COMPLIANCE_NORMAL) != 1) {
-    return Error{ErrorCode::kUnsupported, std::string(layout_ == ClipLayout::kMkv ? "MKV" : "MP4") +
-                                              " cannot hold " + std::string(ToString(track.codec)) +
-                                              (layout_ == ClipLayout::kMkv ? "" : ": export to MKV")};
-  }
+  MILLRACE_RETURN_IF_ERROR(
+      CheckTrack(track, layout_ == ClipLayout::kMkv ? ClipFormat::kMkv : ClipFormat::kMp4));
   AVStream* stream = avformat_new_stream(muxer_.get(), nullptr);
   if (stream == nullptr) return Error{ErrorCode::kResourceExhausted, "out of memory"};
   AVCodecParameters& parameters = *stream->codecpar;
@@ -102,6 +120,7 @@ Result<void> ClipMuxer::AddTrack(const TrackInfo& track) {
     if (track.codec == Codec::kH265 && layout_ != ClipLayout::kMkv) {
       parameters.codec_tag = MKTAG('h', 'v', 'c', '1');
     }
+    if (track.codec == Codec::kVp9) DescribeVp9(track, parameters);
     stream->time_base = {1, kVideoTicks};
   } else {
     parameters.codec_type = AVMEDIA_TYPE_AUDIO;

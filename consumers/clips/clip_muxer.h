@@ -22,6 +22,9 @@ enum class ClipLayout : std::uint8_t {
   kMkv,
 };
 
+// What a progressive MP4's index takes in memory at most, that of the file and the muxer's own.
+std::uint64_t IndexBytesMax(const ClipPlan& plan);
+
 class ClipMuxer {
  public:
   // One frame of the clip. Video in ticks of 1/90,000 s, audio in samples, since the clip's beginning.

@@ -29,6 +29,11 @@ class ClipOutput {
   const std::optional<Error>& error() const { return error_; }
   // Bytes from the beginning to the furthest one written.
   std::uint64_t bytes() const { return bytes_; }
+  // Puts out what libav still holds. The place where the next byte goes.
+  std::uint64_t Flush() {
+    avio_flush(io_.get());
+    return offset_;
+  }
 
  protected:
   explicit ClipOutput(bool seekable);

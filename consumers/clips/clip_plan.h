@@ -26,19 +26,23 @@ struct ClipPiece {
 };
 
 struct ClipPlan {
-  std::vector<TrackInfo> tracks;  // at most one of video, then at most one of audio
+  std::vector<TrackInfo> tracks;  // of video, then of audio
+  // Of each: the how-manieth of its kind it is in the fragments.
+  std::vector<std::size_t> ordinals;
   std::vector<FragmentNumber> fragments;
   std::vector<ClipPiece> pieces;   // one or more
   std::uint64_t video_frames = 0;  // at most
   std::uint64_t audio_frames = 0;
   bool reordered = false;  // there are B-frames
   Duration end{0};         // clip time at which the last frame ends; whole ms
+  Timestamp last_end{};    // producer time at which the last fragment ends
 
   // Moves the clip so that its first presentation is at zero. Decode times before that are then negative.
   void BeginAtPresentation();
 
-  // The clip's track that a fragment's track goes to: an index of `tracks`, or -1.
-  int IndexOf(const TrackInfo& track) const;
+  // The clip's track that one of a fragment's tracks goes to: an index of `tracks`; -1: it has changed.
+  int IndexOf(const std::vector<TrackInfo>& fragment, std::size_t index) const;
+  bool Begins(const FragmentNumber& number) const { return !fragments.empty() && fragments[0] == number; }
 };
 
 // Exact to the nanosecond below, for any count. REQUIRES: rate > 0.
@@ -46,5 +50,8 @@ Duration SamplesToTime(std::uint64_t samples, std::uint32_t rate);
 
 // Errors: as ClipExporter.
 Result<ClipPlan> MakeClipPlan(FragmentStore& store, const ClipRequest& request, const ClipLimits& limits);
+// One for each stretch in which the tracks keep their parameters.
+Result<std::vector<ClipPlan>> MakeClipPlans(FragmentStore& store, const ClipRequest& request,
+                                            const ClipLimits& limits);
 
 }  // namespace millrace
