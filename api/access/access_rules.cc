@@ -52,6 +52,8 @@ constexpr AccessRule kRules[] = {
     Video("/listFragments", "kinesisvideo:ListFragments"),
     Video("/getMedia", "kinesisvideo:GetMedia"),
     Video("/getMediaForFragmentList", "kinesisvideo:GetMediaForFragmentList"),
+    Video("/getClip", "kinesisvideo:GetClip"),
+    Video("/getImages", "kinesisvideo:GetImages"),
     Video("/putMedia", "kinesisvideo:PutMedia", BodyUse::kStreamed),
 
     Own("GET", "/metrics", "millrace:GetMetrics", "*"),
@@ -78,6 +80,8 @@ constexpr AccessRule kRules[] = {
     Own("DELETE", "/v1/streams/{name}/holds/{id}", "millrace:ReleaseHold", "stream/{name}"),
     Own("GET", "/v1/streams/{name}/faces", "millrace:ListFaces", "stream/{name}"),
     Own("GET", "/v1/streams/{name}/export", "millrace:ExportStream", "stream/{name}"),
+    Own("GET", "/v1/streams/{name}/export/stretches", "millrace:ExportStream", "stream/{name}"),
+    Own("GET", "/v1/streams/{name}/image", "millrace:PlayStream", "stream/{name}"),
     Own("GET", "/v1/applications", "millrace:ListApplications", "*"),
     Own("GET", "/v1/applications/{app}", "millrace:GetApplication", "application/{app}"),
     Own("DELETE", "/v1/applications/{app}", "millrace:DeleteApplication", "application/{app}"),

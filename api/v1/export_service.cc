@@ -1,9 +1,9 @@
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_future.hpp>
-#include <future>
 
 #include "api/http/handlers.h"
+#include "api/http/peer_watch.h"
+#include "api/http/pool_answer.h"
+#include "api/v1/json.h"
 #include "api/v1/services.h"
 #include "api/v1/time_range.h"
 #include "consumers/clips/clip_exporter.h"
@@ -12,7 +12,6 @@ namespace millrace::api {
 namespace {
 
 Result<ClipRequest> ParseExport(const Request& request, const Clock& clock) {
-  MILLRACE_RETURN_IF_ERROR(request.target.CheckQuery({"start", "end", "format"}));
   MILLRACE_ASSIGN_OR_RETURN(TimeRange range, ParseTimeRange(request.target));
   if (!range.start)
     return Error{ErrorCode::kInvalidArgument, "'start' is required, such as start=2026-11-21T14:03:00Z"};
@@ -25,7 +24,59 @@ Result<ClipRequest> ParseExport(const Request& request, const Clock& clock) {
   auto format = ClipFormatFromString(request.target.Query("format").value_or("mp4"));
   if (!format) return Error{ErrorCode::kInvalidArgument, "'format' must be mp4 or mkv"};
   clip.format = *format;
+  if (const auto stretch = request.target.Query("stretch")) {
+    auto number = FragmentNumber::Parse(*stretch);
+    if (!number) return WithContext(std::move(number).error(), "'stretch'");
+    clip.stretch = *number;
+  }
   return clip;
+}
+
+boost::json::object ToJson(const ClipOutline& outline) {
+  boost::json::object object;
+  object["stretch"] = outline.first.ToString();
+  object["start"] = FormatRfc3339(outline.start);
+  object["end"] = FormatRfc3339(outline.end);
+  object["duration_ms"] = outline.duration / std::chrono::milliseconds(1);
+  object["fragments"] = outline.fragments;
+  boost::json::array tracks;
+  boost::json::array formats;
+  for (const TrackInfo& track : outline.tracks) {
+    boost::json::object one;
+    one["codec"] = std::string(ToString(track.codec));
+    if (track.kind() == TrackKind::kVideo) {
+      one["width"] = track.width;
+      one["height"] = track.height;
+    } else {
+      one["sample_rate"] = track.sample_rate;
+      one["channels"] = track.channels;
+    }
+    tracks.push_back(std::move(one));
+  }
+  for (const ClipFormat format : {ClipFormat::kMp4, ClipFormat::kMkv}) {
+    bool holds = !outline.tracks.empty();
+    for (const TrackInfo& track : outline.tracks)
+      holds = holds && FaultOf(track, format) == TrackFault::kNone;
+    if (holds) formats.push_back(format == ClipFormat::kMp4 ? "mp4" : "mkv");
+  }
+  object["tracks"] = std::move(tracks);
+  object["formats"] = std::move(formats);
+  return object;
+}
+
+Result<std::string> Stretches(const ExportServices& services, const Request& request) {
+  MILLRACE_RETURN_IF_ERROR(request.target.CheckQuery({"start", "end"}));
+  MILLRACE_ASSIGN_OR_RETURN(const ClipRequest clip, ParseExport(request, services.clock));
+  ClipExporter exporter(services.store);
+  MILLRACE_ASSIGN_OR_RETURN(const std::vector<ClipOutline> outlines, exporter.Stretches(clip));
+  boost::json::array list;
+  for (const ClipOutline& outline : outlines) list.push_back(ToJson(outline));
+  boost::json::object answer;
+  // What `end` was taken for: so that the same range can be asked for again.
+  answer["start"] = FormatRfc3339(clip.start);
+  answer["end"] = FormatRfc3339(clip.end);
+  answer["stretches"] = std::move(list);
+  return ToText(answer);
 }
 
 ResponseHead ClipHead(const ClipRequest& clip) {
@@ -43,13 +94,15 @@ ResponseHead ClipHead(const ClipRequest& clip) {
 net::awaitable<void> Export(const ExportServices& services, Request& request, ResponseWriter& writer) {
   ClipExporter exporter(services.store);
   auto check = [&]() -> Result<ClipRequest> {
+    MILLRACE_RETURN_IF_ERROR(request.target.CheckQuery({"start", "end", "format", "stretch"}));
     MILLRACE_ASSIGN_OR_RETURN(ClipRequest parsed, ParseExport(request, services.clock));
     MILLRACE_RETURN_IF_ERROR(exporter.Check(parsed));
     return parsed;
   };
   auto clip = co_await services.pool.Run(check);
   if (!clip) {
-    co_await RespondError(writer, std::move(clip).error());
+    const int status = clip.error().code == ErrorCode::kUnsupported ? 415 : 0;
+    co_await RespondError(writer, std::move(clip).error(), status);
     co_return;
   }
   ResponseHead head = ClipHead(*clip);
@@ -58,21 +111,13 @@ net::awaitable<void> Export(const ExportServices& services, Request& request, Re
     (void)co_await writer.Finish();
     co_return;
   }
-  // The exporter runs on a thread of the export pool and waits there until the peer has taken what it made.
-  // The head is written with the first bytes, so that what fails before them is still answered with an error.
-  auto strand = co_await net::this_coro::executor;
-  auto send = [&](SharedBytes bytes) -> net::awaitable<Result<void>> {
-    if (!writer.head_written()) {
-      auto begun = co_await writer.WriteHead(std::move(head));
-      if (!begun) co_return std::move(begun).error();
-    }
-    co_return co_await writer.Write(std::move(bytes));
+  const auto strand = co_await net::this_coro::executor;
+  const PeerWatch watch(strand, writer);
+  PoolAnswer answer(strand, writer, std::move(head));
+  const auto sink = [&](ByteSpan bytes) { return answer.Write(bytes); };
+  auto work = [&, gone = watch.Check()]() -> Result<ClipSummary> {
+    return exporter.ToSink(*clip, sink, gone);
   };
-  auto sink = [&](ByteSpan bytes) -> Result<void> {
-    SharedBytes copy(Bytes(bytes.begin(), bytes.end()));
-    return net::co_spawn(strand, send(std::move(copy)), net::use_future).get();
-  };
-  auto work = [&]() -> Result<ClipSummary> { return exporter.ToSink(*clip, sink); };
   auto summary = co_await services.export_pool.Run(work);
   if (!summary) {
     co_await RespondError(writer, std::move(summary).error());  // cut off, when bytes went out already
@@ -87,6 +132,11 @@ void AddExportRoutes(Router& router, ExportServices services) {
   router.Add("GET", "/v1/streams/{name}/export",
              [services](Request& request, ResponseWriter& writer) -> net::awaitable<void> {
                co_await Export(services, request, writer);
+             });
+  router.Add("GET", "/v1/streams/{name}/export/stretches",
+             [services](Request& request, ResponseWriter& writer) -> net::awaitable<void> {
+               auto work = [&] { return Stretches(services, request); };
+               co_await RespondWith(services.pool, writer, work);
              });
 }
 

@@ -52,8 +52,8 @@ struct StreamServices {
 void AddStreamRoutes(Router& router, StreamServices services);
 void AddFootageRoutes(Router& router, StreamServices services);  // of AddStreamRoutes: footage and holds
 
-// GET /v1/streams/{name}/export. An export lasts as long as the peer takes to read it, so exports have a pool
-// of their own.
+// GET /v1/streams/{name}/export[/stretches]. An export lasts as long as the peer takes to read it, so exports
+// have a pool of their own.
 struct ExportServices {
   FragmentStore& store;
   WorkerPool& pool;         // for looking things up
@@ -61,6 +61,13 @@ struct ExportServices {
   const Clock& clock;
 };
 void AddExportRoutes(Router& router, ExportServices services);
+
+// GET /v1/streams/{name}/image.
+struct ImageServices {
+  FragmentStore& store;
+  WorkerPool& decoders;  // its size is the number of pictures that are decoded at a time
+};
+void AddImageRoutes(Router& router, ImageServices services);
 
 // GET /v1/data-streams[/{name}[/records]]: what the console shows of them.
 void AddDataStreamOverviewRoutes(Router& router, DataStreamServices services);

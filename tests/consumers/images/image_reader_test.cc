@@ -9,6 +9,7 @@
 #include <ostream>
 
 #include "numbered_footage.h"
+#include "tests/consumers/memory_fragment_store.h"
 
 namespace millrace::testing {
 namespace {

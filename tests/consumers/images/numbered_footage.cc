@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <future>
 #include <utility>
 #include <vector>
 
@@ -10,8 +11,8 @@
 
 namespace millrace::testing {
 
-void PutVideo(MemoryFragmentStore& store, const std::string& stream, const ParsedFragment& video,
-              Timestamp start, std::size_t frames_each, Duration late) {
+void PutVideo(FragmentStore& store, const std::string& stream, const ParsedFragment& video, Timestamp start,
+              std::size_t frames_each, Duration late) {
   const VideoStream of = *store.GetStream(stream);
   const std::uint64_t run = *store.OpenRun(of);
   const std::vector<TrackInfo> tracks = video.document.TrackInfos();
@@ -50,7 +51,11 @@ void PutVideo(MemoryFragmentStore& store, const std::string& stream, const Parse
     ASSERT_TRUE(written) << written.error().ToString();
     fragment.mkv = written->bytes;
     fragment.facts.bytes = fragment.mkv.size();
-    store.Put(stream, std::move(fragment));
+    std::promise<Result<FragmentNumber>> done;
+    store.Append(of, std::move(fragment),
+                 [&](Result<FragmentNumber> result) { done.set_value(std::move(result)); });
+    const auto appended = done.get_future().get();
+    ASSERT_TRUE(appended) << appended.error().ToString();
   }
 }
 
