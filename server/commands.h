@@ -86,6 +86,7 @@ struct ExportOptions {
   std::optional<std::string> end;
   std::filesystem::path output;
   std::optional<std::string> format;  // none: by the output's ending
+  bool split = false;                 // one file for each stretch whose tracks keep their parameters
 };
 int RunExport(const ClientOptions& client, const ExportOptions& options);
 

@@ -330,13 +330,14 @@ Result<Config> ReadConfig(const YAML::Node& root, const std::string& name) {
   log.OneOf("format", config.log_format, {{"text", LogFormat::kText}, {"json", LogFormat::kJson}});
   MILLRACE_RETURN_IF_ERROR(log.Finish());
 
-  Section http(
-      top.Child("http"), name, "http",
-      {"threads", "worker_threads", "connections_max", "exports_max", "idle_timeout_s", "streams_max"});
+  Section http(top.Child("http"), name, "http",
+               {"threads", "worker_threads", "connections_max", "exports_max", "decoders", "idle_timeout_s",
+                "streams_max"});
   http.Number("threads", config.http_threads, 0, 256);
   http.Number("worker_threads", config.http_worker_threads, 1, 256);
   http.Number("connections_max", config.http_connections_max, 1, 100'000);
   http.Number("exports_max", config.http_exports_max, 1, 64);
+  http.Number("decoders", config.http_decoders, 1, 64);
   http.Seconds("idle_timeout_s", config.http_idle_timeout, 1, 3600);
   http.Number("streams_max", config.http_streams_max, 1, 10'000);
   MILLRACE_RETURN_IF_ERROR(http.Finish());

@@ -85,6 +85,7 @@ struct Config {
   std::size_t http_worker_threads = 8;
   std::size_t http_connections_max = 1024;
   std::size_t http_exports_max = 4;
+  std::size_t http_decoders = 2;  // threads that make pictures
   Duration http_idle_timeout = std::chrono::seconds(60);
   std::uint32_t http_streams_max = 128;  // of one HTTP/2 connection
 

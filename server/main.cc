@@ -174,12 +174,16 @@ void AddExport(CLI::App& app, CommandLine& line) {
       ->type_name("FILE");
   command->add_option("--format", options.format, "mp4 or mkv, where the file's name does not say")
       ->check(CLI::IsMember({"mp4", "mkv"}));
+  command->add_flag("--split", options.split,
+                    "Where resolution or codec change: one file after the other, NAME-1.mp4, NAME-2.mp4 …");
   AddJson(command, line);
   command->footer(
-      "\nThe file begins with the key frame at or before the start.\n"
+      "\nThe file begins with the key frame at or before the start. MP4 holds H.264, H.265, VP9, AV1, AAC,\n"
+      "Opus, and G.711 made AAC; MKV holds these, VP8, and G.711 as it is.\n"
       "\nExamples:\n"
       "  millrace export door --start 2026-11-21T14:00:00Z --end 2026-11-21T14:05:00Z -o door.mp4\n"
-      "  millrace export door --start 2026-11-21T15:00:00+01:00 -o door.mkv\n");
+      "  millrace export door --start 2026-11-21T15:00:00+01:00 -o door.mkv\n"
+      "  millrace export door --start 2026-11-21T00:00:00Z -o door.mp4 --split\n");
   command->callback([&line] { line.run = [&line] { return RunExport(line.client, line.export_options); }; });
 }
 

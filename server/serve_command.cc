@@ -18,6 +18,7 @@
 #include "api/http/tls_context.h"
 #include "api/v1/application_service.h"
 #include "api/v1/services.h"
+#include "api/video_streams/footage_services.h"
 #include "api/video_streams/services.h"
 #include "api/web_routes.h"
 #include "api/webrtc/services.h"
@@ -51,6 +52,8 @@ constexpr std::uint64_t kRequestBytesMax = std::uint64_t{512} * 1024 * 1024;
 constexpr std::uint64_t kMediaBytesMax = std::uint64_t{512} * 1024 * 1024;
 // Readers of media at a time: they must leave connections to everybody else.
 constexpr std::uint64_t kMediaReadersMax = 256;
+// Pictures that wait to be decoded, beside those that are: some seconds' worth.
+constexpr std::size_t kDecodesWaitingMax = 32;
 // Of producers that put media: what they may hold in memory together, and how many there may be.
 constexpr std::uint64_t kPutBytesMax = std::uint64_t{512} * 1024 * 1024;
 constexpr std::uint64_t kProducersMax = 256;
@@ -189,6 +192,7 @@ class Service {
 
     pool_ = std::make_unique<api::WorkerPool>(config.http_worker_threads, config.http_connections_max);
     export_pool_ = std::make_unique<api::WorkerPool>(config.http_exports_max, 0);
+    decode_pool_ = std::make_unique<api::WorkerPool>(config.http_decoders, kDecodesWaitingMax);
     leases_ = std::make_unique<api::ApplicationLeases>(*log_, SystemClock());
     AddRoutes(config);
     StartWebrtc(config, recording);
@@ -279,6 +283,13 @@ class Service {
     api::AddDataStreamOverviewRoutes(router_, {*catalog_, *sealer_, *pool_, budget_, clock});
     api::AddVideoStreamRoutes(router_, {*store_, *sealer_, *pool_, budget_, media_budget_, media_readers_,
                                         clock, config.aws, camera_of});
+    const api::FootageServices footage{
+        {*store_, *sealer_, *pool_, budget_, media_budget_, media_readers_, clock, config.aws},
+        *decode_pool_,
+        *export_pool_};
+    api::AddClipRoutes(router_, footage);
+    api::AddImageRoutes(router_, footage);
+    api::AddImageRoutes(router_, api::ImageServices{*store_, *decode_pool_});
     api::AddPutMediaRoutes(router_,
                            {*store_, *put_streams_, *pool_, put_memory_, producers_, config.aws, camera_of});
     applications_ = std::make_unique<api::ApplicationServices>(
@@ -328,6 +339,7 @@ class Service {
   std::unique_ptr<api::ApplicationServices> applications_;
   std::unique_ptr<api::WorkerPool> pool_;
   std::unique_ptr<api::WorkerPool> export_pool_;
+  std::unique_ptr<api::WorkerPool> decode_pool_;
   api::CredentialStore credentials_;
   std::unique_ptr<CredentialsFile> credentials_file_;
   std::unique_ptr<api::AuditLog> audit_;
