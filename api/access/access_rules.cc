@@ -1,5 +1,7 @@
 #include "api/access/access_rules.h"
 
+#include "api/http/http.h"
+
 namespace millrace::api {
 namespace {
 
@@ -27,6 +29,7 @@ constexpr AccessRule kRules[] = {
     Open("POST", "/v1/session"),
     Open("DELETE", "/v1/session"),
 
+    {kWebSocketMethod, "/", Door::kVideoStreams, BodyUse::kNone, "kinesisvideo:ConnectAsMaster", ""},
     {"POST", "/", Door::kDataStreams, BodyUse::kWhole, "kinesis:Unknown", "*"},
 
     Video("/createStream", "kinesisvideo:CreateStream"),
@@ -48,6 +51,15 @@ constexpr AccessRule kRules[] = {
     Video("/describeStreamStorageConfiguration", "kinesisvideo:DescribeStreamStorageConfiguration"),
     Video("/updateStreamStorageConfiguration", "kinesisvideo:UpdateStreamStorageConfiguration"),
     Video("/describeMappedResourceConfiguration", "kinesisvideo:DescribeMappedResourceConfiguration"),
+    Video("/createSignalingChannel", "kinesisvideo:CreateSignalingChannel"),
+    Video("/describeSignalingChannel", "kinesisvideo:DescribeSignalingChannel"),
+    Video("/listSignalingChannels", "kinesisvideo:ListSignalingChannels"),
+    Video("/updateSignalingChannel", "kinesisvideo:UpdateSignalingChannel"),
+    Video("/deleteSignalingChannel", "kinesisvideo:DeleteSignalingChannel"),
+    Video("/getSignalingChannelEndpoint", "kinesisvideo:GetSignalingChannelEndpoint"),
+    Video("/describeMediaStorageConfiguration", "kinesisvideo:DescribeMediaStorageConfiguration"),
+    Video("/updateMediaStorageConfiguration", "kinesisvideo:UpdateMediaStorageConfiguration"),
+    Video("/v1/get-ice-server-config", "kinesisvideo:GetIceServerConfig"),
     Video("/getDataEndpoint", "kinesisvideo:GetDataEndpoint"),
     Video("/listFragments", "kinesisvideo:ListFragments"),
     Video("/getMedia", "kinesisvideo:GetMedia"),

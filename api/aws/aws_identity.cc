@@ -17,6 +17,11 @@ std::string AwsIdentity::VideoStreamArn(std::string_view name, Timestamp created
          "/" + std::to_string(created.millis());
 }
 
+std::string AwsIdentity::ChannelArn(std::string_view name, Timestamp created) const {
+  return "arn:" + Partition() + ":kinesisvideo:" + region + ":" + account + ":channel/" + std::string(name) +
+         "/" + std::to_string(created.millis());
+}
+
 std::string AwsIdentity::OwnStreamArn(std::string_view name) const {
   return "arn:aws:millrace:" + region + ":" + account + ":stream/" + std::string(name);
 }

@@ -19,6 +19,8 @@ struct AwsIdentity {
   // "arn:aws:kinesisvideo:us-east-1:000000000000:stream/name/1763690820250": with the creation time in ms, so
   // that a stream made again has another.
   std::string VideoStreamArn(std::string_view name, Timestamp created) const;
+  // "arn:aws:kinesisvideo:us-east-1:000000000000:channel/name/1763690820250"
+  std::string ChannelArn(std::string_view name, Timestamp created) const;
   // "arn:aws:millrace:us-east-1:000000000000:stream/name": a video stream, for our own actions.
   std::string OwnStreamArn(std::string_view name) const;
 };

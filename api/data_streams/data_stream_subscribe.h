@@ -17,10 +17,10 @@
 #include <string>
 
 #include "api/aws/byte_budget.h"
+#include "api/aws/token_bucket.h"
 #include "api/data_streams/data_stream_operations.h"
 #include "api/data_streams/shard_subscriptions.h"
 #include "api/data_streams/stream_consumers.h"
-#include "api/aws/token_bucket.h"
 #include "api/http/http.h"
 
 namespace millrace::api {

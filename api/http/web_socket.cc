@@ -117,6 +117,7 @@ net::awaitable<Result<std::optional<std::string>>> WebSocket::Read(TimePoint unt
     if (piece->empty()) co_return std::nullopt;
     received_ = std::move(*piece);
     taken_ = 0;
+    silent_pings_ = 0;
     const int failure = wslay_event_recv(context_);
     const bool flooded = wslay_event_get_queued_msg_length(context_) > limits_.queued_bytes_max;
     auto answered = co_await Flush();
@@ -138,6 +139,7 @@ Result<void> WebSocket::Send(std::string_view text) {
 }
 
 Result<void> WebSocket::Ping() {
+  ++silent_pings_;
   const wslay_event_msg message{WSLAY_PING, nullptr, 0};
   if (wslay_event_queue_msg(context_, &message) != 0)
     return Error{ErrorCode::kUnavailable, "the WebSocket is closed"};

@@ -52,6 +52,8 @@ class WebSocket {
   // Put into the queue, which Flush sends.
   Result<void> Send(std::string_view text);
   Result<void> Ping();
+  // How many pings went out since the peer gave the last sign of life.
+  int silent_pings() const { return silent_pings_; }
   // Nothing can be sent behind it.
   void Close(CloseCode code, std::string_view reason);
   // Until the queue is empty. While it is under way another call gives at once: the one before sends that
@@ -71,6 +73,7 @@ class WebSocket {
   Bytes to_send_;
   std::deque<std::string> messages_;  // of the bytes that were received last
   bool flushing_ = false;
+  int silent_pings_ = 0;
 };
 
 }  // namespace millrace::api

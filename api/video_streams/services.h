@@ -21,6 +21,7 @@ class TokenSealer;
 namespace millrace::api {
 
 class ByteBudget;
+class SignalingChannels;
 
 // The Kinesis Video Streams protocol: the control plane, /listFragments, /getMedia, /getMediaForFragmentList.
 struct VideoStreamServices {
@@ -33,6 +34,7 @@ struct VideoStreamServices {
   const Clock& clock;
   AwsIdentity identity{};
   CameraOfStream camera_of{};
+  SignalingChannels* channels = nullptr;  // none: without signaling
 };
 void AddVideoStreamRoutes(Router& router, VideoStreamServices services);
 

@@ -3,6 +3,8 @@
 #include <set>
 #include <string>
 
+#include "api/signaling/signaling_names.h"
+
 namespace millrace::api {
 namespace {
 
@@ -24,6 +26,12 @@ std::string_view Text(const boost::json::object& members, const char* name) {
   const auto* value = members.if_contains(name);
   if (value == nullptr || !value->is_string()) return {};
   return {value->get_string().data(), value->get_string().size()};
+}
+
+// A signaling channel's, as this server gives it. REQUIRES: it is one.
+std::string ChannelArnOf(const AwsIdentity& identity, std::string_view arn) {
+  const auto name = ParseChannelArn(arn);
+  return identity.ChannelArn(name->name, *name->created);
 }
 
 // Of all streams that the request names in some way: which of them counts is the operation's to say.
@@ -50,6 +58,10 @@ Result<void> AuthorizeVideoStream(Caller* caller, FragmentStore& store, const Aw
 
 Result<void> AuthorizeVideoStream(Caller* caller, FragmentStore& store, const AwsIdentity& identity,
                                   const boost::json::object& members) {
+  if (ParseChannelArn(Text(members, "ResourceARN"))) {
+    return caller == nullptr ? Result<void>()
+                             : caller->Check(ChannelArnOf(identity, Text(members, "ResourceARN")));
+  }
   return Authorize(caller, store, identity,
                    {std::string(Text(members, "StreamName")), std::string(NameIn(Text(members, "StreamARN"))),
                     std::string(NameIn(Text(members, "ResourceARN")))});

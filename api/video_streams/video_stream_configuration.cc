@@ -3,6 +3,7 @@
 #include <charconv>
 #include <string>
 
+#include "api/signaling/signaling_channels.h"
 #include "api/video_streams/video_stream_operations.h"
 #include "api/video_streams/video_stream_patterns.h"
 #include "wire/json_writer.h"
@@ -217,7 +218,18 @@ VideoStreamAnswer DescribeMappedResourceConfiguration(const VideoStreamServices&
   const auto token = ReadVideoToken(input);
   MILLRACE_ASSIGN_OR_RETURN(const VideoStream stream, FindVideoStream(services, input));
   if (token) return AwsError("InvalidArgumentException", "NextToken is invalid.");
-  return std::string(R"({"MappedResourceConfigurationList":[]})");
+  std::optional<SignalingChannel> channel;
+  if (services.channels != nullptr) {
+    MILLRACE_ASSIGN_OR_RETURN(channel, services.channels->FindByStream(stream.name, stream.created));
+  }
+  wire::JsonWriter json;
+  json.BeginObject().Key("MappedResourceConfigurationList").BeginArray();
+  if (channel) {
+    json.BeginObject().Key("Type").String("KINESIS_VIDEO_SIGNALING_CHANNEL");
+    json.Key("ARN").String(services.identity.ChannelArn(channel->name, channel->created)).EndObject();
+  }
+  json.EndArray().EndObject();
+  return std::move(json).Take();
 }
 
 }  // namespace millrace::api

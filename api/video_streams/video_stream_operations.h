@@ -64,6 +64,10 @@ AwsResult<StreamDescriptionPtr> DescribeNamedStream(const VideoStreamServices& s
 // Tags as a map of the member "Tags"; broken constraints go to `input`.
 std::map<std::string, std::string> ReadVideoTags(AwsInput& input, bool required);
 
+inline constexpr std::size_t kVideoTagsMax = 50;  // of one resource, and of one request
+// Tags as a list of keys and values; of one key that comes twice, the last value counts.
+std::map<std::string, std::string> ReadVideoTagList(AwsInput& input, const AwsListRule& rule);
+
 // StreamStorageConfiguration; none where the request has none. Broken constraints go to `input`.
 std::optional<StorageTier> ReadStorageTier(AwsInput& input, bool required);
 

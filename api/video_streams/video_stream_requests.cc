@@ -19,6 +19,12 @@ net::awaitable<AwsResult<GatheredBody>> GatherVideoBody(const VideoStreamService
   co_return AwsError("InvalidArgumentException", body.error().message, 413);
 }
 
+std::string EndpointOf(const Request& request) {
+  const std::string& authority = request.target.authority;
+  return (request.secure ? "https://" : "http://") +
+         (authority.empty() ? std::string(request.headers.Find("Host").value_or("")) : authority);
+}
+
 AwsError NoVideoStream() {
   return {"ResourceNotFoundException", "The requested stream is not found or not active.", 404};
 }

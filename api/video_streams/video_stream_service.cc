@@ -28,13 +28,6 @@ constexpr std::array<std::string_view, 2> kSelectors{"PRODUCER_TIMESTAMP", "SERV
 
 using Answer = AwsResult<std::string>;
 
-// The address as the caller reached it, which admission has checked already.
-std::string EndpointOf(const Request& request) {
-  const std::string& authority = request.target.authority;
-  return (request.secure ? "https://" : "http://") +
-         (authority.empty() ? std::string(request.headers.Find("Host").value_or("")) : authority);
-}
-
 Answer GetDataEndpoint(const VideoStreamServices& services, const boost::json::object& object,
                        const std::string& endpoint) {
   AwsInput input(object);

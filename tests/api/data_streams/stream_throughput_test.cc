@@ -5,8 +5,8 @@
 
 #include <gmock/gmock.h>
 
-#include "api/data_streams/on_demand_scaling.h"
 #include "api/aws/token_bucket.h"
+#include "api/data_streams/on_demand_scaling.h"
 #include "tests/api/aws_server.h"
 #include "wire/base64.h"
 

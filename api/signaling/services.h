@@ -1,0 +1,32 @@
+// The signaling service of Kinesis Video Streams with WebRTC, and what it needs.
+//
+// Threads: the Add function before the server starts. What it is given outlives the server.
+#pragma once
+
+#include <cstdint>
+
+#include "api/http/router.h"
+#include "api/signaling/signaling_channels.h"
+#include "api/signaling/signaling_hub.h"
+#include "api/video_streams/services.h"
+#include "base/time.h"
+#include "media/webrtc/webrtc_settings.h"
+
+namespace millrace::api {
+
+class ByteBudget;
+
+struct SignalingServices {
+  VideoStreamServices video;
+  SignalingChannels& channels;
+  SignalingHub& hub;
+  ByteBudget& connections;       // counts WebSockets
+  const WebrtcSettings& webrtc;  // whose STUN and TURN servers clients are told
+  std::uint16_t tls_port = 0;    // where clients that want TLS find the server; 0: none
+  Duration ping_every = std::chrono::seconds(30);
+};
+
+// The WebSocket at /, POST /v1/get-ice-server-config, and the control plane: POST /createSignalingChannel, …
+void AddSignalingRoutes(Router& router, SignalingServices services);
+
+}  // namespace millrace::api

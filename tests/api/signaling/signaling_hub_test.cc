@@ -1,0 +1,145 @@
+// Who gets which message, who takes whose place, what waits for how long.
+#include "api/signaling/signaling_hub.h"
+
+#include <gmock/gmock.h>
+
+namespace millrace::api {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+const SignalingHub::ChannelKey kDoor{"door", Timestamp::FromMillis(1)};
+constexpr Duration kTtl = std::chrono::seconds(60);
+
+ClientSignal Signal(std::string action, std::string payload, std::string recipient = "") {
+  return {std::move(action), std::move(recipient), std::move(payload), ""};
+}
+
+class SignalingHubTest : public ::testing::Test {
+ protected:
+  SignalingHub::MemberPtr Join(const std::string& client_id, const SignalingHub::ChannelKey& key = kDoor) {
+    auto member = hub_.Join(key, client_id, kTtl, [this] { ++told_; });
+    EXPECT_TRUE(member) << member.error().ToString();
+    return member ? std::move(*member) : nullptr;
+  }
+
+  SignalingHub hub_{{.viewers_max = 3, .waiting_max = 4, .held_max = 6}};
+  int told_ = 0;
+};
+
+TEST_F(SignalingHubTest, ViewersReachTheMasterAndTheMasterTheViewerItNames) {
+  const auto master = Join("");
+  const auto first = Join("v1");
+  const auto second = Join("v2");
+  ASSERT_TRUE(hub_.Send(*first, Signal("SDP_OFFER", "b2Zm")));
+  EXPECT_EQ(told_, 1);
+  EXPECT_THAT(master->Take(), ElementsAre(HasSubstr(R"("senderClientId":"v1")")));
+  ASSERT_TRUE(hub_.Send(*master, Signal("SDP_ANSWER", "YW5z", "v1")));
+  EXPECT_THAT(first->Take(), ElementsAre(R"({"messageType":"SDP_ANSWER","messagePayload":"YW5z"})"));
+  EXPECT_THAT(first->Take(), IsEmpty());
+  EXPECT_THAT(second->Take(), IsEmpty());
+}
+
+TEST_F(SignalingHubTest, ChannelsDoNotHearEachOther) {
+  const auto master = Join("");
+  const auto other = Join("v1", {"yard", Timestamp::FromMillis(1)});
+  const auto again = Join("v1", {"door", Timestamp::FromMillis(2)});
+  ASSERT_TRUE(hub_.Send(*other, Signal("SDP_OFFER", "b2Zm")));
+  ASSERT_TRUE(hub_.Send(*again, Signal("SDP_OFFER", "b2Zm")));
+  EXPECT_THAT(master->Take(), IsEmpty());
+}
+
+TEST_F(SignalingHubTest, RecipientsAreNamedByMastersAlone) {
+  const auto master = Join("");
+  const auto viewer = Join("v1");
+  EXPECT_EQ(hub_.Send(*master, Signal("SDP_OFFER", "eA==")).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(hub_.Send(*viewer, Signal("SDP_OFFER", "eA==", "v2")).error().code, ErrorCode::kInvalidArgument);
+}
+
+TEST_F(SignalingHubTest, TheNewestConnectionTakesThePlace) {
+  const auto before = Join("");
+  const auto viewer = Join("v1");
+  const auto after = Join("");
+  EXPECT_TRUE(before->ended());
+  EXPECT_FALSE(after->ended());
+  EXPECT_EQ(told_, 1);
+  ASSERT_TRUE(hub_.Send(*viewer, Signal("SDP_OFFER", "b2Zm")));
+  EXPECT_THAT(before->Take(), IsEmpty());
+  EXPECT_THAT(after->Take(), SizeIs(1));
+  EXPECT_EQ(hub_.Send(*before, Signal("SDP_ANSWER", "eA==", "v1")).error().code, ErrorCode::kUnavailable);
+}
+
+// The one before leaves late: the place is not its own any more.
+TEST_F(SignalingHubTest, LeavingDoesNotTakeTheNewestOnesPlace) {
+  auto before = Join("");
+  const auto viewer = Join("v1");
+  const auto after = Join("");
+  before.reset();
+  ASSERT_TRUE(hub_.Send(*viewer, Signal("SDP_OFFER", "b2Zm")));
+  EXPECT_THAT(after->Take(), SizeIs(1));
+}
+
+TEST_F(SignalingHubTest, WhatIsForSomebodyAwayWaits) {
+  const auto viewer = Join("v1");
+  ASSERT_TRUE(hub_.Send(*viewer, Signal("SDP_OFFER", "b2Zm")));
+  ASSERT_TRUE(hub_.Send(*viewer, Signal("ICE_CANDIDATE", "Y2Fu")));
+  const auto master = Join("");
+  EXPECT_EQ(told_, 1);
+  EXPECT_THAT(master->Take(), ElementsAre(HasSubstr("SDP_OFFER"), HasSubstr("ICE_CANDIDATE")));
+}
+
+TEST_F(SignalingHubTest, ItWaitsForTheMessageLifetimeAlone) {
+  const auto viewer = Join("v1");
+  const auto long_ago = std::chrono::steady_clock::now() - kTtl;
+  ASSERT_TRUE(hub_.Send(*viewer, Signal("SDP_OFFER", "b2Zm"), long_ago));
+  EXPECT_THAT(Join("")->Take(), IsEmpty());
+}
+
+TEST_F(SignalingHubTest, ANewerOfferTakesTheOlderOnesPlaceWithItsCandidates) {
+  const auto first = Join("v1");
+  const auto second = Join("v2");
+  ASSERT_TRUE(hub_.Send(*first, Signal("SDP_OFFER", "b25l")));
+  ASSERT_TRUE(hub_.Send(*first, Signal("ICE_CANDIDATE", "b25l")));
+  ASSERT_TRUE(hub_.Send(*second, Signal("SDP_OFFER", "dHdv")));
+  ASSERT_TRUE(hub_.Send(*first, Signal("SDP_OFFER", "bmV3")));
+  EXPECT_THAT(Join("")->Take(), ElementsAre(HasSubstr("dHdv"), HasSubstr("bmV3")));
+}
+
+TEST_F(SignalingHubTest, QueuesAreBounded) {
+  const auto viewer = Join("v1");
+  const auto master = Join("");
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(hub_.Send(*viewer, Signal("ICE_CANDIDATE", "eA==")));
+  EXPECT_EQ(hub_.Send(*viewer, Signal("ICE_CANDIDATE", "eA==")).error().code, ErrorCode::kResourceExhausted);
+  // For those who are away: each, and all together.
+  for (const char* away : {"v2", "v3"}) {
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(hub_.Send(*master, Signal("ICE_CANDIDATE", "eA==", away)));
+  }
+  EXPECT_EQ(hub_.Send(*master, Signal("ICE_CANDIDATE", "eA==", "v4")).error().code,
+            ErrorCode::kResourceExhausted);
+  EXPECT_THAT(Join("v2")->Take(), SizeIs(3));
+  EXPECT_TRUE(hub_.Send(*master, Signal("ICE_CANDIDATE", "eA==", "v4")));
+}
+
+TEST_F(SignalingHubTest, ViewersAreCounted) {
+  const auto master = Join("");
+  std::vector<SignalingHub::MemberPtr> viewers{Join("v1"), Join("v2"), Join("v3")};
+  EXPECT_EQ(hub_.Join(kDoor, "v4", kTtl, [] {}).error().code, ErrorCode::kResourceExhausted);
+  viewers.pop_back();
+  EXPECT_TRUE(hub_.Join(kDoor, "v4", kTtl, [] {}));
+}
+
+TEST_F(SignalingHubTest, ADeletedChannelsConnectionsEnd) {
+  const auto master = Join("");
+  const auto viewer = Join("v1");
+  hub_.EndChannel(kDoor);
+  EXPECT_TRUE(master->ended());
+  EXPECT_TRUE(viewer->ended());
+  EXPECT_EQ(told_, 2);
+  EXPECT_FALSE(Join("")->ended());
+}
+
+}  // namespace
+}  // namespace millrace::api

@@ -1,0 +1,260 @@
+// Signaling channels over HTTP: the control plane, and two ends that talk through WebSockets.
+#include <gmock/gmock.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core/buffers_to_string.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/websocket.hpp>
+
+#include "api/signaling/services.h"
+#include "tests/api/aws_server.h"
+#include "tests/wait.h"
+
+namespace millrace::api::testing {
+namespace {
+
+namespace websocket = boost::beast::websocket;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+std::string Encoded(std::string text) {
+  for (std::size_t at = 0; (at = text.find_first_of(":/", at)) != std::string::npos;) {
+    text.replace(at, 1, text[at] == ':' ? "%3A" : "%2F");
+  }
+  return text;
+}
+
+class WebSocketClient {
+ public:
+  WebSocketClient(std::uint16_t port, const std::string& target) : socket_(io_), stream_(socket_) {
+    socket_.connect({net::ip::make_address("127.0.0.1"), port});
+    stream_.handshake(answer_, "localhost", target, ec_);
+  }
+  int status() const { return static_cast<int>(answer_.result_int()); }
+  void Write(const std::string& text) { stream_.write(net::buffer(text)); }
+  // "": the server closed.
+  std::string Read() {
+    boost::beast::flat_buffer buffer;
+    stream_.read(buffer, ec_);
+    return ec_ ? "" : boost::beast::buffers_to_string(buffer.data());
+  }
+  std::string close_reason() const {
+    return {stream_.reason().reason.data(), stream_.reason().reason.size()};
+  }
+  std::string body() const { return answer_.body(); }
+
+ private:
+  net::io_context io_;
+  net::ip::tcp::socket socket_;
+  websocket::stream<net::ip::tcp::socket&> stream_;
+  websocket::response_type answer_;
+  boost::system::error_code ec_;
+};
+
+class SignalingServiceTest : public AwsServerTest {
+ protected:
+  void SetUp() override {
+    AwsServerTest::SetUp();
+    server_.reset();
+    channels_ = std::make_unique<SignalingChannels>(*log_, clock_);
+    router_ = std::make_unique<Router>();
+    VideoStreamServices video{*store_, *sealer_, pool_, budget_, media_budget_, readers_, clock_};
+    video.channels = channels_.get();
+    AddVideoStreamRoutes(*router_, video);
+    AddSignalingRoutes(*router_, {video, *channels_, hub_, connections_, webrtc_, 4568});
+    dispatcher_ = MakeDispatcher();
+    ServerOptions options;
+    options.port = 0;
+    options.threads = 2;
+    auto server = Server::Start(*dispatcher_, options);
+    ASSERT_TRUE(server) << server.error().ToString();
+    server_ = std::move(*server);
+  }
+  void TearDown() override {
+    server_.reset();
+    channels_.reset();
+    AwsServerTest::TearDown();
+  }
+
+  std::string Create(const std::string& name) {
+    const AwsAnswer answer = Rest("/createSignalingChannel", R"({"ChannelName":")" + name + "\"}");
+    EXPECT_EQ(answer.status(), 200) << answer.raw.body;
+    return answer.Text("ChannelARN");
+  }
+  std::unique_ptr<WebSocketClient> Connect(const std::string& arn, const std::string& client_id = "") {
+    std::string target = "/?X-Amz-ChannelARN=" + Encoded(arn);
+    if (!client_id.empty()) target += "&X-Amz-ClientId=" + client_id;
+    return std::make_unique<WebSocketClient>(server_->port(), target);
+  }
+  boost::json::object Describe(const std::string& arn) {
+    const AwsAnswer answer = Rest("/describeSignalingChannel", R"({"ChannelARN":")" + arn + "\"}");
+    return answer.status() == 200 ? answer.body.at("ChannelInfo").as_object() : boost::json::object();
+  }
+
+  SignalingHub hub_;
+  ByteBudget connections_{8};
+  WebrtcSettings webrtc_;
+  std::unique_ptr<SignalingChannels> channels_;
+};
+
+TEST_F(SignalingServiceTest, ChannelsAreMadeDescribedChangedAndDeleted) {
+  const std::string arn = Create("door");
+  EXPECT_THAT(arn, StartsWith("arn:aws:kinesisvideo:us-east-1:000000000000:channel/door/"));
+  EXPECT_EQ(Rest("/createSignalingChannel", R"({"ChannelName":"door"})").raw.Header("x-amzn-ErrorType"),
+            "ResourceInUseException");
+  auto info = Describe(arn);
+  EXPECT_EQ(info.at("ChannelType"), "SINGLE_MASTER");
+  EXPECT_EQ(info.at("ChannelStatus"), "ACTIVE");
+  EXPECT_EQ(info.at("SingleMasterConfiguration").at("MessageTtlSeconds"), 60);
+  const std::string version(info.at("Version").as_string());
+
+  const std::string update = R"({"ChannelARN":")" + arn + R"(","CurrentVersion":")" + version +
+                             R"(","SingleMasterConfiguration":{"MessageTtlSeconds":30}})";
+  EXPECT_EQ(Rest("/updateSignalingChannel", update).status(), 200);
+  EXPECT_EQ(Rest("/updateSignalingChannel", update).raw.Header("x-amzn-ErrorType"),
+            "VersionMismatchException");
+  EXPECT_EQ(Describe(arn).at("SingleMasterConfiguration").at("MessageTtlSeconds"), 30);
+
+  Reopen();
+  EXPECT_EQ(SignalingChannels(*log_, clock_).Get("door")->message_ttl_s, 30u);
+}
+
+TEST_F(SignalingServiceTest, DeletingEndsItsConnections) {
+  const std::string arn = Create("door");
+  const auto master = Connect(arn);
+  ASSERT_EQ(master->status(), 101);
+  EXPECT_EQ(Rest("/deleteSignalingChannel", R"({"ChannelARN":")" + arn + R"(","CurrentVersion":"1x9"})")
+                .raw.Header("x-amzn-ErrorType"),
+            "VersionMismatchException");
+  EXPECT_EQ(Rest("/deleteSignalingChannel", R"({"ChannelARN":")" + arn + "\"}").status(), 200);
+  EXPECT_EQ(master->Read(), "");
+  EXPECT_EQ(Connect(arn)->status(), 404);
+  EXPECT_EQ(Rest("/describeSignalingChannel", R"({"ChannelName":"door"})").status(), 404);
+}
+
+TEST_F(SignalingServiceTest, ListsPageByPage) {
+  for (const char* name : {"door-1", "door-2", "door-3", "yard"}) Create(name);
+  const std::string condition =
+      R"("ChannelNameCondition":{"ComparisonOperator":"BEGINS_WITH","ComparisonValue":"door"})";
+  auto first = Rest("/listSignalingChannels", R"({"MaxResults":2,)" + condition + "}");
+  ASSERT_EQ(first.body.at("ChannelInfoList").as_array().size(), 2u) << first.raw.body;
+  auto second =
+      Rest("/listSignalingChannels", R"({"MaxResults":2,"NextToken":")" + first.Text("NextToken") + "\"}");
+  ASSERT_EQ(second.body.at("ChannelInfoList").as_array().size(), 1u) << second.raw.body;
+  EXPECT_EQ(second.body.at("ChannelInfoList").at(0).at("ChannelName"), "door-3");
+  EXPECT_FALSE(second.body.as_object().contains("NextToken"));
+  EXPECT_EQ(Rest("/listSignalingChannels", R"({"NextToken":"AAAA"})").raw.Header("x-amzn-ErrorType"),
+            "InvalidArgumentException");
+}
+
+TEST_F(SignalingServiceTest, TagsAreAResources) {
+  const std::string arn = Create("door");
+  EXPECT_EQ(
+      Rest("/TagResource", R"({"ResourceARN":")" + arn + R"(","Tags":[{"Key":"site","Value":"north"}]})")
+          .status(),
+      200);
+  auto listed = Rest("/ListTagsForResource", R"({"ResourceARN":")" + arn + "\"}");
+  EXPECT_EQ(listed.body.at("Tags").at("site"), "north");
+  EXPECT_EQ(Rest("/UntagResource", R"({"ResourceARN":")" + arn + R"(","TagKeyList":["site"]})").status(),
+            200);
+  listed = Rest("/ListTagsForResource", R"({"ResourceARN":")" + arn + "\"}");
+  EXPECT_TRUE(listed.body.at("Tags").as_object().empty());
+}
+
+TEST_F(SignalingServiceTest, EndpointsAreThisServers) {
+  const std::string arn = Create("door");
+  const auto endpoints = [&](const std::string& protocols) {
+    return Rest("/getSignalingChannelEndpoint",
+                R"({"ChannelARN":")" + arn + R"(","SingleMasterChannelEndpointConfiguration":{"Protocols":)" +
+                    protocols + R"(,"Role":"MASTER"}})");
+  };
+  const auto list = endpoints(R"(["WSS","HTTPS"])").body.at("ResourceEndpointList").as_array();
+  ASSERT_EQ(list.size(), 2u);
+  EXPECT_EQ(list[0].at("ResourceEndpoint"), "wss://localhost:4568");
+  EXPECT_EQ(list[1].at("ResourceEndpoint"), "http://localhost:4567");
+  EXPECT_EQ(endpoints(R"(["WEBRTC"])").raw.Header("x-amzn-ErrorType"), "InvalidArgumentException");
+  EXPECT_EQ(endpoints(R"(["SMTP"])").raw.Header("x-amzn-ErrorType"), "InvalidArgumentException");
+}
+
+TEST_F(SignalingServiceTest, MediaStorageMapsAChannelToAStream) {
+  const std::string arn = Create("door");
+  const std::string kept =
+      Rest("/createStream", R"({"StreamName":"kept","DataRetentionInHours":2})").Text("StreamARN");
+  const std::string ring = Rest("/createStream", R"({"StreamName":"ring"})").Text("StreamARN");
+  const auto update = [&](const std::string& channel, const std::string& configuration) {
+    return Rest("/updateMediaStorageConfiguration",
+                R"({"ChannelARN":")" + channel + R"(","MediaStorageConfiguration":)" + configuration + "}");
+  };
+  EXPECT_EQ(update(arn, R"({"Status":"ENABLED","StreamARN":")" + ring + "\"}").raw.Header("x-amzn-ErrorType"),
+            "NoDataRetentionException");
+  EXPECT_EQ(update(arn, R"({"Status":"ENABLED"})").raw.Header("x-amzn-ErrorType"),
+            "InvalidArgumentException");
+  EXPECT_EQ(update(arn, R"({"Status":"ENABLED","StreamARN":")" + kept + "\"}").status(), 200);
+  EXPECT_EQ(update(Create("yard"), R"({"Status":"ENABLED","StreamARN":")" + kept + "\"}")
+                .raw.Header("x-amzn-ErrorType"),
+            "InvalidArgumentException");
+  auto described = Rest("/describeMediaStorageConfiguration", R"({"ChannelName":"door"})");
+  EXPECT_EQ(described.body.at("MediaStorageConfiguration").at("Status"), "ENABLED");
+  EXPECT_EQ(described.body.at("MediaStorageConfiguration").at("StreamARN").as_string(), kept);
+  auto mapped = Rest("/describeMappedResourceConfiguration", R"({"StreamName":"kept"})");
+  EXPECT_EQ(mapped.body.at("MappedResourceConfigurationList").at(0).at("ARN").as_string(), arn);
+  EXPECT_EQ(update(arn, R"({"Status":"DISABLED"})").status(), 200);
+  described = Rest("/describeMediaStorageConfiguration", R"({"ChannelName":"door"})");
+  EXPECT_EQ(described.body.at("MediaStorageConfiguration").at("Status"), "DISABLED");
+}
+
+TEST_F(SignalingServiceTest, ViewerAndMasterTalk) {
+  const std::string arn = Create("door");
+  const auto viewer = Connect(arn, "v1");
+  ASSERT_EQ(viewer->status(), 101);
+  viewer->Write(R"({"action":"SDP_OFFER","messagePayload":"b2ZmZXI="})");
+  const auto master = Connect(arn);
+  ASSERT_EQ(master->status(), 101);
+  EXPECT_EQ(master->Read(),
+            R"({"messageType":"SDP_OFFER","messagePayload":"b2ZmZXI=","senderClientId":"v1"})");
+  master->Write(R"({"action":"SDP_ANSWER","recipientClientId":"v1","messagePayload":"YW5zd2Vy"})");
+  EXPECT_EQ(viewer->Read(), R"({"messageType":"SDP_ANSWER","messagePayload":"YW5zd2Vy"})");
+  master->Write("");
+  master->Write(R"({"action":"SDP_ANSWER","messagePayload":"YW5zd2Vy","correlationId":"c7"})");
+  EXPECT_THAT(master->Read(),
+              HasSubstr(R"("correlationId":"c7","errorType":"InvalidArgumentException","statusCode":"400")"));
+}
+
+TEST_F(SignalingServiceTest, ANewMasterTakesThePlace) {
+  const std::string arn = Create("door");
+  const auto before = Connect(arn);
+  const auto after = Connect(arn);
+  EXPECT_EQ(before->Read(), "");
+  EXPECT_THAT(before->close_reason(), HasSubstr("place"));
+}
+
+TEST_F(SignalingServiceTest, WhoCannotConnectIsToldWhy) {
+  EXPECT_EQ(WebSocketClient(server_->port(), "/").status(), 400);
+  EXPECT_EQ(WebSocketClient(server_->port(), "/?X-Amz-ChannelARN=door").status(), 400);
+  const std::string arn = Create("door");
+  EXPECT_EQ(Connect(arn, "no%20name")->status(), 400);
+  std::vector<std::unique_ptr<WebSocketClient>> many;
+  for (int i = 0; i < 8; ++i) {
+    many.push_back(Connect(arn, "v" + std::to_string(i)));
+    EXPECT_EQ(many.back()->status(), 101);
+  }
+  EXPECT_EQ(Connect(arn)->status(), 400);
+  many.clear();
+  EXPECT_TRUE(test::WaitUntil([&] { return Connect(arn)->status() == 101; }));
+}
+
+TEST_F(SignalingServiceTest, IceServersAreTheConfiguredOnes) {
+  webrtc_.stun_servers = {"stun:127.0.0.1:3478"};
+  webrtc_.turn_servers = {{"turn:127.0.0.1:3478?transport=udp", "ada", "secret"}};
+  const std::string arn = Create("door");
+  const auto answer = Rest("/v1/get-ice-server-config", R"({"ChannelARN":")" + arn + R"(","ClientId":"v1"})");
+  const auto& list = answer.body.at("IceServerList").as_array();
+  ASSERT_EQ(list.size(), 2u) << answer.raw.body;
+  EXPECT_EQ(list[0].at("Uris").at(0), "stun:127.0.0.1:3478");
+  EXPECT_EQ(list[1].at("Username"), "ada");
+  EXPECT_EQ(list[1].at("Ttl"), 300);
+}
+
+}  // namespace
+}  // namespace millrace::api::testing
