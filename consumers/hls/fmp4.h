@@ -1,5 +1,5 @@
-// Fragmented MP4 (CMAF) from stored fragments, without transcoding: one init segment per set of tracks, one
-// media segment per fragment.
+// Fragmented MP4 (CMAF) from fragments as players get them (consumers/player_audio.h): one init segment per
+// set of tracks, one media segment per fragment.
 //
 // A segment is a pure function of the fragment's facts and its frames, so that segments made one by one, in
 // any order, on any day, equal one long remux: times are those of track_runs.h, with signed composition

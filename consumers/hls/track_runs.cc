@@ -137,6 +137,11 @@ Result<std::vector<TrackRun>> MakeTrackRuns(const FragmentFacts& facts, const st
     if (own.empty() && track->frames == 0) continue;
     TrackRun run;
     run.info = FindTrack(facts, info.number);
+    if (run.info->codec != info.codec) {
+      return Error{ErrorCode::kInvalidArgument,
+                   "track " + std::to_string(info.number) + " is as it is stored (" +
+                       std::string(ToString(run.info->codec)) + "), not as players get it"};
+    }
     const bool video = run.info->kind() == TrackKind::kVideo;
     run.timescale = video ? kVideoTimescale : info.sample_rate;
     MILLRACE_RETURN_IF_ERROR(video ? FillVideo(facts, *track, cutter, own, run)

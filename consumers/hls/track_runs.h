@@ -52,7 +52,8 @@ struct TrackRun {
 // are left out, those with none in the piece stand with no sample. `facts` and `frames` outlive what comes
 // back. Errors: kNotFound: there is no such track that can be played, or none of its frames in the fragment.
 //         kCorruption: frames and facts do not belong together, or times that run backwards.
-//         kUnsupported, kInvalidArgument: as PlayableTracks. kInvalidArgument also: no such piece.
+//         kUnsupported, kInvalidArgument: as PlayableTracks. kInvalidArgument also: no such piece, or G.711
+//         that is not made AAC yet (consumers/player_audio.h).
 Result<std::vector<TrackRun>> MakeTrackRuns(const FragmentFacts& facts, const std::vector<Frame>& frames,
                                             const SegmentSelection& selection = {});
 

@@ -142,7 +142,8 @@ using Vp8 = Codecs;
 
 TEST_F(Vp8, IsStoredAndRefusedWithTheWayRound) {
   const std::string source = directory_.File("source.mkv");
-  ASSERT_NO_FATAL_FAILURE(Encode("-c:v libvpx -b:v 200k -g 25 -c:a libopus", source));
+  ASSERT_NO_FATAL_FAILURE(
+      Encode("-c:v libvpx -deadline realtime -cpu-used 8 -b:v 200k -g 25 -c:a libopus", source));
   const auto stored = testing::StoreMkv(store_, "door", source, kStart);
   ASSERT_GE(stored.size(), 3U);
   EXPECT_EQ(stored[0].tracks[0].codec, Codec::kVp8);

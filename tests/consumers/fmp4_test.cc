@@ -164,6 +164,14 @@ TEST_F(Fmp4, PiecesNextToEachOtherEqualTheWhole) {
   }
 }
 
+TEST_F(Fmp4, G711HasToBeMadeAacBefore) {
+  facts_.tracks[1].codec = Codec::kPcmMulaw;
+  const auto segment = MakeMediaSegment(facts_, frames_);
+  ASSERT_FALSE(segment);
+  EXPECT_EQ(segment.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_TRUE(MakeMediaSegment(facts_, frames_, {.track = 1}));
+}
+
 TEST_F(Fmp4, FactsThatLieAreErrors) {
   struct Lie {
     const char* name;

@@ -147,11 +147,16 @@ INSTANTIATE_TEST_SUITE_P(
               "ffmpeg -v error -i source.mkv -c copy -write_crc32 1 -reserve_index_space 4096 out.mkv",
               {Codec::kH264, Codec::kAac}},
         Muxed{"FfmpegVp8Opus",
-              "ffmpeg -v error -i source.mkv -c:v libvpx -b:v 200k -g 25 -c:a libopus -f webm out.mkv",
+              "ffmpeg -v error -i source.mkv -c:v libvpx -deadline realtime -cpu-used 8 -b:v 200k -g 25 -c:a "
+              "libopus -f webm out.mkv",
               {Codec::kVp8, Codec::kOpus}},
         Muxed{"FfmpegVp9",
               "ffmpeg -v error -i source.mkv -an -c:v libvpx-vp9 -deadline realtime -g 25 -f webm out.mkv",
               {Codec::kVp9}},
+        Muxed{"FfmpegAv1",
+              "ffmpeg -v error -i source.mkv -an -c:v libsvtav1 -preset 12 -g 25 -cluster_time_limit 20000 "
+              "out.mkv 2>/dev/null",
+              {Codec::kAv1}},
         Muxed{"FfmpegHevc",
               "ffmpeg -v error -i source.mkv -c:v libx265 -preset ultrafast -x265-params "
               "log-level=none:keyint=25:pools=1 -c:a copy out.mkv",
@@ -159,6 +164,11 @@ INSTANTIATE_TEST_SUITE_P(
         Muxed{"FfmpegMulaw",
               "ffmpeg -v error -i source.mkv -c:v copy -c:a pcm_mulaw -ar 8000 out.mkv",
               {Codec::kH264, Codec::kPcmMulaw}},
+        Muxed{"GStreamerAlaw",
+              "gst-launch-1.0 -q audiotestsrc num-buffers=100 samplesperbuffer=160 ! "
+              "audio/x-raw,rate=8000,channels=1 "
+              "! alawenc ! matroskamux max-cluster-duration=1000000000 ! filesink location=out.mkv",
+              {Codec::kPcmAlaw}},
         Muxed{"FfmpegAudioOnly",
               "ffmpeg -v error -i source.mkv -vn -c copy -cluster_time_limit 500 out.mkv",
               {Codec::kAac}},
