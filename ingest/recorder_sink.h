@@ -27,8 +27,8 @@ class RecorderSink final : public FrameSink {
   std::unique_ptr<StreamRecorder> recorder_;
 };
 
-// Sinks that record into `store`: the camera's stream is made where it does not exist, and its retention is
-// the camera's. `store` outlives the factory and all sinks.
+// Sinks that record into `store`: the camera's stream is made where it does not exist, with the camera's
+// retention. `store` outlives the factory and all sinks.
 FrameSinkFactory MakeRecorderSinks(FragmentStore& store, RecorderOptions options);
 
 }  // namespace millrace

@@ -46,6 +46,11 @@ int RunCameraShow(const ClientOptions& client, const std::string& name);
 int RunCameraRemove(const ClientOptions& client, const std::string& name, bool purge);
 int RunCameraEnable(const ClientOptions& client, const std::string& name, bool enabled);
 
+// The value is what standard input holds, without the line end.
+int RunSecretSet(const ClientOptions& client, const std::string& name);
+int RunSecretList(const ClientOptions& client);
+int RunSecretRemove(const ClientOptions& client, const std::string& name);
+
 struct CoverageOptions {
   std::string stream;
   std::optional<std::string> start;  // none: a day before the end

@@ -146,6 +146,20 @@ void AddCamera(CLI::App& app, CommandLine& line) {
            [&line] { return RunCameraEnable(line.client, line.name, false); });
 }
 
+void AddSecret(CLI::App& app, CommandLine& line) {
+  auto* secret =
+      app.add_subcommand("secret", "Named secrets of a running server, such as cameras' addresses");
+  secret->require_subcommand(1);
+  AddNamed(secret, line, "set", "Keep standard input as a secret, sealed; nothing shows it again",
+           "millrace secret set door < door.url", [&line] { return RunSecretSet(line.client, line.name); });
+  auto* list = secret->add_subcommand("list", "All secrets by name, and not what they hold");
+  AddJson(list, line);
+  list->footer("\nExamples:\n  millrace secret list\n  millrace secret list --json\n");
+  list->callback([&line] { line.run = [&line] { return RunSecretList(line.client); }; });
+  AddNamed(secret, line, "remove", "Forget a secret", "millrace secret remove door",
+           [&line] { return RunSecretRemove(line.client, line.name); });
+}
+
 void AddTail(CLI::App& app, CommandLine& line) {
   auto* tail = app.add_subcommand("tail", "Follow a stream: a line for each fragment that is stored");
   tail->add_option("STREAM", line.tail.stream, "The stream's name")->required();
@@ -320,6 +334,7 @@ int Main(int argc, char** argv) {
       ->type_name("URL");
   AddServe(app, line);
   AddCamera(app, line);
+  AddSecret(app, line);
   AddStreamCommands(app, line.client, line.run);
   AddTail(app, line);
   AddExport(app, line);

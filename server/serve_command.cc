@@ -17,6 +17,7 @@
 #include "api/http/server.h"
 #include "api/http/tls_context.h"
 #include "api/v1/application_service.h"
+#include "api/v1/edge_address.h"
 #include "api/v1/services.h"
 #include "api/video_streams/footage_services.h"
 #include "api/video_streams/services.h"
@@ -28,6 +29,7 @@
 #include "fragments/coverage_ledger.h"
 #include "fragments/fragment_store.h"
 #include "ingest/camera_fleet.h"
+#include "ingest/edge_cameras.h"
 #include "ingest/put_streams.h"
 #include "ingest/recorder_sink.h"
 #include "server/analyzers.h"
@@ -39,6 +41,7 @@
 #include "server/exit_codes.h"
 #include "server/open_files.h"
 #include "server/secret_box.h"
+#include "server/secret_records.h"
 #include "server/stop_signals.h"
 #include "server/version.h"
 #include "storage/embedded_log.h"
@@ -160,8 +163,9 @@ class Service {
     MILLRACE_ASSIGN_OR_RETURN(ledger_, CoverageLedger::Open(*log_, *store_, {}));
     put_streams_ = std::make_unique<PutStreams>(
         *store_, PutStreamsOptions{.gaps = ledger_.get(), .add_gap = ledger_->Adder()});
-    MILLRACE_ASSIGN_OR_RETURN(SecretBox box, SecretBox::Open(config.data_dir / "secrets.key"));
-    cameras_ = std::make_unique<CameraRecords>(*log_, std::move(box));
+    MILLRACE_ASSIGN_OR_RETURN(const SecretBox box, SecretBox::Open(config.data_dir / "secrets.key"));
+    cameras_ = std::make_unique<CameraRecords>(*log_, box);
+    secrets_ = std::make_unique<SecretRecords>(*log_, box, SystemClock());
 
     RecorderOptions recording;
     recording.fragment_duration_min = config.fragment_duration_min;
@@ -180,6 +184,8 @@ class Service {
     fleet_options.backoff = {.base = config.cameras_retry_min, .max = config.cameras_retry_max};
     MILLRACE_ASSIGN_OR_RETURN(
         fleet_, CameraFleet::Start(*cameras_, MakeRecorderSinks(*store_, recording), fleet_options));
+    auto address = [this](const std::string& arn) { return api::AddressInSecret(*secrets_, arn); };
+    edge_ = std::make_unique<EdgeCameras>(EdgeCameras::Options{*store_, *fleet_, std::move(address)});
 
     HlsOptions hls_options;
     hls_options.target_duration = std::chrono::ceil<std::chrono::seconds>(config.fragment_duration_max);
@@ -226,6 +232,7 @@ class Service {
     if (server_) server_->Stop(grace);
     if (whep_) whep_->Stop();
     if (publishers_) publishers_->Stop();
+    if (edge_) edge_->Stop();
     if (fleet_) fleet_->Stop();
     Log(LogLevel::kInfo, "cameras are stopped");
   }
@@ -282,7 +289,8 @@ class Service {
     scaling_->Start();
     api::AddDataStreamOverviewRoutes(router_, {*catalog_, *sealer_, *pool_, budget_, clock});
     api::AddVideoStreamRoutes(router_, {*store_, *sealer_, *pool_, budget_, media_budget_, media_readers_,
-                                        clock, config.aws, camera_of});
+                                        clock, config.aws, camera_of, edge_.get()});
+    api::AddSecretRoutes(router_, {*secrets_, *pool_, [this] { edge_->LookAgain(); }, config.aws});
     const api::FootageServices footage{
         {*store_, *sealer_, *pool_, budget_, media_budget_, media_readers_, clock, config.aws},
         *decode_pool_,
@@ -321,7 +329,9 @@ class Service {
   std::unique_ptr<CoverageLedger> ledger_;
   std::unique_ptr<PutStreams> put_streams_;
   std::unique_ptr<CameraRecords> cameras_;
+  std::unique_ptr<SecretRecords> secrets_;
   std::unique_ptr<CameraFleet> fleet_;
+  std::unique_ptr<EdgeCameras> edge_;
   WebrtcSettings webrtc_settings_;
   std::unique_ptr<WebrtcSessions> publishers_;
   std::unique_ptr<WhepService> whep_;

@@ -26,4 +26,12 @@ std::string AwsIdentity::OwnStreamArn(std::string_view name) const {
   return "arn:aws:millrace:" + region + ":" + account + ":stream/" + std::string(name);
 }
 
+std::string AwsIdentity::SecretArn(std::string_view name) const {
+  return "arn:" + Partition() + ":secretsmanager:" + region + ":" + account + ":secret:" + std::string(name);
+}
+
+std::string AwsIdentity::OwnSecretArn(std::string_view name) const {
+  return "arn:aws:millrace:" + region + ":" + account + ":secret/" + std::string(name);
+}
+
 }  // namespace millrace::api

@@ -23,6 +23,10 @@ struct AwsIdentity {
   std::string ChannelArn(std::string_view name, Timestamp created) const;
   // "arn:aws:millrace:us-east-1:000000000000:stream/name": a video stream, for our own actions.
   std::string OwnStreamArn(std::string_view name) const;
+  // "arn:aws:secretsmanager:us-east-1:000000000000:secret:name": a secret of this server, as edge
+  // configurations name it, and for our own actions: "arn:aws:millrace:us-east-1:000000000000:secret/name".
+  std::string SecretArn(std::string_view name) const;
+  std::string OwnSecretArn(std::string_view name) const;
 };
 
 }  // namespace millrace::api

@@ -159,4 +159,11 @@ std::vector<std::string_view> ArnParts(std::string_view arn) {
   return parts;
 }
 
+std::string_view SecretNameIn(std::string_view arn) {
+  constexpr std::string_view kSecret = "secret:";
+  const auto parts = ArnParts(arn);
+  if (parts.size() != 6 || parts[2] != "secretsmanager" || !parts[5].starts_with(kSecret)) return {};
+  return parts[5].substr(kSecret.size());
+}
+
 }  // namespace millrace::api

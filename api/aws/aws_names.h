@@ -54,6 +54,9 @@ struct VideoResourceName {
 // The resource that ResourceARN names, which must be there; none: `input` has what is wrong with it.
 std::optional<VideoResourceName> ReadVideoResource(AwsInput& input);
 
+// "door" of "arn:aws:secretsmanager:us-east-1:000000000000:secret:door"; "" where it is no such ARN.
+std::string_view SecretNameIn(std::string_view arn);
+
 // The six parts of an ARN, of which the last may hold colons; none where it has fewer. They live as long as
 // the text.
 std::vector<std::string_view> ArnParts(std::string_view arn);

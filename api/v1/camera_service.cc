@@ -32,8 +32,11 @@ boost::json::array DescribeTracks(const std::vector<TrackInfo>& tracks) {
   return list;
 }
 
-boost::json::object DescribeCamera(const CameraStatus& status) {
+// The stream's retention, which counts, once there is a stream.
+boost::json::object DescribeCamera(const CameraServices& services, const CameraStatus& status) {
   const CameraSettings& settings = status.settings;
+  const auto stream = services.store.GetStream(settings.stream);
+  const Duration retention = stream ? stream->retention : settings.retention;
   boost::json::object object;
   object["name"] = settings.name;
   object["url"] = settings.url;
@@ -43,8 +46,7 @@ boost::json::object DescribeCamera(const CameraStatus& status) {
   boost::json::array analyzers;
   for (const std::string& analyzer : settings.analyzers) analyzers.push_back(Text(analyzer));
   object["analyzers"] = std::move(analyzers);
-  object["retention_hours"] =
-      Number(std::chrono::duration<double, std::ratio<3600>>(settings.retention).count());
+  object["retention_hours"] = Number(std::chrono::duration<double, std::ratio<3600>>(retention).count());
   boost::json::object labels;
   for (const auto& [key, value] : settings.labels) labels[key] = value;
   object["labels"] = std::move(labels);
@@ -86,7 +88,7 @@ Result<std::string> ListCameras(const CameraServices& services, const Caller* ca
   boost::json::array list;
   for (const CameraStatus& status : services.fleet.List()) {
     if (Sees(caller, "millrace:GetCamera", "camera/" + status.settings.name))
-      list.push_back(DescribeCamera(status));
+      list.push_back(DescribeCamera(services, status));
   }
   boost::json::object answer;
   answer["cameras"] = std::move(list);
@@ -96,7 +98,7 @@ Result<std::string> ListCameras(const CameraServices& services, const Caller* ca
 Result<std::string> ShowCamera(const CameraServices& services, const std::string& name) {
   auto status = services.fleet.Get(name);
   if (!status) return WithHint(std::move(status).error());
-  return ToText(DescribeCamera(*status));
+  return ToText(DescribeCamera(services, *status));
 }
 
 struct PutAnswer {
@@ -139,8 +141,12 @@ Result<PutAnswer> PutCamera(const CameraServices& services, const std::string& n
   settings.enabled = put.enabled;
   std::optional<CameraCredentials> credentials;
   if (put.username) credentials = CameraCredentials{*put.username, put.password.value_or("")};
+  const Duration retention = settings.retention;
   MILLRACE_ASSIGN_OR_RETURN(auto done, services.fleet.Put(std::move(settings), std::move(credentials)));
-  return PutAnswer{ToText(DescribeCamera(done.camera)), done.created};
+  // A stream that is not there yet is made with it, when the camera connects.
+  const auto kept = services.store.SetRetention(done.camera.settings.stream, retention);
+  if (!kept && kept.error().code != ErrorCode::kNotFound) return kept.error();
+  return PutAnswer{ToText(DescribeCamera(services, done.camera)), done.created};
 }
 
 Result<std::string> RemoveCamera(const CameraServices& services, const Target& target,
@@ -174,7 +180,9 @@ Result<std::string> RemoveCamera(const CameraServices& services, const Target& t
                          "camera '" + name + "' is removed, but not the footage of stream '" + stream + "'");
     }
   } else if (auto usage = services.store.Usage(stream); usage && usage->last) {
-    answer["kept_until"] = Text(FormatRfc3339(*usage->last + status->settings.retention));
+    const auto kept = services.store.GetStream(stream);
+    const Duration retention = kept ? kept->retention : status->settings.retention;
+    answer["kept_until"] = Text(FormatRfc3339(*usage->last + retention));
   }
   return ToText(answer);
 }

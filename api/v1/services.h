@@ -22,7 +22,8 @@
 
 namespace millrace {
 class CameraFleet;
-}
+class SecretStore;
+}  // namespace millrace
 
 namespace millrace::api {
 
@@ -79,6 +80,15 @@ struct StorageServices {
   WorkerPool& pool;
 };
 void AddStorageRoutes(Router& router, StorageServices services);
+
+// GET /v1/secrets, PUT and DELETE /v1/secrets/{name}.
+struct SecretServices {
+  SecretStore& secrets;
+  WorkerPool& pool;
+  std::function<void()> changed;  // after each change; any thread; must not block
+  AwsIdentity identity{};
+};
+void AddSecretRoutes(Router& router, SecretServices services);
 
 // POST and DELETE /v1/session: logging in and out, for browsers. All outlive the server. Who guesses waits
 // before each answer, and is not listened to after some (api/access/failed_logins.h).

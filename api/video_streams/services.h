@@ -12,6 +12,7 @@
 #include "fragments/fragment_store.h"
 
 namespace millrace {
+class EdgeControl;
 class PutStreams;
 namespace wire {
 class TokenSealer;
@@ -34,6 +35,7 @@ struct VideoStreamServices {
   const Clock& clock;
   AwsIdentity identity{};
   CameraOfStream camera_of{};
+  EdgeControl* edge = nullptr;  // none: without the edge operations
   SignalingChannels* channels = nullptr;  // none: without signaling
 };
 void AddVideoStreamRoutes(Router& router, VideoStreamServices services);

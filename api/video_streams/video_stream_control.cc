@@ -226,17 +226,22 @@ VideoStreamAnswer DeleteVideoStream(const VideoStreamServices& services, const b
   if (!object.contains("StreamARN")) (void)input.String("StreamARN", {.required = true});
   const auto version = ReadCurrentVersion(input, false);
   MILLRACE_ASSIGN_OR_RETURN(const VideoStream stream, FindVideoStream(services, input));
+  if (const auto described = services.store.DescribeStream(stream.name);
+      described && (*described)->settings.edge) {
+    return AwsError(
+        "ResourceInUseException",
+        "The stream " + stream.name + " has an edge configuration: DeleteEdgeConfiguration first.");
+  }
   if (const auto camera = services.camera_of ? services.camera_of(stream.name) : std::nullopt) {
     return AwsError("ResourceInUseException", "The stream " + stream.name + " is fed by the camera " +
                                                   *camera + ": remove the camera first.");
   }
-  if (const auto holds = services.store.ListHolds(stream.name); holds && !holds->empty()) {
-    return AwsError("ResourceInUseException", "Footage of the stream " + stream.name + " is held by " +
-                                                  holds->front().id + ": release its holds first.");
-  }
   auto deleted = services.store.DeleteStream(stream.name, {.created = stream.created, .version = version});
   if (deleted) return NothingToSay();
-  if (deleted.error().code == ErrorCode::kFailedPrecondition) {
+  // The store says the same of a stream of which footage is held: that one is in use.
+  if (const auto now = services.store.DescribeStream(stream.name);
+      deleted.error().code == ErrorCode::kFailedPrecondition && version && now &&
+      (*now)->Version() != *version) {
     return AwsError("VersionMismatchException", std::move(deleted).error().message);
   }
   return OfVideoStream(std::move(deleted).error());

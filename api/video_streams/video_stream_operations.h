@@ -46,8 +46,18 @@ MILLRACE_VIDEO_OPERATION(UpdateImageGenerationConfiguration);
 MILLRACE_VIDEO_OPERATION(DescribeStreamStorageConfiguration);
 MILLRACE_VIDEO_OPERATION(UpdateStreamStorageConfiguration);
 MILLRACE_VIDEO_OPERATION(DescribeMappedResourceConfiguration);
+// edge_operations.cc. REQUIRES: services.edge is not null.
+MILLRACE_VIDEO_OPERATION(StartEdgeConfigurationUpdate);
+MILLRACE_VIDEO_OPERATION(DescribeEdgeConfiguration);
+MILLRACE_VIDEO_OPERATION(DeleteEdgeConfiguration);
+MILLRACE_VIDEO_OPERATION(ListEdgeAgentConfigurations);
 
 #undef MILLRACE_VIDEO_OPERATION
+
+// Whether the caller may have a camera made of the secret that StartEdgeConfigurationUpdate names.
+// Errors: kPermissionDenied, kUnauthenticated.
+Result<void> AuthorizeEdgeSecret(Caller* caller, const AwsIdentity& identity,
+                                 const boost::json::object& members);
 
 // -- what they share
 

@@ -156,6 +156,8 @@ enum class Denial { kNotAuthorized, kAccessDenied };
 struct Operation {
   VideoStreamOperation run = nullptr;
   Denial denial = Denial::kNotAuthorized;
+  // What the caller must be allowed beside the operation on its stream.
+  Result<void> (*also)(Caller*, const AwsIdentity&, const boost::json::object&) = nullptr;
 };
 
 AwsError InWordsOf(const Operation& operation, AwsError error) {
@@ -175,6 +177,9 @@ net::awaitable<void> Serve(const VideoStreamServices& services, Operation operat
       MILLRACE_ASSIGN_OR_RETURN(const boost::json::value value, ParseAwsObject(body->text));
       MILLRACE_RETURN_IF_ERROR(
           AuthorizeVideoStream(request.caller.get(), services.store, services.identity, value.get_object()));
+      if (operation.also != nullptr) {
+        MILLRACE_RETURN_IF_ERROR(operation.also(request.caller.get(), services.identity, value.get_object()));
+      }
       return operation.run(services, value.get_object(), endpoint);
     };
     answer = co_await services.pool.Run(work);
@@ -192,8 +197,9 @@ net::awaitable<void> Serve(const VideoStreamServices& services, Operation operat
 }  // namespace
 
 void AddVideoStreamRoutes(Router& router, VideoStreamServices services) {
-  const auto add = [&](const char* path, VideoStreamOperation run, Denial denial = Denial::kNotAuthorized) {
-    const Operation operation{run, denial};
+  const auto add = [&](const char* path, VideoStreamOperation run, Denial denial = Denial::kNotAuthorized,
+                       decltype(Operation::also) also = nullptr) {
+    const Operation operation{run, denial, also};
     router.Add("POST", path,
                [services, operation](Request& request, ResponseWriter& writer) -> net::awaitable<void> {
                  co_await Serve(services, operation, request, writer);
@@ -219,6 +225,13 @@ void AddVideoStreamRoutes(Router& router, VideoStreamServices services) {
   add("/describeStreamStorageConfiguration", DescribeStreamStorageConfiguration, Denial::kAccessDenied);
   add("/updateStreamStorageConfiguration", UpdateStreamStorageConfiguration, Denial::kAccessDenied);
   add("/describeMappedResourceConfiguration", DescribeMappedResourceConfiguration, Denial::kAccessDenied);
+  if (services.edge != nullptr) {
+    add("/startEdgeConfigurationUpdate", StartEdgeConfigurationUpdate, Denial::kAccessDenied,
+        AuthorizeEdgeSecret);
+    add("/describeEdgeConfiguration", DescribeEdgeConfiguration, Denial::kAccessDenied);
+    add("/deleteEdgeConfiguration", DeleteEdgeConfiguration, Denial::kAccessDenied);
+    add("/listEdgeAgentConfigurations", ListEdgeAgentConfigurations);
+  }
   add("/listFragments", ListFragments);
   AddMediaRoutes(router, services);
 }

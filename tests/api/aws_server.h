@@ -78,7 +78,9 @@ class AwsServerTest : public ::testing::Test {
     catalog_ = std::move(*catalog);
     router_ = std::make_unique<Router>();
     AddDataStreamRoutes(*router_, MakeDataStreamServices());
-    AddVideoStreamRoutes(*router_, {*store_, *sealer_, pool_, budget_, media_budget_, readers_, clock_});
+    AddVideoStreamRoutes(
+        *router_,
+        {*store_, *sealer_, pool_, budget_, media_budget_, readers_, clock_, {}, CameraOf(), Edge()});
     dispatcher_ = MakeDispatcher();
     ServerOptions server_options;
     server_options.port = 0;
@@ -88,6 +90,8 @@ class AwsServerTest : public ::testing::Test {
     server_ = std::move(*server);
   }
   virtual void ConfigureLog(storage::EmbeddedLogOptions&) {}
+  virtual CameraOfStream CameraOf() { return {}; }
+  virtual EdgeControl* Edge() { return nullptr; }
   virtual DataStreamServices MakeDataStreamServices() {
     return {*catalog_, *sealer_, pool_, budget_, clock_};
   }

@@ -276,6 +276,19 @@ TEST_F(VideoStreamControlTest, AStreamIsDeletedByArnOverItsVersionOnly) {
   EXPECT_EQ(Outcome("/describeStream", R"({"StreamName":"door"})"), kMissing);
 }
 
+TEST_F(VideoStreamControlTest, AStreamOfWhichFootageIsHeldIsInUse) {
+  Create("door", R"(,"DataRetentionInHours":1)");
+  FootageHold hold;
+  hold.id = "case-7";
+  hold.start = kNow;
+  ASSERT_TRUE(store_->PlaceHold("door", hold));
+  const std::string request = R"({"StreamARN":")" + Arn("door") + R"(","CurrentVersion":")";
+  EXPECT_EQ(Outcome("/deleteStream", request + "stale\"}"), "VersionMismatchException");
+  EXPECT_EQ(Outcome("/deleteStream", request + Version("door") + "\"}"), "ResourceInUseException");
+  ASSERT_TRUE(store_->ReleaseHold("door", "case-7"));
+  EXPECT_EQ(Outcome("/deleteStream", request + Version("door") + "\"}"), "{}");
+}
+
 TEST_F(VideoStreamControlTest, StreamsAreListedInPages) {
   for (const char* name : {"a", "b", "b.1", "b.2", "c"}) Create(name);
   const auto list = [&](const std::string& members) {
