@@ -51,6 +51,25 @@ TEST(Config, HasATlsPortWhereItIsAskedFor) {
   EXPECT_EQ(config->tls->key, "/etc/x.key");
 }
 
+TEST(Config, TellsWebrtcWhereItIsReached) {
+  auto config = ParseConfig("", "x.yaml");
+  ASSERT_TRUE(config);
+  EXPECT_TRUE(config->webrtc.enabled);
+  EXPECT_EQ(config->webrtc.settings.port_min, 0);
+  config = ParseConfig(
+      "webrtc:\n  ports: 50000-50100\n  public_addresses: [203.0.113.7, '2001:db8::1']\n"
+      "  stun: ['stun:stun.example.net:3478']\n"
+      "  turn: [{url: 'turns:turn.example.net?transport=tcp', username: u, password: 's p'}]\n",
+      "x.yaml");
+  ASSERT_TRUE(config) << config.error().ToString();
+  const WebrtcSettings& settings = config->webrtc.settings;
+  EXPECT_EQ(settings.port_min, 50'000);
+  EXPECT_EQ(settings.port_max, 50'100);
+  EXPECT_EQ(settings.public_addresses.size(), 2U);
+  ASSERT_EQ(settings.turn_servers.size(), 1U);
+  EXPECT_EQ(settings.turn_servers[0].password, "s p");
+}
+
 TEST(Config, TakesWhatIsSet) {
   auto config = ParseConfig(
       "listen: '[::1]:80'\ndata_dir: /srv/x\nlog: {level: debug, format: json}\nstorage:\n  segment_mib: 1\n"
@@ -103,6 +122,27 @@ TEST_P(BadConfigs, AreRefusedWithTheLine) {
   EXPECT_THAT(config.error().message, StartsWith(GetParam().where));
   EXPECT_THAT(config.error().message, HasSubstr(GetParam().message));
 }
+
+INSTANTIATE_TEST_SUITE_P(
+    Webrtc, BadConfigs,
+    ::testing::Values(
+        BadConfig{"ports_reversed", "webrtc: {ports: 50100-50000}", "x.yaml:1: ", "'webrtc.ports'"},
+        BadConfig{"ports_low", "webrtc: {ports: 80-90}", "x.yaml:1: ", "from 1024 up"},
+        BadConfig{"ports_one", "webrtc: {ports: 5000}", "x.yaml:1: ", "'webrtc.ports'"},
+        BadConfig{"stun_scheme", "webrtc: {stun: ['http://x']}", "x.yaml:1: ", "stun:HOST:PORT"},
+        BadConfig{"stun_text", "webrtc: {stun: 'stun:a'}", "x.yaml:1: ", "must be a list"},
+        BadConfig{"stun_header", "webrtc: {stun: [\"stun:a>; rel=b\"]}", "x.yaml:1: ", "stun:HOST:PORT"},
+        BadConfig{"turn_number", "webrtc: {turn: 3}", "x.yaml:1: ", "'webrtc.turn' must be a list"},
+        BadConfig{"turn_password", "webrtc: {turn: [{url: 'turn:a', username: u}]}",
+                  "x.yaml:1: ", "a username and a password"},
+        BadConfig{"turn_quotes", "webrtc: {turn: [{url: 'turn:a', username: u, password: 'a\"b'}]}",
+                  "x.yaml:1: ", "without quotes"},
+        BadConfig{"turn_in_url", "webrtc: {turn: [{url: 'turn:u:p@a', username: u, password: p}]}",
+                  "x.yaml:1: ", "turn:HOST:PORT"},
+        BadConfig{"address_name", "webrtc: {addresses: [localhost]}", "x.yaml:1: ", "a numeric address"},
+        BadConfig{"key_frames", "webrtc: {key_frame_s: 0.1}", "x.yaml:1: ", "from 0.5 to 60"},
+        BadConfig{"misspelt", "webrtc: {port: 1}", "x.yaml:1: ", "did you mean 'webrtc.ports'"}),
+    [](const auto& each) { return std::string(each.param.name); });
 
 INSTANTIATE_TEST_SUITE_P(
     Yaml, BadConfigs,
