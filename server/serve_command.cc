@@ -20,11 +20,13 @@
 #include "api/v1/edge_address.h"
 #include "api/v1/services.h"
 #include "api/video_streams/footage_services.h"
+#include "api/video_streams/playback_services.h"
 #include "api/video_streams/services.h"
 #include "api/web_routes.h"
 #include "api/webrtc/services.h"
 #include "base/log.h"
 #include "consumers/hls/hls_service.h"
+#include "consumers/playback/playback_service.h"
 #include "consumers/whep/whep_service.h"
 #include "fragments/coverage_ledger.h"
 #include "fragments/fragment_store.h"
@@ -191,6 +193,7 @@ class Service {
     hls_options.target_duration = std::chrono::ceil<std::chrono::seconds>(config.fragment_duration_max);
     hls_options.segment_cache_bytes = config.hls_cache_bytes;
     hls_ = std::make_unique<HlsService>(*store_, hls_options);
+    playback_ = std::make_unique<PlaybackService>(*store_, hls_->segments());
 
     MILLRACE_ASSIGN_OR_RETURN(const wire::TokenSealer sealer, api::OpenTokenSealer(*log_));
     sealer_ = std::make_unique<wire::TokenSealer>(sealer);
@@ -298,6 +301,9 @@ class Service {
     api::AddClipRoutes(router_, footage);
     api::AddImageRoutes(router_, footage);
     api::AddImageRoutes(router_, api::ImageServices{*store_, *decode_pool_});
+    api::AddPlaybackRoutes(router_, {{*store_, *sealer_, *pool_, budget_, media_budget_, media_readers_,
+                                      clock, config.aws, camera_of},
+                                     *playback_});
     api::AddPutMediaRoutes(router_,
                            {*store_, *put_streams_, *pool_, put_memory_, producers_, config.aws, camera_of});
     applications_ = std::make_unique<api::ApplicationServices>(
@@ -336,6 +342,7 @@ class Service {
   std::unique_ptr<WebrtcSessions> publishers_;
   std::unique_ptr<WhepService> whep_;
   std::unique_ptr<HlsService> hls_;
+  std::unique_ptr<PlaybackService> playback_;
   std::unique_ptr<wire::TokenSealer> sealer_;
   std::unique_ptr<api::DataStreamCatalog> catalog_;
   std::shared_ptr<api::StreamThroughput> throughput_;

@@ -8,6 +8,9 @@ namespace {
 constexpr AccessRule Open(std::string_view method, std::string_view pattern) {
   return {method, pattern, Door::kOpen, BodyUse::kNone, "", ""};
 }
+constexpr AccessRule Token(std::string_view method, std::string_view pattern) {
+  return {method, pattern, Door::kToken, BodyUse::kNone, "", ""};
+}
 constexpr AccessRule Own(std::string_view method, std::string_view pattern, std::string_view action,
                          std::string_view resource, BodyUse body = BodyUse::kNone) {
   return {method, pattern, Door::kOwn, body, action, resource};
@@ -71,6 +74,26 @@ constexpr AccessRule kRules[] = {
     Video("/getClip", "kinesisvideo:GetClip"),
     Video("/getImages", "kinesisvideo:GetImages"),
     Video("/putMedia", "kinesisvideo:PutMedia", BodyUse::kStreamed),
+    Video("/getHLSStreamingSessionURL", "kinesisvideo:GetHLSStreamingSessionURL"),
+    Video("/getDASHStreamingSessionURL", "kinesisvideo:GetDASHStreamingSessionURL"),
+    Token("GET", "/hls/v1/getHLSMasterPlaylist.m3u8"),
+    Token("OPTIONS", "/hls/v1/getHLSMasterPlaylist.m3u8"),
+    Token("GET", "/hls/v1/getHLSMediaPlaylist.m3u8"),
+    Token("OPTIONS", "/hls/v1/getHLSMediaPlaylist.m3u8"),
+    Token("GET", "/hls/v1/getMP4InitFragment.mp4"),
+    Token("OPTIONS", "/hls/v1/getMP4InitFragment.mp4"),
+    Token("GET", "/hls/v1/getMP4MediaFragment.mp4"),
+    Token("OPTIONS", "/hls/v1/getMP4MediaFragment.mp4"),
+    Token("GET", "/hls/v1/getTSFragment.ts"),
+    Token("OPTIONS", "/hls/v1/getTSFragment.ts"),
+    Token("GET", "/hls/v1/getTSFragment"),
+    Token("OPTIONS", "/hls/v1/getTSFragment"),
+    Token("GET", "/dash/v1/getDASHManifest.mpd"),
+    Token("OPTIONS", "/dash/v1/getDASHManifest.mpd"),
+    Token("GET", "/dash/v1/getMP4InitFragment.mp4"),
+    Token("OPTIONS", "/dash/v1/getMP4InitFragment.mp4"),
+    Token("GET", "/dash/v1/getMP4MediaFragment.mp4"),
+    Token("OPTIONS", "/dash/v1/getMP4MediaFragment.mp4"),
 
     Own("GET", "/metrics", "millrace:GetMetrics", "*"),
     Own("GET", "/hls/{stream}/{resource}", "millrace:PlayStream", "stream/{stream}"),

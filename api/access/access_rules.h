@@ -14,6 +14,7 @@ enum class Door {
   kDataStreams,   // Kinesis Data Streams: the operation says action and resource
   kVideoStreams,  // Kinesis Video Streams: the handler knows the resource
   kOwn,           // our own paths
+  kToken,         // a token in the address: the handler asks for nothing else, whatever page sends it
 };
 
 enum class BodyUse {

@@ -1,5 +1,6 @@
 #include "consumers/playback/playback_service.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "consumers/hls/codec_string.h"
@@ -33,13 +34,19 @@ HlsResource TextResource(std::string text, std::string_view type) {
   return resource;
 }
 
-Result<std::uint32_t> TrackNumberOf(const std::vector<TrackInfo>& tracks, std::uint32_t place) {
+// The fragment that says what a session is of.
+const FragmentFacts& Described(const PlaybackSession& session, const std::vector<FragmentFacts>& sample) {
+  return session.mode == PlaybackMode::kLive ? sample.back() : sample.front();
+}
+
+// The track of this place as players get it. `place`: from 1.
+Result<TrackInfo> TrackAt(const std::vector<TrackInfo>& tracks, std::uint32_t place) {
   MILLRACE_ASSIGN_OR_RETURN(const std::vector<TrackInfo> playable, PlayableTracks(tracks));
   if (place == 0 || place > playable.size()) {
     return Error{ErrorCode::kNotFound, "there is no track " + std::to_string(place) + " to play: there are " +
                                            std::to_string(playable.size())};
   }
-  return playable[place - 1].number;
+  return playable[place - 1];
 }
 
 }  // namespace
@@ -55,24 +62,33 @@ Result<VideoStream> PlaybackService::StreamOf(const PlaybackSession& session) {
   return stream;
 }
 
-Result<void> PlaybackService::Begin(PlaybackSession& session) {
+Result<std::optional<PlaybackRefusal>> PlaybackService::Begin(PlaybackSession& session) {
+  using Kind = PlaybackRefusal::Kind;
   MILLRACE_ASSIGN_OR_RETURN(const VideoStream stream, StreamOf(session));
-  if (stream.retention == Duration{0}) {
-    return Error{ErrorCode::kFailedPrecondition,
-                 "stream '" + stream.name + "' has no data retention, so there is nothing to play back"};
-  }
   MILLRACE_RETURN_IF_ERROR(timelines_.Begin(stream, session));
   MILLRACE_ASSIGN_OR_RETURN(const std::vector<FragmentFacts> sample, timelines_.Sample(stream, session));
-  const FragmentFacts& described = session.mode == PlaybackMode::kLive ? sample.back() : sample.front();
-  MILLRACE_ASSIGN_OR_RETURN(const std::vector<TrackInfo> tracks, PlayableTracks(described.tracks));
-  if (session.container == SegmentContainer::kMpegTs) return CheckTsTracks(tracks);
-  return {};
+  const std::vector<TrackInfo>& tracks = Described(session, sample).tracks;
+  const auto playable = PlayableTracks(tracks);
+  Result<void> fits;
+  if (!playable) {
+    fits = playable.error();
+  } else if (session.container == SegmentContainer::kMpegTs) {
+    fits = CheckTsTracks(*playable);
+  }
+  if (fits) return std::optional<PlaybackRefusal>();
+  PlaybackRefusal refusal{Kind::kUnsupportedMedia, std::move(fits).error().message};
+  if (!playable && playable.error().code == ErrorCode::kInvalidArgument) {
+    const bool missing = std::any_of(tracks.begin(), tracks.end(),
+                                     [](const TrackInfo& track) { return track.codec_private.empty(); });
+    refusal.kind = missing ? Kind::kMissingCodecPrivate : Kind::kInvalidCodecPrivate;
+  }
+  return std::optional<PlaybackRefusal>(std::move(refusal));
 }
 
 Result<HlsResource> PlaybackService::Master(const PlaybackSession& session, const std::string& token) {
   MILLRACE_ASSIGN_OR_RETURN(const VideoStream stream, StreamOf(session));
   MILLRACE_ASSIGN_OR_RETURN(const std::vector<FragmentFacts> sample, timelines_.Sample(stream, session));
-  const FragmentFacts& described = session.mode == PlaybackMode::kLive ? sample.back() : sample.front();
+  const FragmentFacts& described = Described(session, sample);
   MILLRACE_ASSIGN_OR_RETURN(const std::vector<TrackInfo> tracks, PlayableTracks(described.tracks));
   MILLRACE_ASSIGN_OR_RETURN(const VariantFacts variant,
                             MeasureVariant(sample, described, std::chrono::seconds(session.target_s)));
@@ -145,12 +161,8 @@ Result<HlsResource> PlaybackService::Init(const PlaybackSession& session, std::u
   }
   MILLRACE_ASSIGN_OR_RETURN(const VideoStream stream, StreamOf(session));
   MILLRACE_ASSIGN_OR_RETURN(const std::vector<TrackInfo> tracks, segments_.tracks().Find(stream, tracks_id));
-  MILLRACE_ASSIGN_OR_RETURN(const std::uint32_t number, TrackNumberOf(tracks, track));
-  std::vector<TrackInfo> one;
-  for (const TrackInfo& info : tracks) {
-    if (info.number == number) one.push_back(info);
-  }
-  MILLRACE_ASSIGN_OR_RETURN(Bytes init, MakeInitSegment(one));
+  MILLRACE_ASSIGN_OR_RETURN(const TrackInfo info, TrackAt(tracks, track));
+  MILLRACE_ASSIGN_OR_RETURN(Bytes init, MakeInitSegment({info}));
   HlsResource resource;
   resource.bytes = init.size();
   resource.parts.emplace_back(std::move(init));
@@ -177,7 +189,8 @@ Result<HlsResource> PlaybackService::Fragment(const PlaybackSession& session, st
   }
   SegmentSelection selection{.track = std::nullopt, .piece = piece.piece, .pieces = piece.pieces};
   if (!ts) {
-    MILLRACE_ASSIGN_OR_RETURN(selection.track, TrackNumberOf(facts.tracks, track));
+    MILLRACE_ASSIGN_OR_RETURN(const TrackInfo info, TrackAt(facts.tracks, track));
+    selection.track = info.number;
   }
   MILLRACE_ASSIGN_OR_RETURN(const auto segment, segments_.Get(stream, number, selection, session.container));
   HlsResource resource;

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "consumers/dash/manifest.h"
@@ -24,14 +25,20 @@ struct PlaybackPiece {
   std::uint32_t piece = 0, pieces = 1;
 };
 
+// Why media cannot be played in a session.
+struct PlaybackRefusal {
+  enum class Kind { kUnsupportedMedia, kMissingCodecPrivate, kInvalidCodecPrivate };
+  Kind kind = Kind::kUnsupportedMedia;
+  std::string message;
+};
+
 class PlaybackService {
  public:
   // `store` and `segments` outlive this.
   PlaybackService(FragmentStore& store, SegmentSource& segments, PlaybackOptions options = {});
 
-  // Completes a new session: chooses what it begins with. Errors: kFailedPrecondition: the stream retains
-  // nothing.
-  Result<void> Begin(PlaybackSession& session);
+  // Completes a new session: chooses what it begins with. A value: its media cannot be played, and why.
+  Result<std::optional<PlaybackRefusal>> Begin(PlaybackSession& session);
 
   Result<HlsResource> Master(const PlaybackSession& session, const std::string& token);
   // `track`: from 1; 0: all tracks, of MPEG-TS.

@@ -115,29 +115,39 @@ Result<std::vector<FragmentFacts>> PlaybackTimelines::FirstOfRange(const VideoSt
   return first;
 }
 
-Result<std::vector<FragmentFacts>> PlaybackTimelines::Sample(const VideoStream& stream,
-                                                             const PlaybackSession& session) {
-  if (session.mode != PlaybackMode::kLive) return FirstOfRange(stream, session);
+// The newest, oldest first.
+Result<std::vector<FragmentFacts>> PlaybackTimelines::Newest(const VideoStream& stream, std::size_t count) {
   FragmentQuery query;
   query.order = FragmentOrder::kNumber;
   query.descending = true;
-  query.limit = std::max<std::size_t>(kSampleFragments, session.fragments_max);
+  query.limit = count;
   MILLRACE_ASSIGN_OR_RETURN(std::vector<FragmentFacts> facts, store_.List(stream.name, query));
   if (facts.empty()) return NothingToPlay(stream.name);
   std::reverse(facts.begin(), facts.end());
   return facts;
 }
 
+Result<std::vector<FragmentFacts>> PlaybackTimelines::Sample(const VideoStream& stream,
+                                                             const PlaybackSession& session) {
+  return session.mode == PlaybackMode::kLive ? Newest(stream, kSampleFragments)
+                                             : FirstOfRange(stream, session);
+}
+
 Result<void> PlaybackTimelines::Begin(const VideoStream& stream, PlaybackSession& session) {
-  MILLRACE_ASSIGN_OR_RETURN(const std::vector<FragmentFacts> facts, Sample(stream, session));
+  const bool live = session.mode == PlaybackMode::kLive;
+  // A window leads back to a key frame.
+  const std::size_t window = std::size_t{session.fragments_max} + kSampleFragments;
+  MILLRACE_ASSIGN_OR_RETURN(const std::vector<FragmentFacts> facts,
+                            live ? Newest(stream, window) : FirstOfRange(stream, session));
   Duration longest{0};
-  for (const FragmentFacts& each : facts) longest = std::max(longest, each.duration);
-  session.target_s = std::max(
-      kTargetMin,
-      static_cast<std::uint32_t>(std::min(longest + std::chrono::milliseconds(999), kFragmentDurationMax) /
-                                 std::chrono::seconds(1)));
+  const std::size_t looked_at = std::min(facts.size(), kSampleFragments);
+  for (std::size_t i = 0; i < looked_at; ++i) {
+    longest = std::max(longest, facts[live ? facts.size() - 1 - i : i].duration);
+  }
+  const auto whole_seconds = std::chrono::ceil<std::chrono::seconds>(std::min(longest, kFragmentDurationMax));
+  session.target_s = std::max(kTargetMin, static_cast<std::uint32_t>(whole_seconds.count()));
   std::size_t begin = 0;
-  if (session.mode == PlaybackMode::kLive && facts.size() > session.fragments_max) {
+  if (live && facts.size() > session.fragments_max) {
     begin = facts.size() - session.fragments_max;
     while (begin > 0 && !facts[begin].independent) --begin;
   }

@@ -68,6 +68,7 @@ class PlaybackTimelines {
                             Timestamp now);
   Result<bool> LoadByProducerTime(const VideoStream& stream, const PlaybackSession& session, State& state,
                                   Timestamp now);
+  Result<std::vector<FragmentFacts>> Newest(const VideoStream& stream, std::size_t count);
   Result<std::vector<FragmentFacts>> FirstOfRange(const VideoStream& stream, const PlaybackSession& session);
 
   // set in the constructor, never changed
