@@ -59,9 +59,12 @@ net::awaitable<void> RefuseOffer(ResponseWriter& writer, Error error) {
 }
 
 // RFC 9725 section 4.6: where the peer finds STUN and TURN servers.
-void AddIceServers(Headers& headers, const WebrtcSettings& settings) {
+void AddStunServers(Headers& headers, const WebrtcSettings& settings) {
   for (const std::string& stun : settings.stun_servers)
     headers.Add("Link", "<" + stun + ">; rel=\"ice-server\"");
+}
+void AddIceServers(Headers& headers, const WebrtcSettings& settings) {
+  AddStunServers(headers, settings);
   for (const auto& turn : settings.turn_servers) {
     headers.Add("Link", "<" + turn.url + ">; rel=\"ice-server\"; username=\"" + turn.username +
                             "\"; credential=\"" + turn.password + "\"; credential-type=\"password\"");
@@ -162,7 +165,8 @@ net::awaitable<void> Options(const WebrtcDoor& door, std::string allow, Request&
   ResponseHead head{204, {}};
   head.headers.Add("Allow", allow);
   head.headers.Add("Accept-Post", std::string(kSdpType));
-  AddIceServers(head.headers, door.settings);
+  // Nobody has shown who he is: a TURN server's password is not told.
+  AddStunServers(head.headers, door.settings);
   co_await RespondPreflight(request, std::move(head), writer);
 }
 
