@@ -10,6 +10,7 @@
 #include "api/http/origin_policy.h"
 #include "api/v1/json.h"
 #include "api/v1/services.h"
+#include "base/metrics.h"
 #include "wire/digest.h"
 
 namespace millrace::api {
@@ -64,6 +65,9 @@ Result<Login> LogIn(const SessionServices& services, const std::string& body) {
 }
 
 net::awaitable<void> RespondTooMany(ResponseWriter& writer, Duration wait) {
+  GetCounter("millrace_api_refused_total", "Requests that were turned away",
+             {{"reason", "TooManyFailedLogins"}})
+      .Increment();
   const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait).count();
   const Error error{
       ErrorCode::kResourceExhausted,

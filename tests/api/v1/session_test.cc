@@ -5,6 +5,7 @@
 #include "api/access/failed_logins.h"
 #include "api/access/sessions.h"
 #include "api/v1/services.h"
+#include "base/metrics.h"
 #include "tests/api/http/server_fixture.h"
 
 namespace millrace::api::testing {
@@ -74,6 +75,10 @@ TEST_F(SessionTest, AWrongOneWaitsWhateverIsWrong) {
 
 TEST_F(SessionTest, WhoGuessesOnIsNotListenedTo) {
   for (int i = 0; i < FailedLogins::kFailuresMax; ++i) ASSERT_EQ(Wrong().status, 401);
+  const auto refused = [] {
+    return GetCounter("millrace_api_refused_total", "", {{"reason", "TooManyFailedLogins"}}).Value();
+  };
+  const double before = refused();
   // Not even when it is right: else the answer would tell.
   for (const RawAnswer& answer : {Wrong(), Right()}) {
     EXPECT_EQ(answer.status, 429);
@@ -81,6 +86,7 @@ TEST_F(SessionTest, WhoGuessesOnIsNotListenedTo) {
     EXPECT_EQ(answer.Header("Set-Cookie"), "");
     EXPECT_THAT(answer.body, HasSubstr("try again in 6 s"));
   }
+  EXPECT_EQ(refused(), before + 2);
   EXPECT_EQ(Waits().size(), static_cast<std::size_t>(FailedLogins::kFailuresMax));
   clock_.Advance(FailedLogins::kFailureEvery);
   EXPECT_EQ(Right().status, 200);
