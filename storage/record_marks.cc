@@ -91,6 +91,11 @@ std::string PlacedHold::RowName() const {
   return std::string(AsText(name));
 }
 
+bool RecordMarks::IsToBeErased(const RecordFacts& record) const {
+  return std::ranges::any_of(
+      deletions, [&](const auto& entry) { return !entry.second.swept && entry.second.Covers(record); });
+}
+
 const PlacedHold* RecordMarks::HoldOf(const RecordFacts& record) const {
   std::vector<const PlacedHold*> covering;
   bool any_live = false;

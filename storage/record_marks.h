@@ -75,6 +75,8 @@ struct RecordMarks {
   std::map<std::string, PlacedHold> holds;           // by the name of the row
 
   bool Deletes(const RecordFacts& record) const;
+  // By a deletion whose data is still to be taken off the disk, maybe.
+  bool IsToBeErased(const RecordFacts& record) const;
   // A hold that keeps the record; null: none does.
   const PlacedHold* HoldOf(const RecordFacts& record) const;
   const PlacedHold* AnyHold() const;  // a live one

@@ -83,14 +83,16 @@ Result<void> RemoveUnlisted(Engine& engine, const SegmentFile& segment) {
 
 // The groups behind the segment's marker into the index; gives how many records that were.
 Result<std::uint64_t> Replay(Engine& engine, const OpenSegment& segment,
-                             const std::function<bool(const WalkedEntry&)>& is_dead) {
+                             const std::function<bool(const WalkedEntry&)>& is_dead,
+                             const std::function<bool(const WalkedEntry&)>& is_to_be_erased) {
   std::uint64_t records = 0;
   SegmentMarker reached = segment.marker;
   IndexBatch batch;
   auto visit = [&](const WalkedGroup& group) -> Result<void> {
     for (const WalkedEntry& entry : group.entries) {
       reached.last_counter = std::max(reached.last_counter, entry.header.counter);
-      if (!entry.header.IsRecord() || is_dead(entry)) continue;
+      // What a deletion has still to erase it finds by its row.
+      if (!entry.header.IsRecord() || (is_dead(entry) && !is_to_be_erased(entry))) continue;
       batch.AddRecord(entry.header.stream, ToIndexed(entry, segment.segment));
       ++records;
     }
@@ -289,6 +291,11 @@ Result<WriterStart> Recover(Engine& engine) {
     const StreamState* stream = engine.state.FindStream(entry.header.stream);
     return stream == nullptr || stream->IsGone(FactsOf(entry));
   };
+  auto is_to_be_erased = [&](const WalkedEntry& entry) {
+    const StreamState* stream = engine.state.FindStream(entry.header.stream);
+    const RecordMarks* marks = stream == nullptr ? nullptr : stream->MarksOf(entry.partition_key);
+    return marks != nullptr && marks->IsToBeErased(FactsOf(entry));
+  };
   const Rules rules = RulesOf(engine.state, now);
   std::vector<OpenSegment> open;
   for (const auto& [id, row] : engine.state.segments()) {
@@ -345,7 +352,7 @@ Result<WriterStart> Recover(Engine& engine) {
 
   std::uint64_t replayed_records = 0;
   for (OpenSegment& segment : open) {
-    MILLRACE_ASSIGN_OR_RETURN(auto records, Replay(engine, segment, is_dead));
+    MILLRACE_ASSIGN_OR_RETURN(auto records, Replay(engine, segment, is_dead, is_to_be_erased));
     replayed_records += records;
   }
   if (replayed_records > 0) {
