@@ -104,15 +104,19 @@ class HlsService::Impl {
 
   SegmentSource& segments() { return segments_; }
 
-  Result<HlsResource> Segment(const std::string& stream_name, const FragmentNumber& number) {
+  Result<HlsResource> Segment(const std::string& stream_name, const FragmentNumber& number,
+                              const SegmentSelection& selection) {
     MILLRACE_ASSIGN_OR_RETURN(VideoStream stream, store_.GetStream(stream_name));
-    MILLRACE_ASSIGN_OR_RETURN(auto segment, segments_.Get(stream, number));
+    MILLRACE_ASSIGN_OR_RETURN(auto segment, segments_.Get(stream, number, selection));
     HlsResource resource;
     resource.parts = segment->parts;
     resource.bytes = segment->bytes;
     resource.content_type = kVideoType;
     resource.cache_control = kForEver;
-    resource.etag = "\"" + number.ToString() + "\"";
+    resource.etag =
+        "\"" +
+        (selection.pieces == 1 ? number.ToString() : PieceName(number, selection.piece, selection.pieces)) +
+        "\"";
     return resource;
   }
 
@@ -145,15 +149,16 @@ Result<HlsResource> HlsService::Media(const std::string& stream, const HlsRange&
 Result<HlsResource> HlsService::Init(const std::string& stream, std::uint64_t tracks_id) {
   return impl_->Init(stream, tracks_id);
 }
-Result<HlsResource> HlsService::Segment(const std::string& stream, const FragmentNumber& number) {
-  return impl_->Segment(stream, number);
+Result<HlsResource> HlsService::Segment(const std::string& stream, const FragmentNumber& number,
+                                        const SegmentSelection& selection) {
+  return impl_->Segment(stream, number, selection);
 }
 
 Result<HlsResource> HlsService::Get(const std::string& stream, std::string_view name, const HlsRange& range) {
   if (name == kMultivariantName) return Multivariant(stream, range);
   if (name == kMediaName) return Media(stream, range);
   if (auto tracks_id = ParseInitName(name)) return Init(stream, *tracks_id);
-  if (auto number = ParseSegmentName(name)) return Segment(stream, *number);
+  if (auto segment = ParseSegmentName(name)) return Segment(stream, segment->number, segment->selection);
   return Error{ErrorCode::kNotFound,
                "there is nothing of this name here: HLS has index.m3u8, and what that leads to (media.m3u8, "
                "init-{id}.mp4, {fragment number}.m4s)"};

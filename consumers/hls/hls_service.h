@@ -4,6 +4,7 @@
 //   media.m3u8                  the media playlist that it names: live, or of a range of recorded time
 //   init-{id}.mp4               an init segment; the id names the tracks
 //   {fragment number}.m4s       a media segment: one fragment
+//   {fragment number}-1of2.m4s  a piece of a long one, in recorded time
 //
 // Recorded time begins with the independent fragment at or before the range's start (EXT-X-START says where
 // within it the range begins) and holds every fragment that starts before its end, in the order of their
@@ -32,6 +33,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "consumers/hls/track_runs.h"
 #include "fragments/fragment_store.h"
 
 namespace millrace {
@@ -84,7 +86,8 @@ class HlsService {
   Result<HlsResource> Multivariant(const std::string& stream, const HlsRange& range);
   Result<HlsResource> Media(const std::string& stream, const HlsRange& range);
   Result<HlsResource> Init(const std::string& stream, std::uint64_t tracks_id);
-  Result<HlsResource> Segment(const std::string& stream, const FragmentNumber& number);
+  Result<HlsResource> Segment(const std::string& stream, const FragmentNumber& number,
+                              const SegmentSelection& selection = {});
 
  private:
   class Impl;

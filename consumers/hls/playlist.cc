@@ -18,6 +18,8 @@ constexpr std::string_view kInitPrefix = "init-";
 constexpr std::string_view kInitSuffix = ".mp4";
 constexpr std::string_view kSegmentSuffix = ".m4s";
 constexpr std::size_t kIdDigits = 16;
+constexpr std::string_view kPieceOf = "of";
+constexpr std::uint32_t kNamedPiecesMax = 2;  // of a fragment of twice the target duration
 
 std::int64_t Millis(Duration duration) { return duration.count() / 1'000'000; }
 
@@ -46,8 +48,8 @@ bool MediaPlaylist::Continues(const PlaylistFragment& before, const PlaylistFrag
 }
 
 bool MediaPlaylist::Playable(const PlaylistFragment& fragment) const {
-  // A recorder's fragment is longer than its limit only by a stall after its last frame, which is bounded
-  // too: that much footage is shown. More would be frames that a player is not prepared to hold.
+  // Producers' fragments may be longer than a recorder's limit. More would be frames that a player is not
+  // prepared to hold.
   if (!fragment.playable || fragment.duration > 2 * options_.target_duration) return false;
   return fragment.independent || (last_ && last_playable_ && last_->run == fragment.run &&
                                   last_->number.counter + 1 == fragment.number.counter);
@@ -64,9 +66,11 @@ void MediaPlaylist::Add(const PlaylistFragment& fragment) {
   last_playable_ = playable;
   if (!first_) return;
 
-  // EXTINF, rounded, may not be more than the target duration.
-  const std::int64_t duration_ms =
-      std::clamp<std::int64_t>(Millis(fragment.duration), 1, options_.target_duration.count() * 1000 + 499);
+  // EXTINF, rounded, may not be more than the target duration: a longer fragment is cut into pieces where the
+  // numbers are the playlist's own.
+  const bool cut = options_.kind == Kind::kRecorded && playable && LongerThan(fragment.duration, Target());
+  const std::int64_t duration_max_ms = Target().count() * 1000 * (cut ? 2 : 1) + 499;
+  const std::int64_t duration_ms = std::clamp<std::int64_t>(Millis(fragment.duration), 1, duration_max_ms);
   if (options_.seek && !seek_ms_ && fragment.end() > *options_.seek) {
     seek_ms_ = total_ms_ + std::clamp<std::int64_t>(Millis(*options_.seek - fragment.start), 0, duration_ms);
   }
@@ -74,8 +78,15 @@ void MediaPlaylist::Add(const PlaylistFragment& fragment) {
     body_ += "#EXT-X-MAP:URI=\"" + InitName(fragment.tracks_id) + "\"\n";
     map_tracks_id_ = fragment.tracks_id;
   }
-  all_independent_ = all_independent_ && (fragment.independent || !playable);
-  AddEntry({fragment.start, duration_ms, SegmentName(fragment.number), !playable});
+  all_independent_ = all_independent_ && ((fragment.independent && !cut) || !playable);
+  if (!cut) return AddEntry({fragment.start, duration_ms, SegmentName(fragment.number), !playable});
+  const std::int64_t target_ms = Target().count() * 1000;
+  const auto pieces = static_cast<std::uint32_t>((duration_ms + target_ms - 1) / target_ms);
+  for (std::uint32_t piece = 0; piece < pieces; ++piece) {
+    const std::int64_t from_ms = duration_ms * piece / pieces, until_ms = duration_ms * (piece + 1) / pieces;
+    AddEntry({fragment.start + std::chrono::milliseconds(from_ms), until_ms - from_ms,
+              PieceName(fragment.number, piece, pieces), false});
+  }
 }
 
 // What stands between two fragments: gap entries for missing ones, discontinuities.
@@ -144,7 +155,7 @@ void MediaPlaylist::AddDiscontinuities(std::uint64_t count) {
 std::string MediaPlaylist::Render(bool over) const {
   assert(!empty());
   std::string text = "#EXTM3U\n#EXT-X-VERSION:7\n";
-  text += "#EXT-X-TARGETDURATION:" + std::to_string(options_.target_duration.count()) + "\n";
+  text += "#EXT-X-TARGETDURATION:" + std::to_string(Target().count()) + "\n";
   text += "#EXT-X-MEDIA-SEQUENCE:" + std::to_string(first_->number.counter) + "\n";
   text += "#EXT-X-DISCONTINUITY-SEQUENCE:" + std::to_string(first_->run) + "\n";
   if (options_.kind == Kind::kRecorded) text += "#EXT-X-PLAYLIST-TYPE:EVENT\n";
@@ -250,11 +261,34 @@ std::optional<std::uint64_t> ParseInitName(std::string_view name) {
   return id;
 }
 
-std::optional<FragmentNumber> ParseSegmentName(std::string_view name) {
+std::string PieceName(const FragmentNumber& number, std::uint32_t piece, std::uint32_t pieces) {
+  return number.ToString() + "-" + std::to_string(piece + 1) + std::string(kPieceOf) +
+         std::to_string(pieces) + std::string(kSegmentSuffix);
+}
+
+std::optional<NamedSegment> ParseSegmentName(std::string_view name) {
   if (!name.ends_with(kSegmentSuffix)) return std::nullopt;
-  auto number = FragmentNumber::Parse(name.substr(0, name.size() - kSegmentSuffix.size()));
+  NamedSegment segment;
+  const std::string_view digits =
+      name.substr(0, std::min(name.find('-'), name.size() - kSegmentSuffix.size()));
+  auto number = FragmentNumber::Parse(digits);
   if (!number) return std::nullopt;
-  return *number;
+  segment.number = *number;
+  if (name == SegmentName(*number)) return segment;
+  // Few enough to try, and each has one spelling.
+  for (std::uint32_t pieces = 2; pieces <= kNamedPiecesMax; ++pieces) {
+    for (std::uint32_t piece = 0; piece < pieces; ++piece) {
+      if (name != PieceName(*number, piece, pieces)) continue;
+      segment.selection.piece = piece;
+      segment.selection.pieces = pieces;
+      return segment;
+    }
+  }
+  return std::nullopt;
+}
+
+bool LongerThan(Duration duration, std::chrono::seconds target_duration) {
+  return Millis(duration) > target_duration.count() * 1000 + 499;
 }
 
 }  // namespace millrace

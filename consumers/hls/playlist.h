@@ -9,10 +9,10 @@
 //                                 numbers to spare.
 //   EXT-X-DISCONTINUITY-SEQUENCE  the run's number; each new run is as many EXT-X-DISCONTINUITY tags as its
 //                                 number is higher.
-//   EXT-X-TARGETDURATION          a constant of the server, and EXTINF's limit. A fragment that is longer (by
-//   a stall
-//                                 after its last frame) counts as that long; one of more than twice that is
-//                                 an EXT-X-GAP entry.
+//   EXT-X-TARGETDURATION          a constant of the server, and EXTINF's limit; live, twice that while
+//                                 a longer fragment may be listed. In recorded time a longer fragment is several
+//                                 segments. One of more than twice the constant is an EXT-X-GAP entry
+//                                 (docs/decisions/0014-target-durations.md).
 //   EXT-X-PROGRAM-DATE-TIME       on every segment, exact: fragments begin at whole milliseconds.
 //
 // Threads: none inside; plain values.
@@ -28,6 +28,7 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "consumers/hls/track_runs.h"
 #include "fragments/fragment.h"
 
 namespace millrace {
@@ -58,6 +59,7 @@ class MediaPlaylist {
   struct Options {
     Kind kind = Kind::kLive;
     std::chrono::seconds target_duration{10};  // EXT-X-TARGETDURATION
+    bool long_fragments = false;               // kLive: it is twice that, for those that are longer
     std::optional<Timestamp> seek;             // kRecorded: where a player is to start (EXT-X-START)
   };
 
@@ -91,6 +93,7 @@ class MediaPlaylist {
     bool gap = false;
   };
   bool Playable(const PlaylistFragment& fragment) const;
+  std::chrono::seconds Target() const { return options_.target_duration * (options_.long_fragments ? 2 : 1); }
   void AddMissing(const PlaylistFragment& before, const PlaylistFragment& after);
   void AddEntry(const Entry& entry);
   void AddHole(const PlaylistFragment& before, std::int64_t hole_ms);
@@ -131,7 +134,15 @@ std::string TextEtag(std::string_view text);
 // The names of resources, relative to the playlist.
 std::string InitName(std::uint64_t tracks_id);          // "init-00f3….mp4": 16 hex digits
 std::string SegmentName(const FragmentNumber& number);  // 47 digits and ".m4s"
+// The name of one of the pieces that a long fragment is cut into: 47 digits, "-1of2.m4s".
+std::string PieceName(const FragmentNumber& number, std::uint32_t piece, std::uint32_t pieces);
 std::optional<std::uint64_t> ParseInitName(std::string_view name);
-std::optional<FragmentNumber> ParseSegmentName(std::string_view name);
+struct NamedSegment {
+  FragmentNumber number;
+  SegmentSelection selection;
+};
+std::optional<NamedSegment> ParseSegmentName(std::string_view name);
+// Whether a fragment lasts longer than a segment may: rounded, by its EXTINF.
+bool LongerThan(Duration duration, std::chrono::seconds target_duration);
 
 }  // namespace millrace

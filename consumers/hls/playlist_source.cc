@@ -108,8 +108,12 @@ Result<SingleFlightCache<PlaylistSource::Playlist>::Made> PlaylistSource::BuildL
     duration += fragment.duration;
     window.push_back(fragment);
   }
+  const bool long_fragments = std::any_of(
+      newest_first.begin(), newest_first.end(),
+      [&](const FragmentFacts& facts) { return LongerThan(facts.duration, options_.target_duration); });
   MediaPlaylist playlist({.kind = MediaPlaylist::Kind::kLive,
                           .target_duration = options_.target_duration,
+                          .long_fragments = long_fragments,
                           .seek = std::nullopt});
   for (auto fragment = window.rbegin(); fragment != window.rend(); ++fragment) playlist.Add(*fragment);
   if (playlist.empty()) {
@@ -158,6 +162,7 @@ Result<PlaylistSource::RangeMade> PlaylistSource::BuildRange(const VideoStream& 
   RangeState state = before != nullptr ? *before
                                        : RangeState({.kind = MediaPlaylist::Kind::kRecorded,
                                                      .target_duration = options_.target_duration,
+                                                     .long_fragments = false,
                                                      .seek = range.start});
   MILLRACE_ASSIGN_OR_RETURN(std::vector<PlaylistFragment> fragments,
                             before != nullptr ? ListAfter(stream, range, before->seen, playability)

@@ -108,6 +108,38 @@ TEST_F(Hls, NumbersStayRightOverMissingFragmentsAndRuns) {
   EXPECT_EQ(first + Count(text, "#EXTINF") - 1, 51U);
 }
 
+TEST_F(Hls, LongFragmentsKeepTheTargetDurationTrue) {
+  Put(MakeFacts(1, 0, 1000));
+  Put(MakeFacts(2, 1000, 15'000));
+  Put(MakeFacts(3, 16'000, 20'000));
+  Put(MakeFacts(4, 36'000, 1000));
+  // In recorded time they are pieces, which add up.
+  const std::string recorded = TextOf(hls_.Media("door", Range(0, 60)));
+  EXPECT_THAT(recorded, HasSubstr("#EXT-X-TARGETDURATION:10\n"));
+  EXPECT_THAT(recorded, HasSubstr("#EXT-X-PROGRAM-DATE-TIME:2025-11-21T02:07:08.500Z\n#EXTINF:7.500,\n" +
+                                  PieceName(MakeFacts(2, 0).number, 1, 2)));
+  EXPECT_THAT(recorded, HasSubstr("#EXTINF:10.000,\n" + PieceName(MakeFacts(3, 0).number, 0, 2)));
+  EXPECT_EQ(Count(recorded, "#EXTINF"), 6U);
+  EXPECT_THAT(recorded, Not(HasSubstr("INDEPENDENT")));
+  // Live each has one number, and the target is larger.
+  const std::string live = TextOf(hls_.Media("door", {}));
+  EXPECT_THAT(live, AllOf(HasSubstr("#EXT-X-TARGETDURATION:20\n"), HasSubstr("#EXTINF:15.000,\n" + Name(2))));
+}
+
+TEST_F(Hls, NamesOfPiecesHaveOneSpelling) {
+  const FragmentNumber number = MakeFacts(2, 0).number;
+  for (std::uint32_t piece = 0; piece < 2; ++piece) {
+    const auto named = ParseSegmentName(PieceName(number, piece, 2));
+    ASSERT_TRUE(named);
+    EXPECT_EQ(named->number, number);
+    EXPECT_EQ(named->selection, (SegmentSelection{.piece = piece, .pieces = 2}));
+  }
+  for (const char* end : {"-0of2.m4s", "-3of2.m4s", "-1of1.m4s", "-01of2.m4s", "-1of3.m4s", "-.m4s", "-1of2",
+                          "-1of2.m4s ", "-of.m4s", "-1of99999999999.m4s"}) {
+    EXPECT_FALSE(ParseSegmentName(number.ToString() + end)) << end;
+  }
+}
+
 TEST_F(Hls, LivePlaylistBeginsAnewAfterAJumpOfTheNumbers) {
   PutSeconds(1, 50);
   PutSeconds(1001, 1003);
@@ -137,7 +169,7 @@ TEST_F(Hls, NoSegmentIsLongerThanTheTargetDuration) {
   Put(MakeFacts(12, 28'000, 60'000));  // not from a recorder
   Put(MakeFacts(13, 88'000));
   const std::string text = TextOf(hls_.Media("door", Range(0, 100)));
-  EXPECT_THAT(text, HasSubstr("#EXTINF:10.499,\n" + Name(11)));
+  EXPECT_THAT(text, HasSubstr("#EXTINF:8.500,\n" + PieceName(MakeFacts(11, 0).number, 1, 2)));
   EXPECT_EQ(Count(text, "#EXT-X-GAP"), 1U);
 }
 
