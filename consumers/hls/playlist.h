@@ -10,9 +10,9 @@
 //   EXT-X-DISCONTINUITY-SEQUENCE  the run's number; each new run is as many EXT-X-DISCONTINUITY tags as its
 //                                 number is higher.
 //   EXT-X-TARGETDURATION          a constant of the server, and EXTINF's limit; live, twice that while
-//                                 a longer fragment may be listed. In recorded time a longer fragment is several
-//                                 segments. One of more than twice the constant is an EXT-X-GAP entry
-//                                 (docs/decisions/0014-target-durations.md).
+//                                 a longer fragment may be listed. In recorded time a longer fragment
+//                                 is several segments. One of more than twice the constant is an
+//                                 EXT-X-GAP entry (docs/decisions/0014-target-durations.md).
 //   EXT-X-PROGRAM-DATE-TIME       on every segment, exact: fragments begin at whole milliseconds.
 //
 // Threads: none inside; plain values.
