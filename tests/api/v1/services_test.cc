@@ -344,6 +344,68 @@ TEST_F(ServicesTest, CoverageSaysWhatIsRecordedAndWhyTheRestIsNot) {
   EXPECT_EQ(Get("/v1/streams/yard/coverage").status, 404);
 }
 
+TEST_F(ServicesTest, FootageIsDeletedForGood) {
+  const auto numbers = Record("yard", *ParseTime("2026-11-21T10:00:00Z"), 10);
+  const std::string hls = "/hls/yard/" + numbers[4].ToString() + ".m4s";
+  RawAnswer deleted =
+      Ask("DELETE", "/v1/streams/yard/footage?start=2026-11-21T10:00:03.5Z&end=2026-11-21T10:00:06Z");
+  EXPECT_EQ(deleted.status, 200) << deleted.body;
+  EXPECT_EQ(deleted.body,
+            R"({"deleted_fragments":3,"deleted_bytes":12,"spans":[{"start":"2026-11-21T10:00:03.000Z",)"
+            R"("end":"2026-11-21T10:00:06.000Z"}]})"
+            "\n");
+  EXPECT_EQ(Get(hls).status, 404);
+  EXPECT_THAT(Get("/v1/streams/yard").body, HasSubstr(R"("fragments":7)"));
+  EXPECT_THAT(
+      Ask("DELETE", "/v1/streams/yard/footage?start=2026-11-21T10:00:03.5Z&end=2026-11-21T10:00:06Z").body,
+      HasSubstr(R"("deleted_fragments":0)"));
+  EXPECT_THAT(Ask("DELETE",
+                  "/v1/streams/yard/footage?clock=server&start=2026-11-21T10:00:00Z&end=2026-11-21T10:00:01Z")
+                  .body,
+              HasSubstr(R"("deleted_fragments":1)"));
+}
+
+TEST_F(ServicesTest, FootageIsHeldUntilItIsReleased) {
+  Record("yard", *ParseTime("2026-11-21T10:00:00Z"), 10);
+  const std::string hold = "/v1/streams/yard/holds/case-7";
+  const std::string body =
+      R"({"start":"2026-11-21T10:00:02Z","end":"2026-11-21T10:00:04Z","reason":"police"})";
+  RawAnswer placed = Ask("PUT", hold, body);
+  EXPECT_EQ(placed.status, 201) << placed.body;
+  EXPECT_THAT(placed.body, HasSubstr(R"("end":"2026-11-21T10:00:04.000Z","reason":"police")"));
+  EXPECT_EQ(Ask("PUT", hold, body).status, 200);
+  EXPECT_EQ(Ask("PUT", hold, R"({"start":"2026-11-21T10:00:02Z"})").status, 409);
+  EXPECT_EQ(Ask("PUT", "/v1/streams/yard/holds/open", R"({"start":"2099-11-21T10:00:02Z"})").status, 201);
+  EXPECT_THAT(Get("/v1/streams/yard/holds").body, HasSubstr(R"("id":"open")"));
+  EXPECT_THAT(Get(hold).body, HasSubstr(R"("reason":"police")"));
+
+  const std::string footage = "/v1/streams/yard/footage?start=2026-11-21T10:00:03Z&end=2026-11-21T10:00:09Z";
+  RawAnswer refused = Ask("DELETE", footage);
+  EXPECT_EQ(refused.status, 409);
+  EXPECT_THAT(refused.body, HasSubstr("case-7"));
+  refused = Ask("DELETE", "/v1/streams/yard");
+  EXPECT_EQ(refused.status, 409);
+  EXPECT_THAT(refused.body, HasSubstr("case-7"));
+  EXPECT_THAT(Get("/v1/streams/yard").body, HasSubstr(R"("fragments":10)"));
+
+  EXPECT_EQ(Ask("DELETE", hold).body, "{\"released\":\"case-7\"}\n");
+  EXPECT_EQ(Ask("DELETE", "/v1/streams/yard/holds/open").status, 200);
+  EXPECT_EQ(Get(hold).status, 404);
+  EXPECT_EQ(Ask("DELETE", footage).status, 200);
+  EXPECT_EQ(Ask("DELETE", "/v1/streams/yard").status, 200);
+}
+
+TEST_F(ServicesTest, ACameraOfHeldFootageIsRemovedWithoutIt) {
+  ASSERT_EQ(Ask("PUT", "/v1/cameras/a", R"({"url":"rtsp://h/s","enabled":false})").status, 201);
+  Record("a", *ParseTime("2026-11-21T10:00:00Z"), 2);
+  ASSERT_EQ(Ask("PUT", "/v1/streams/a/holds/h", R"({"start":"2026-11-21T10:00:00Z"})").status, 201);
+  RawAnswer held = Ask("DELETE", "/v1/cameras/a?footage=purge");
+  EXPECT_EQ(held.status, 409);
+  EXPECT_THAT(held.body, HasSubstr("footage=keep"));
+  EXPECT_EQ(Get("/v1/cameras/a").status, 200);
+  EXPECT_EQ(Ask("DELETE", "/v1/cameras/a?footage=keep").status, 200);
+}
+
 TEST_F(ServicesTest, FragmentsAreListedPageByPageEachOnce) {
   auto numbers = Record("yard", *ParseTime("2026-11-21T10:00:00Z"), 7);
   std::string target = "/v1/streams/yard/fragments?limit=3";
@@ -470,6 +532,26 @@ INSTANTIATE_TEST_SUITE_P(
         BadCall{"export_nothing", "GET", "/v1/streams/yard/export?start=1&end=2", "", 404, "no footage"},
         BadCall{"hls_unknown_stream", "GET", "/hls/nope/index.m3u8", "", 404, "'nope'"},
         BadCall{"hls_unknown_resource", "GET", "/hls/yard/what.m3u8", "", 404, "index.m3u8"},
+        BadCall{"footage_without_start", "DELETE", "/v1/streams/yard/footage?end=2026-11-21T10:00:00Z", "",
+                400, "both needed"},
+        BadCall{"footage_without_times", "DELETE", "/v1/streams/yard/footage", "", 400, "both needed"},
+        BadCall{"footage_backwards", "DELETE", "/v1/streams/yard/footage?start=20&end=10", "", 400, "after"},
+        BadCall{"footage_clock", "DELETE", "/v1/streams/yard/footage?start=10&end=20&clock=wall", "", 400,
+                "'producer' or 'server'"},
+        BadCall{"footage_unknown_query", "DELETE", "/v1/streams/yard/footage?start=10&end=20&by=x", "", 400,
+                "by"},
+        BadCall{"footage_no_stream", "DELETE", "/v1/streams/none/footage?start=10&end=20", "", 404, "none"},
+        BadCall{"hold_without_start", "PUT", "/v1/streams/yard/holds/h", "{}", 400, "'start' is needed"},
+        BadCall{"hold_bad_time", "PUT", "/v1/streams/yard/holds/h", R"({"start":"soon"})", 400, "'start'"},
+        BadCall{"hold_empty", "PUT", "/v1/streams/yard/holds/h",
+                R"({"start":"2026-11-21T10:00:02Z","end":"2026-11-21T10:00:02Z"})", 400, "after its start"},
+        BadCall{"hold_bad_id", "PUT", "/v1/streams/yard/holds/a%20b", R"({"start":"2026-11-21T10:00:02Z"})",
+                400, "id of a hold"},
+        BadCall{"hold_unknown_member", "PUT", "/v1/streams/yard/holds/h",
+                R"({"start":"2026-11-21T10:00:02Z","why":"x"})", 400, "why"},
+        BadCall{"hold_no_stream", "PUT", "/v1/streams/none/holds/h", R"({"start":"2026-11-21T10:00:02Z"})",
+                404, "none"},
+        BadCall{"hold_none", "DELETE", "/v1/streams/yard/holds/h", "", 404, "'h'"},
         BadCall{"hls_bad_number", "GET", "/hls/yard/123.m4s", "", 404, "index.m3u8"},
         BadCall{"hls_lone_end", "GET", "/hls/yard/index.m3u8?end=5", "", 400, "'start'"},
         BadCall{"hls_empty_range", "GET", "/hls/yard/media.m3u8?start=1&end=2", "", 404, "no footage"},
