@@ -35,7 +35,7 @@ struct VideoStreamServices {
   const Clock& clock;
   AwsIdentity identity{};
   CameraOfStream camera_of{};
-  EdgeControl* edge = nullptr;  // none: without the edge operations
+  EdgeControl* edge = nullptr;            // none: without the edge operations
   SignalingChannels* channels = nullptr;  // none: without signaling
 };
 void AddVideoStreamRoutes(Router& router, VideoStreamServices services);
