@@ -1,26 +1,16 @@
 // Aggregated records: whatever the bytes, an ordinary record or user records that lie within them; and what
 // is read is written and read again as it was.
-#include <openssl/evp.h>
-
 #include "fuzz/fuzz_target.h"
+#include "tests/wire/aggregated_bytes.h"
 #include "wire/aggregated_record.h"
 
 namespace millrace::fuzz {
 namespace {
 
+using test::AggregatedBytes;
 using wire::ReadAggregatedRecord;
 using wire::UserRecord;
 using wire::WriteAggregatedRecord;
-
-// A fuzzer does not find digests: the message with the right one around it.
-Bytes Wrap(ByteSpan message) {
-  Bytes out{0xf3, 0x89, 0x9a, 0xc2};
-  out.insert(out.end(), message.begin(), message.end());
-  std::uint8_t digest[16];
-  EVP_Digest(message.data(), message.size(), digest, nullptr, EVP_md5(), nullptr);
-  out.insert(out.end(), std::begin(digest), std::end(digest));
-  return out;
-}
 
 bool Within(ByteSpan part, ByteSpan whole) {
   return part.data() >= whole.data() && part.data() + part.size() <= whole.data() + whole.size();
@@ -66,6 +56,7 @@ std::vector<Seed> Seeds() {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const millrace::ByteSpan bytes(data, size);
   millrace::fuzz::Check(bytes);
-  millrace::fuzz::Check(millrace::fuzz::Wrap(bytes));
+  // A fuzzer does not find digests: the message with the right one around it.
+  millrace::fuzz::Check(millrace::fuzz::AggregatedBytes(bytes));
   return 0;
 }

@@ -2,22 +2,16 @@
 #include "wire/aggregated_record.h"
 
 #include <gtest/gtest.h>
-#include <openssl/evp.h>
 
 #include <functional>
 #include <string>
 
+#include "tests/wire/aggregated_bytes.h"
+
 namespace millrace::wire {
 namespace {
 
-Bytes Wrap(const Bytes& message) {
-  Bytes out{0xf3, 0x89, 0x9a, 0xc2};
-  out.insert(out.end(), message.begin(), message.end());
-  std::uint8_t digest[16];
-  EVP_Digest(message.data(), message.size(), digest, nullptr, EVP_md5(), nullptr);
-  out.insert(out.end(), std::begin(digest), std::end(digest));
-  return out;
-}
+using test::AggregatedBytes;
 
 Bytes Joined(std::initializer_list<Bytes> parts) {
   Bytes out;
@@ -60,7 +54,7 @@ struct Case {
 class AggregatedMessage : public ::testing::TestWithParam<Case> {};
 
 TEST_P(AggregatedMessage, IsTakenOrLeft) {
-  const Bytes bytes = Wrap(GetParam().message);
+  const Bytes bytes = AggregatedBytes(GetParam().message);
   const auto read = ReadAggregatedRecord(bytes);
   EXPECT_EQ(read ? static_cast<int>(read->size()) : 0, GetParam().records);
 }
@@ -134,7 +128,7 @@ TEST(AggregatedRecord, HashKeysEndAtTheirMaximum) {
 }
 
 TEST(AggregatedRecord, EveryOtherByteMakesAnOrdinaryRecord) {
-  const Bytes whole = Wrap(Joined({kKeyA, kRecord, kRecord}));
+  const Bytes whole = AggregatedBytes(Joined({kKeyA, kRecord, kRecord}));
   ASSERT_TRUE(ReadAggregatedRecord(whole));
   for (std::size_t i = 0; i < whole.size(); ++i) {
     Bytes changed = whole;
