@@ -1,6 +1,6 @@
 """Every codec from a real encoder and muxer to every player that can take it, and a clear refusal for those that cannot.
 
-Goal: media of ffmpeg and GStreamer are put by a producer, listed, read back by GetMedia, exported, and played by ffmpeg and by hls.js
+Goal: media of ffmpeg and GStreamer are put by a producer, listed, read back by GetMedia, cut into clips, and played by ffmpeg and by hls.js
 in headless Chromium, with every frame that was put: packets by their hashes where they come as they went in, decoded pictures by
 their hashes where they are remuxed, and by their number in the browser. What a player cannot take is refused in words that say which
 codec it is, and what takes it.
@@ -11,6 +11,7 @@ import pathlib
 import subprocess
 import time
 import urllib.error
+import urllib.request
 import urllib.request
 from typing import NamedTuple
 
@@ -26,9 +27,9 @@ PCM = ("-ar", "8000", "-ac", "1", "-c:a")
 KEY_FRAMES = ("-g", str(RATE), "-keyint_min", str(RATE))
 
 
-# The ways to play it: HLS, in Chromium too; MP4 by the export.
-HLS, CHROMIUM, EXPORT = "hls", "chromium", "export"
-PLAYED, ALL = frozenset({HLS, CHROMIUM}), frozenset({HLS, CHROMIUM, EXPORT})
+# The ways to play it: HLS, in Chromium too; MP4 by the export and by GetClip.
+HLS, CHROMIUM, EXPORT, CLIP = "hls", "chromium", "export", "clip"
+ALL = frozenset({HLS, CHROMIUM, EXPORT, CLIP})
 
 
 class Codec(NamedTuple):
@@ -40,13 +41,13 @@ class Codec(NamedTuple):
 
 CODECS = {
     "h264-aac": Codec(H264, AAC, ALL),
-    "h264-mulaw": Codec(H264, (*PCM, "pcm_mulaw"), PLAYED, sound_kept=False),
+    "h264-mulaw": Codec(H264, (*PCM, "pcm_mulaw"), ALL, sound_kept=False),
     "h265-opus": Codec(("-c:v", "libx265", "-preset", "ultrafast", "-x265-params",
                         f"log-level=error:keyint={RATE}:min-keyint={RATE}:scenecut=0:bframes=0:pools=1"), OPUS, ALL - {CHROMIUM}),
     "av1-opus": Codec(("-c:v", "libsvtav1", "-preset", "12", "-svtav1-params", "pred-struct=1:scd=0", *KEY_FRAMES), OPUS, ALL),
-    "vp9-opus": Codec(("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-lag-in-frames", "0", *KEY_FRAMES), OPUS, PLAYED),
+    "vp9-opus": Codec(("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-lag-in-frames", "0", *KEY_FRAMES), OPUS, ALL),
     "vp9-alaw": Codec(("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-lag-in-frames", "0", *KEY_FRAMES),
-                      (*PCM, "pcm_alaw"), PLAYED, sound_kept=False),
+                      (*PCM, "pcm_alaw"), ALL, sound_kept=False),
     "vp8": Codec(("-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-lag-in-frames", "0", *KEY_FRAMES)),
 }
 
@@ -67,6 +68,10 @@ def put(server, stream, source, start_ms):
             producer.send(cluster(start_ms + one.timestamp_ms, one.frames))
         producer.end()
         check(len(producer.timecodes("PERSISTED")) == len(source.clusters), f"{stream}: {producer.acks[-2:]}")
+
+
+def selector(start_ms, kind="PRODUCER_TIMESTAMP"):
+    return {"FragmentSelectorType": kind, "TimestampRange": {"StartTimestamp": start_ms / 1000, "EndTimestamp": start_ms / 1000 + 60}}
 
 
 def read_back(server, directory, name, file, source, sound):
@@ -106,16 +111,25 @@ def played(server, directory, name, file, codec, start_ms):
             check(sound_of(url) == "aac", f"{name}: {sound_of(url)} in {url}")
         elif codec.audio:
             check(frame_hashes(url, "a", False) == frame_hashes(file, "a", False), f"{name}: the sound of {url}")
-    if EXPORT in codec.ways:
-        clip = directory / f"{name}.mp4"
-        clip.write_bytes(server.get_bytes(f"/v1/streams/{name}/export?start={start}&end={end}"))
-        check(frame_hashes(clip, "v", True, "-ignore_editlist", "1") == pictures, f"{name}: the pictures of the export")
+    for way, take in ((EXPORT, lambda: server.get_bytes(f"/v1/streams/{name}/export?start={start}&end={end}")),
+                      (CLIP, lambda: clip_bytes(server, name, start_ms))):
+        if way in codec.ways:
+            clip = directory / f"{name}-{way}.mp4"
+            clip.write_bytes(take())
+            check(frame_hashes(clip, "v", True, "-ignore_editlist", "1") == pictures, f"{name}: the pictures of the {way}")
     return urls
 
 
 def sound_of(source):
     done = run("ffprobe", "-v", "error", "-select_streams", "a", "-show_entries", "stream=codec_name", "-of", "csv=p=0", source)
     return done.stdout.split()[0].rstrip(",")
+
+
+def clip_bytes(server, name, start_ms):
+    body = {"StreamName": name, "ClipFragmentSelector": selector(start_ms)}
+    request = urllib.request.Request(server.endpoint + "/getClip", json.dumps(body).encode(), {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return answer.read()
 
 
 def in_chromium(server, wanted):
@@ -137,6 +151,8 @@ def refused_for_vp8(server, start_ms):
     start, end = (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(start_ms / 1000 + at)) for at in (0, 60))
     status, text = refusal_of(lambda: server.get_bytes(f"/hls/vp8/index.m3u8?start={start}&end={end}"))
     check(status == 501 and "vp8" in text.lower() and "WHEP" in text, f"HLS of VP8: {status} {text}")
+    status, text = refusal_of(lambda: clip_bytes(server, "vp8", start_ms))
+    check(status == 400 and "vp8" in text.lower() and ("MKV" in text or "Matroska" in text), f"a clip of VP8: {status} {text}")
 
 
 def test(directory):
@@ -157,7 +173,7 @@ def test(directory):
         source = gstreamer_media(file)
         put(server, "gstreamer", source, start_ms)
         read_back(server, directory, "gstreamer", file, source, False)
-        played(server, directory, "gstreamer", file, Codec(H264, (), frozenset({HLS, EXPORT})), start_ms)
+        played(server, directory, "gstreamer", file, Codec(H264, (), ALL), start_ms)
         check(server.terminate() == 0, "the server ends in order")
     finally:
         server.kill()
