@@ -38,7 +38,8 @@ void CheckChanges(Choices choices) {
       const ShardState& shard = stream->Route(HashKey{id * 0x9E37'79B9'7F4A'7C15u, 0});
       FUZZ_CHECK(stream->Find(shard.description.id) == &shard, stream->name);
     }
-    (void)stream->IsDead("key", 1, Timestamp{}, Timestamp::FromSeconds(1'750'000'000));
+    const std::string key = "key";
+    (void)stream->IsDead({key, 1, Timestamp{}, {}}, Timestamp::FromSeconds(1'750'000'000));
   }
   const Result<ControlChange> decoded = DecodeChange(EncodeChange(state.Snapshot()));
   FUZZ_CHECK(decoded, decoded.error().ToString());

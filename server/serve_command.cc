@@ -16,6 +16,7 @@
 #include "api/http/self_signed.h"
 #include "api/http/server.h"
 #include "api/http/tls_context.h"
+#include "api/signaling/services.h"
 #include "api/v1/application_service.h"
 #include "api/v1/edge_address.h"
 #include "api/v1/services.h"
@@ -62,6 +63,7 @@ constexpr std::size_t kDecodesWaitingMax = 32;
 // Of producers that put media: what they may hold in memory together, and how many there may be.
 constexpr std::uint64_t kPutBytesMax = std::uint64_t{512} * 1024 * 1024;
 constexpr std::uint64_t kProducersMax = 256;
+constexpr std::uint64_t kSignalingClientsMax = 1024;
 
 // File, then environment, then command line: the later wins.
 Result<Config> GatherConfig(const ServeOptions& options) {
@@ -291,21 +293,7 @@ class Service {
         std::make_unique<api::OnDemandScaling>(*catalog_, *throughput_, api::OnDemandScaling::Options());
     scaling_->Start();
     api::AddDataStreamOverviewRoutes(router_, {*catalog_, *sealer_, *pool_, budget_, clock});
-    api::AddVideoStreamRoutes(router_, {*store_, *sealer_, *pool_, budget_, media_budget_, media_readers_,
-                                        clock, config.aws, camera_of, edge_.get()});
-    api::AddSecretRoutes(router_, {*secrets_, *pool_, [this] { edge_->LookAgain(); }, config.aws});
-    const api::FootageServices footage{
-        {*store_, *sealer_, *pool_, budget_, media_budget_, media_readers_, clock, config.aws},
-        *decode_pool_,
-        *export_pool_};
-    api::AddClipRoutes(router_, footage);
-    api::AddImageRoutes(router_, footage);
-    api::AddImageRoutes(router_, api::ImageServices{*store_, *decode_pool_});
-    api::AddPlaybackRoutes(router_, {{*store_, *sealer_, *pool_, budget_, media_budget_, media_readers_,
-                                      clock, config.aws, camera_of},
-                                     *playback_});
-    api::AddPutMediaRoutes(router_,
-                           {*store_, *put_streams_, *pool_, put_memory_, producers_, config.aws, camera_of});
+    AddVideoRoutes(config, camera_of);
     applications_ = std::make_unique<api::ApplicationServices>(
         api::ApplicationServices{*leases_, *log_, *pool_, budget_, {catalog_->fragment_log()}, config.aws});
     api::AddApplicationRoutes(router_, *applications_);
@@ -317,6 +305,34 @@ class Service {
     api::AddSessionRoutes(router_, {config.auth_file.empty() ? nullptr : &credentials_, *sessions_, clock});
     api::AddHealthRoutes(router_, *pool_, [this] { return Ready(); });
     api::AddConsoleRoutes(router_, *pool_, ConsoleDirectory(config));
+  }
+
+  // The Kinesis Video Streams protocol.
+  void AddVideoRoutes(const Config& config, const api::CameraOfStream& camera_of) {
+    channels_ = std::make_unique<api::SignalingChannels>(*log_, SystemClock());
+    const api::VideoStreamServices video{.store = *store_,
+                                         .sealer = *sealer_,
+                                         .pool = *pool_,
+                                         .budget = budget_,
+                                         .media_budget = media_budget_,
+                                         .readers = media_readers_,
+                                         .clock = SystemClock(),
+                                         .identity = config.aws,
+                                         .camera_of = camera_of,
+                                         .edge = edge_.get(),
+                                         .channels = channels_.get()};
+    api::AddVideoStreamRoutes(router_, video);
+    api::AddSecretRoutes(router_, {*secrets_, *pool_, [this] { edge_->LookAgain(); }, config.aws});
+    api::AddPlaybackRoutes(router_, {video, *playback_});
+    const api::FootageServices footage{video, *decode_pool_, *export_pool_};
+    api::AddClipRoutes(router_, footage);
+    api::AddImageRoutes(router_, footage);
+    api::AddImageRoutes(router_, api::ImageServices{*store_, *decode_pool_});
+    api::AddPutMediaRoutes(router_,
+                           {*store_, *put_streams_, *pool_, put_memory_, producers_, config.aws, camera_of});
+    const auto tls_port = [this] { return server_ ? server_->tls_port() : std::uint16_t{0}; };
+    api::AddSignalingRoutes(
+        router_, {video, *channels_, signaling_hub_, signaling_clients_, webrtc_settings_, tls_port});
   }
 
   // Whether footage can be kept: the log takes writes. It is written to every few seconds anyway, so how the
@@ -352,6 +368,9 @@ class Service {
   api::ByteBudget media_readers_{kMediaReadersMax};
   api::ByteBudget put_memory_{kPutBytesMax};
   api::ByteBudget producers_{kProducersMax};
+  api::ByteBudget signaling_clients_{kSignalingClientsMax};
+  api::SignalingHub signaling_hub_;
+  std::unique_ptr<api::SignalingChannels> channels_;
   std::unique_ptr<api::ApplicationLeases> leases_;
   std::unique_ptr<api::ApplicationServices> applications_;
   std::unique_ptr<api::WorkerPool> pool_;

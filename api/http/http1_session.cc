@@ -222,11 +222,11 @@ class Http1Session final : public ProtocolSession {
     return std::nullopt;
   }
 
-  // RFC 6455 section 4.2.1; what a handshake must have beside, its handler checks.
+  // RFC 6455 section 4.2.1, without a body; what a handshake must have beside, its handler checks.
   bool AsksForWebSocket() const {
     const auto& message = parser_->get();
-    return message.version() >= 11 && message.method() == http::verb::get && parser_->upgrade() &&
-           http::token_list{message[http::field::upgrade]}.exists("websocket");
+    return parser_->is_done() && message.version() >= 11 && message.method() == http::verb::get &&
+           parser_->upgrade() && http::token_list{message[http::field::upgrade]}.exists("websocket");
   }
 
   // Behind an upgrade: whatever comes next; empty: the peer sends no more.
@@ -304,7 +304,8 @@ class Http1Session final : public ProtocolSession {
     request.body = &body;
     co_await dispatcher_.Handle(request, writer);
     if (!writer.finished()) co_return Next::kCutOff;  // the peer must see that some is missing
-    bool clean = !body.broken() && co_await SkipBody(body);
+    // Behind an upgrade there is no request to go on with.
+    bool clean = writer.status() != 101 && !body.broken() && co_await SkipBody(body);
     if (clean && writer.reusable()) co_return Next::kAnother;
     co_await Linger();
     co_return Next::kDone;

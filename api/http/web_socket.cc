@@ -13,7 +13,8 @@ namespace millrace::api {
 namespace {
 
 constexpr std::size_t kPieceBytes = 64 * 1024;
-constexpr std::size_t kReasonBytesMax = 123;  // of a control frame, behind the code
+constexpr std::size_t kQueuedMessagesMax = 20'000;  // more than one piece of the peer's can ask for
+constexpr std::size_t kReasonBytesMax = 123;        // of a control frame, behind the code
 
 // RFC 6455 section 4.2.2, 5.4.
 std::string AcceptOf(std::string_view key) {
@@ -119,7 +120,9 @@ net::awaitable<Result<std::optional<std::string>>> WebSocket::Read(TimePoint unt
     taken_ = 0;
     silent_pings_ = 0;
     const int failure = wslay_event_recv(context_);
-    const bool flooded = wslay_event_get_queued_msg_length(context_) > limits_.queued_bytes_max;
+    // What answers pings is counted too: it may be empty.
+    const bool flooded = wslay_event_get_queued_msg_length(context_) > limits_.queued_bytes_max ||
+                         wslay_event_get_queued_msg_count(context_) > kQueuedMessagesMax;
     auto answered = co_await Flush();
     if (!answered) co_return std::move(answered).error();
     if (flooded) co_return Error{ErrorCode::kResourceExhausted, "the peer does not take what it asked for"};

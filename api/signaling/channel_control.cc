@@ -63,10 +63,11 @@ std::string WebSocketEndpoint(const SignalingServices& services, const std::stri
   constexpr std::string_view kPlain = "http://";
   if (endpoint.starts_with(kSecure)) return "wss://" + endpoint.substr(kSecure.size());
   std::string host = endpoint.substr(kPlain.size());
-  if (services.tls_port == 0) return "ws://" + host;
+  const std::uint16_t tls_port = services.tls_port ? services.tls_port() : std::uint16_t{0};
+  if (tls_port == 0) return "ws://" + host;
   const auto colon = host.rfind(':');
   if (colon != std::string::npos && host.find(']', colon) == std::string::npos) host.resize(colon);
-  return "wss://" + host + ":" + std::to_string(services.tls_port);
+  return "wss://" + host + ":" + std::to_string(tls_port);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "api/http/router.h"
 #include "api/signaling/signaling_channels.h"
@@ -22,7 +23,8 @@ struct SignalingServices {
   SignalingHub& hub;
   ByteBudget& connections;       // counts WebSockets
   const WebrtcSettings& webrtc;  // whose STUN and TURN servers clients are told
-  std::uint16_t tls_port = 0;    // where clients that want TLS find the server; 0: none
+  std::function<std::uint16_t()>
+      tls_port{};  // where clients that want TLS find the server; none, or 0: nowhere
   Duration ping_every = std::chrono::seconds(30);
 };
 

@@ -22,6 +22,7 @@ Result<SignalingHub::MemberPtr> SignalingHub::Join(const ChannelKey& key, const 
                                                    Duration message_ttl, std::function<void()> ready) {
   auto member = std::make_shared<Member>(*this, key, client_id, std::move(ready));
   MemberPtr before;  // let go of when the lock is gone: its destructor takes it
+  bool waited = false;
   {
     const std::lock_guard lock(mutex_);
     Channel& channel = channels_[key];
@@ -40,9 +41,10 @@ Result<SignalingHub::MemberPtr> SignalingHub::Join(const ChannelKey& key, const 
         member->inbox_.push_back(ServerSignal(message.signal, message.sender));
       }
     }
+    waited = !member->inbox_.empty();
   }
   if (before) before->ready_();
-  if (!member->inbox_.empty()) member->ready_();
+  if (waited) member->ready_();
   return member;
 }
 
@@ -78,7 +80,12 @@ Result<void> SignalingHub::Keep(Channel& channel, const std::string& recipient, 
   if (message.signal.action == "SDP_OFFER") {
     std::erase_if(waiting, [&](const Waiting& other) { return other.sender == message.sender; });
   }
-  if (!room || waiting.size() >= limits_.waiting_max) {
+  std::size_t of_channel = 0;
+  for (const auto& [id, messages] : channel.waiting) of_channel += messages.size();
+  const auto of_sender = std::count_if(waiting.begin(), waiting.end(),
+                                       [&](const Waiting& other) { return other.sender == message.sender; });
+  if (!room || of_channel >= limits_.channel_max ||
+      static_cast<std::size_t>(of_sender) >= limits_.waiting_max) {
     return Error{ErrorCode::kResourceExhausted, "Too many messages wait for their recipient."};
   }
   waiting.push_back(std::move(message));
@@ -106,7 +113,7 @@ Result<void> SignalingHub::Send(const Member& from, const ClientSignal& signal, 
                       from.client_id_};
       return Keep(channel, signal.recipient, std::move(message), now);
     }
-    if (recipient->inbox_.size() >= limits_.waiting_max) {
+    if (recipient->inbox_.size() >= limits_.inbox_max) {
       return Error{ErrorCode::kResourceExhausted, "Too many messages wait for their recipient."};
     }
     recipient->inbox_.push_back(ServerSignal(signal, from.client_id_));

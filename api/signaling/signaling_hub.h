@@ -33,7 +33,9 @@ class SignalingHub {
 
   struct Limits {
     std::size_t viewers_max = 100;  // of one channel
-    std::size_t waiting_max = 200;  // messages for one end
+    std::size_t inbox_max = 200;    // messages for one end that it has not taken yet
+    std::size_t waiting_max = 50;   // of one sender for one end that is not there
+    std::size_t channel_max = 500;  // for ends that are not there, of one channel
     std::size_t held_max = 5'000;   // messages for ends that are not there, of all channels
   };
   struct ChannelKey {

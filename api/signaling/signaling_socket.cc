@@ -91,9 +91,12 @@ class SignalingSocket {
   net::awaitable<void> Send(SignalingHub::Member& member) {
     auto next_ping = SteadyClock::now() + ping_every_;
     while (!over_) {
+      // Each by itself: what a peer takes at its pace is not too much for it.
       Result<void> queued;
       for (const std::string& text : member.Take()) {
-        if (queued) queued = socket_.Send(text);
+        queued = socket_.Send(text);
+        if (queued) queued = co_await socket_.Flush();
+        if (!queued) break;
       }
       if (!queued) socket_.Close(WebSocket::CloseCode::kPolicy, "messages are not taken");
       if (member.ended())
@@ -135,6 +138,14 @@ net::awaitable<void> ServeSignaling(const SignalingServices& services, const Sig
   const SignalingHub::ChannelKey key{channel.name, channel.created};
   auto member =
       services.hub.Join(key, client_id, std::chrono::seconds(channel.message_ttl_s), connection.Notifier());
+  // One that is deleted while it is joined would be made again by joining it.
+  auto look = [&]() -> Result<void> {
+    MILLRACE_ASSIGN_OR_RETURN(const SignalingChannel now,
+                              services.channels.Get(channel.name, channel.created));
+    return {};
+  };
+  const auto there = co_await services.video.pool.Run(look);
+  if (!there && there.error().code == ErrorCode::kNotFound) services.hub.EndChannel(key);
   if (!member) {
     socket->Close(WebSocket::CloseCode::kTryLater, member.error().message);
     (void)co_await socket->Flush();

@@ -180,6 +180,18 @@ TEST_F(WebSocketTest, OtherPathsIgnoreTheUpgrade) {
   EXPECT_EQ(plain.Receive().status, 405);
 }
 
+// A request that announces a body asks for no WebSocket: what would follow could be either.
+TEST_F(WebSocketTest, ABodyIsNoWebSocket) {
+  for (const char* body : {"Content-Length: 1\r\n", "Transfer-Encoding: chunked\r\n"}) {
+    std::string handshake(kHandshake);
+    handshake.insert(handshake.find("Upgrade:"), body);
+    RawClient client(server_->port());
+    ASSERT_TRUE(client.Send(handshake));
+    client.FinishSending();
+    EXPECT_EQ(client.Receive().status, 405) << body;
+  }
+}
+
 TEST_F(WebSocketTest, APeerThatVanishesEndsTheHandler) {
   {
     RawClient client(server_->port());

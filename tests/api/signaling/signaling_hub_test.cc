@@ -26,7 +26,7 @@ class SignalingHubTest : public ::testing::Test {
     return member ? std::move(*member) : nullptr;
   }
 
-  SignalingHub hub_{{.viewers_max = 3, .waiting_max = 4, .held_max = 6}};
+  SignalingHub hub_{{.viewers_max = 3, .inbox_max = 4, .waiting_max = 3, .channel_max = 6, .held_max = 8}};
   int told_ = 0;
 };
 
@@ -111,16 +111,32 @@ TEST_F(SignalingHubTest, ANewerOfferTakesTheOlderOnesPlaceWithItsCandidates) {
 TEST_F(SignalingHubTest, QueuesAreBounded) {
   const auto viewer = Join("v1");
   const auto master = Join("");
-  for (int i = 0; i < 4; ++i) ASSERT_TRUE(hub_.Send(*viewer, Signal("ICE_CANDIDATE", "eA==")));
-  EXPECT_EQ(hub_.Send(*viewer, Signal("ICE_CANDIDATE", "eA==")).error().code, ErrorCode::kResourceExhausted);
-  // For those who are away: each, and all together.
+  const auto send = [&](const SignalingHub::MemberPtr& from, const std::string& to = "") {
+    const auto sent = hub_.Send(*from, Signal("ICE_CANDIDATE", "eA==", to));
+    return sent ? ErrorCode::kInternal : sent.error().code;
+  };
+  constexpr ErrorCode kSent = ErrorCode::kInternal;
+  for (int i = 0; i < 4; ++i) ASSERT_EQ(send(viewer), kSent);
+  EXPECT_EQ(send(viewer), ErrorCode::kResourceExhausted);  // for one that does not take them
   for (const char* away : {"v2", "v3"}) {
-    for (int i = 0; i < 3; ++i) ASSERT_TRUE(hub_.Send(*master, Signal("ICE_CANDIDATE", "eA==", away)));
+    for (int i = 0; i < 3; ++i) ASSERT_EQ(send(master, away), kSent);
+    EXPECT_EQ(send(master, away), ErrorCode::kResourceExhausted);  // for one that is away
   }
-  EXPECT_EQ(hub_.Send(*master, Signal("ICE_CANDIDATE", "eA==", "v4")).error().code,
-            ErrorCode::kResourceExhausted);
+  EXPECT_EQ(send(master, "v4"), ErrorCode::kResourceExhausted);  // of the channel
+  const auto other = Join("", {"yard", Timestamp::FromMillis(1)});
+  for (int i = 0; i < 2; ++i) ASSERT_EQ(send(other, "v1"), kSent);
+  EXPECT_EQ(send(other, "v1"), ErrorCode::kResourceExhausted);  // of all channels
   EXPECT_THAT(Join("v2")->Take(), SizeIs(3));
-  EXPECT_TRUE(hub_.Send(*master, Signal("ICE_CANDIDATE", "eA==", "v4")));
+  EXPECT_EQ(send(other, "v1"), kSent);
+}
+
+// One viewer cannot take the room of the others' offers.
+TEST_F(SignalingHubTest, EachSenderHasRoomOfItsOwn) {
+  const auto first = Join("v1");
+  const auto second = Join("v2");
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(hub_.Send(*first, Signal("ICE_CANDIDATE", "eA==")));
+  EXPECT_EQ(hub_.Send(*first, Signal("ICE_CANDIDATE", "eA==")).error().code, ErrorCode::kResourceExhausted);
+  EXPECT_TRUE(hub_.Send(*second, Signal("SDP_OFFER", "eA==")));
 }
 
 TEST_F(SignalingHubTest, ViewersAreCounted) {

@@ -62,7 +62,8 @@ class SignalingServiceTest : public AwsServerTest {
     VideoStreamServices video{*store_, *sealer_, pool_, budget_, media_budget_, readers_, clock_};
     video.channels = channels_.get();
     AddVideoStreamRoutes(*router_, video);
-    AddSignalingRoutes(*router_, {video, *channels_, hub_, connections_, webrtc_, 4568});
+    AddSignalingRoutes(*router_,
+                       {video, *channels_, hub_, connections_, webrtc_, [] { return std::uint16_t{4568}; }});
     dispatcher_ = MakeDispatcher();
     ServerOptions options;
     options.port = 0;

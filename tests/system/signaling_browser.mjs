@@ -1,0 +1,99 @@
+// A real Chromium for signaling_test.py, with the WebRTC SDK of Kinesis Video Streams as it comes from its package: does what
+// it is told line by line on standard input, one JSON object each, and answers each with one line of JSON.
+//
+//   {"do":"master","name":…,"arn":…,"endpoint":…,"key":…,"secret":…}   gives {} when its signaling is open
+//   {"do":"viewer",…}                                                  gives {error} when it cannot be opened
+//   {"do":"shown","name":…}                                            gives {frames, width} of what a viewer sees
+//   {"do":"state","name":…}                                            gives {closed}
+import fs from 'node:fs';
+import { createRequire } from 'node:module';
+import os from 'node:os';
+import path from 'node:path';
+import readline from 'node:readline';
+
+const require = createRequire(path.join(process.env.MILLRACE_TEST_MODULES, 'package.json'));
+const { chromium } = require('playwright-core');
+const [origin, sdk] = process.argv.slice(2);
+
+const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'millrace-signaling-'));
+const context = await chromium.launchPersistentContext(profile, {
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  bypassCSP: true,
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
+    '--autoplay-policy=no-user-gesture-required', '--ignore-certificate-errors'],
+});
+const page = context.pages()[0] ?? await context.newPage();
+await page.goto(origin);
+await page.addScriptTag({ path: sdk });
+
+await page.evaluate(() => {
+  const peers = {};
+  const open = ({ name, arn, endpoint, key, secret }, role, on) => {
+    const peer = { closed: false, connections: [] };
+    peers[name] = peer;
+    const client = new KVSWebRTC.SignalingClient({
+      channelARN: arn, channelEndpoint: endpoint, role, region: 'us-east-1', systemClockOffset: 0,
+      ...(role === KVSWebRTC.Role.VIEWER ? { clientId: name } : {}),
+      credentials: { accessKeyId: key, secretAccessKey: secret },
+    });
+    peer.client = client;
+    client.on('close', () => { peer.closed = true; });
+    return new Promise((done) => {
+      client.on('error', (error) => done({ error: String(error?.message ?? error) || 'refused' }));
+      client.on('close', () => done({ error: 'closed' }));
+      client.on('open', async () => { await on(peer, client); done({}); });
+      client.open();
+    });
+  };
+  window.actions = {
+    async master(asked) {
+      const media = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480, frameRate: 20 }, audio: true });
+      return open(asked, KVSWebRTC.Role.MASTER, (peer, client) => {
+        const connections = {};
+        client.on('sdpOffer', async (offer, viewer) => {
+          const connection = new RTCPeerConnection();
+          connections[viewer] = connection;
+          connection.onicecandidate = ({ candidate }) => candidate && client.sendIceCandidate(candidate, viewer);
+          for (const track of media.getTracks()) connection.addTrack(track, media);
+          await connection.setRemoteDescription(offer);
+          await connection.setLocalDescription(await connection.createAnswer());
+          client.sendSdpAnswer(connection.localDescription, viewer);
+        });
+        client.on('iceCandidate', (candidate, viewer) => connections[viewer]?.addIceCandidate(candidate));
+      });
+    },
+    async viewer(asked) {
+      return open(asked, KVSWebRTC.Role.VIEWER, async (peer, client) => {
+        const connection = new RTCPeerConnection();
+        peer.video = document.createElement('video');
+        Object.assign(peer.video, { autoplay: true, muted: true, srcObject: new MediaStream() });
+        document.body.append(peer.video);
+        connection.ontrack = ({ track }) => peer.video.srcObject.addTrack(track);
+        connection.onicecandidate = ({ candidate }) => candidate && client.sendIceCandidate(candidate);
+        client.on('sdpAnswer', (answer) => connection.setRemoteDescription(answer));
+        client.on('iceCandidate', (candidate) => connection.addIceCandidate(candidate));
+        for (const kind of ['video', 'audio']) connection.addTransceiver(kind, { direction: 'recvonly' });
+        await connection.setLocalDescription(await connection.createOffer());
+        client.sendSdpOffer(connection.localDescription);
+      });
+    },
+    async shown({ name }) {
+      const { video } = peers[name];
+      return { frames: video.getVideoPlaybackQuality().totalVideoFrames, width: video.videoWidth };
+    },
+    async state({ name }) {
+      return { closed: peers[name].closed };
+    },
+  };
+});
+
+process.stdout.write('{"ready":true}\n');
+for await (const line of readline.createInterface({ input: process.stdin })) {
+  const request = JSON.parse(line);
+  const answer = await page.evaluate((asked) => window.actions[asked.do](asked), request)
+    .catch((error) => ({ failed: String(error) }));
+  process.stdout.write(`${JSON.stringify(answer ?? {})}\n`);
+}
+await context.close();
+fs.rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
