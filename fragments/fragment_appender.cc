@@ -197,8 +197,9 @@ void FragmentAppender::Retry() {
     ItemPtr first;
     {
       const std::lock_guard lock(mutex_);
-      const auto lane = lanes_.find(key);  // nobody else takes from a lane that is not busy
-      lane->second.busy = true;
+      const auto lane = lanes_.find(key);
+      if (lane == lanes_.end()) continue;  // Drop emptied it meanwhile
+      lane->second.busy = true;            // from here on the first is nobody else's
       first = lane->second.held.front();
     }
     Result<bool> stored = false;
