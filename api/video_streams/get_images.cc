@@ -150,8 +150,6 @@ void Write(wire::JsonWriter& json, const Image& image) {
     json.Key("ImageContent").Base64(image.bytes);
   } else {
     json.Key("Error").String(image.problem == Image::Problem::kNoMedia ? "NO_MEDIA" : "MEDIA_ERROR");
-    // Not of the model, and ignored by its clients: why.
-    json.Key("ErrorMessage").String(image.explanation);
   }
   json.EndObject();
 }

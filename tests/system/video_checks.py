@@ -2,12 +2,15 @@
 
     video_checks.py ENDPOINT PREFIX STREAM OUTPUT_DIRECTORY
 
-STREAM has some seconds of footage that ended just now. Every answer is checked against the service models, as boto3 understood
-it and as it came (service_model.py). Prints one JSON object: what was checked, and how many fragments were taken.
+STREAM has some seconds of footage that ended just now. Every answer is checked against the service models, as boto3 understood it and
+as it came (service_model.py). Prints one JSON object: what was checked, and how many fragments were taken.
 """
+import base64
+import datetime
 import json
 import pathlib
 import sys
+import urllib.request
 
 import boto3
 
@@ -16,6 +19,8 @@ from harness import check, wait_for
 from service_model import VIDEO
 
 ENDPOINT, PREFIX, STREAM, OUTPUT = sys.argv[1:5]
+HOUR = datetime.timedelta(hours=1)
+SECRET = "front-door-AbCdEf"  # video_clients_test.py made it
 
 
 def has(service, method):
@@ -106,6 +111,65 @@ def configurations(video, name, arn):
         check(video.describe_mapped_resource_configuration(StreamName=name)["MappedResourceConfigurationList"] == [], "no channel")
 
 
+def channels(video):
+    """Signaling channels, and the stream that one is recorded to."""
+    if not has(video, "update_media_storage_configuration"):
+        return
+    name = f"{PREFIX}-door"
+    arn = video.create_signaling_channel(ChannelName=name, ChannelType="SINGLE_MASTER", Tags=[{"Key": "site", "Value": "north"}],
+                                         SingleMasterConfiguration={"MessageTtlSeconds": 30})["ChannelARN"]
+    refused("ResourceInUseException", video.create_signaling_channel, ChannelName=name)
+    told = video.describe_signaling_channel(ChannelName=name)["ChannelInfo"]
+    check(told["ChannelARN"] == arn and told["ChannelStatus"] == "ACTIVE", told)
+    video.update_signaling_channel(ChannelARN=arn, CurrentVersion=told["Version"], SingleMasterConfiguration={"MessageTtlSeconds": 60})
+    refused("VersionMismatchException", video.update_signaling_channel, ChannelARN=arn, CurrentVersion=told["Version"])
+    video.tag_resource(ResourceARN=arn, Tags=[{"Key": "floor", "Value": "2"}])
+    check(video.list_tags_for_resource(ResourceARN=arn)["Tags"] == {"site": "north", "floor": "2"}, "a channel's tags")
+    found = video.list_signaling_channels(ChannelNameCondition={"ComparisonOperator": "BEGINS_WITH", "ComparisonValue": PREFIX})
+    check([one["ChannelName"] for one in found["ChannelInfoList"]] == [name], found)
+    endpoints = video.get_signaling_channel_endpoint(ChannelARN=arn, SingleMasterChannelEndpointConfiguration={
+        "Protocols": ["WSS", "HTTPS"], "Role": "VIEWER"})["ResourceEndpointList"]
+    check({one["Protocol"] for one in endpoints} == {"WSS", "HTTPS"}, endpoints)
+    stream = video.create_stream(StreamName=f"{PREFIX}-of-channel", DataRetentionInHours=1)["StreamARN"]
+    video.update_media_storage_configuration(ChannelARN=arn, MediaStorageConfiguration={"StreamARN": stream, "Status": "ENABLED"})
+    told = video.describe_media_storage_configuration(ChannelARN=arn)["MediaStorageConfiguration"]
+    check(told == {"StreamARN": stream, "Status": "ENABLED"}, told)
+    mapped = video.describe_mapped_resource_configuration(StreamARN=stream)["MappedResourceConfigurationList"]
+    check([one["ARN"] for one in mapped] == [arn], mapped)
+    video.delete_signaling_channel(ChannelARN=arn)
+    refused("ResourceNotFoundException", video.describe_signaling_channel, ChannelName=name)
+    video.delete_stream(StreamARN=stream)
+
+
+def edge(video):
+    """A camera of this server, set up as an edge agent's."""
+    if not has(video, "start_edge_configuration_update"):
+        return
+    name = f"{PREFIX}-edge"
+    hub = f"arn:aws:iot:us-east-1:000000000000:thing/{PREFIX}-hub"
+    arn = video.create_stream(StreamName=name, DataRetentionInHours=24)["StreamARN"]
+    refused("StreamEdgeConfigurationNotFoundException", video.describe_edge_configuration, StreamName=name)
+    config = {"HubDeviceArn": hub, "RecorderConfig": {"MediaSourceConfig": {
+        "MediaUriSecretArn": f"arn:aws:secretsmanager:us-east-1:000000000000:secret:{SECRET}", "MediaUriType": "RTSP_URI"}},
+        "DeletionConfig": {"EdgeRetentionInHours": 24, "DeleteAfterUpload": True}}
+    told = video.start_edge_configuration_update(StreamName=name, EdgeConfig=config)
+    check(told["EdgeConfig"] == config and told["SyncStatus"] in ("SYNCING", "ACKNOWLEDGED", "IN_SYNC"), told)
+    wait_for("the edge configuration to be in use",
+             lambda: video.describe_edge_configuration(StreamARN=arn)["SyncStatus"] in ("IN_SYNC", "SYNC_FAILED"))
+    listed = video.list_edge_agent_configurations(HubDeviceArn=hub)["EdgeConfigs"]
+    check([one["StreamName"] for one in listed] == [name], listed)
+    video.delete_edge_configuration(StreamName=name)
+
+    def gone():
+        try:
+            return video.describe_edge_configuration(StreamName=name)["SyncStatus"] not in ("DELETING", "IN_SYNC", "SYNCING")
+        except video.exceptions.StreamEdgeConfigurationNotFoundException:
+            return True
+
+    wait_for("the edge configuration to be gone", gone)
+    video.delete_stream(StreamARN=arn)
+
+
 def fragments(archived, media):
     listed = []
     for kind in ("PRODUCER_TIMESTAMP", "SERVER_TIMESTAMP"):
@@ -130,9 +194,57 @@ def fragments(archived, media):
     return listed[0]
 
 
+def fetch(url):
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return answer.read()
+
+
+def sessions(archived, start, end):
+    times = {"StartTimestamp": start, "EndTimestamp": end}
+    selector = {"FragmentSelectorType": "PRODUCER_TIMESTAMP", "TimestampRange": times}
+    for container in ("FRAGMENTED_MP4", "MPEG_TS"):
+        url = archived.get_hls_streaming_session_url(
+            StreamName=STREAM, PlaybackMode="ON_DEMAND", HLSFragmentSelector=selector, ContainerFormat=container,
+            DiscontinuityMode="ON_DISCONTINUITY", DisplayFragmentTimestamp="ALWAYS", Expires=300,
+            MaxMediaPlaylistFragmentResults=100)["HLSStreamingSessionURL"]
+        check(fetch(url).startswith(b"#EXTM3U"), f"the master playlist of {container}")
+    live = archived.get_hls_streaming_session_url(StreamName=STREAM)["HLSStreamingSessionURL"]
+    check(fetch(live).startswith(b"#EXTM3U"), "the master playlist of a live session")
+    manifest = archived.get_dash_streaming_session_url(
+        StreamName=STREAM, PlaybackMode="ON_DEMAND", DASHFragmentSelector=selector, DisplayFragmentNumber="ALWAYS",
+        DisplayFragmentTimestamp="ALWAYS")["DASHStreamingSessionURL"]
+    check(b"<MPD" in fetch(manifest), "the manifest of a DASH session")
+    refused("InvalidArgumentException", archived.get_hls_streaming_session_url, StreamName=STREAM, PlaybackMode="ON_DEMAND")
+    refused("ResourceNotFoundException", archived.get_hls_streaming_session_url, StreamName=STREAM, PlaybackMode="ON_DEMAND",
+            HLSFragmentSelector={"FragmentSelectorType": "PRODUCER_TIMESTAMP",
+                                 "TimestampRange": {"StartTimestamp": start - 2 * HOUR, "EndTimestamp": start - HOUR}})
+
+
+def cuts(archived, start, last, end):
+    selector = {"FragmentSelectorType": "PRODUCER_TIMESTAMP", "TimestampRange": {"StartTimestamp": start, "EndTimestamp": end}}
+    clip = archived.get_clip(StreamName=STREAM, ClipFragmentSelector=selector)
+    check(clip["ContentType"] == "video/mp4", clip["ContentType"])
+    pathlib.Path(OUTPUT, f"{PREFIX}-clip.mp4").write_bytes(clip["Payload"].read())
+    if not has(archived, "get_images"):
+        return
+    interval = archived.meta.service_model.operation_model("GetImages").input_shape.members["SamplingInterval"].metadata.get("min", 1000)
+    interval = max(interval, 1000)  # old clients send 3 s or more
+    count = int((last - start).total_seconds() * 1000) // interval + 1  # up to the last fragment's start
+    for form, magic in (("JPEG", b"\xff\xd8"), ("PNG", b"\x89PNG")):
+        pages = archived.get_paginator("get_images").paginate(
+            StreamName=STREAM, ImageSelectorType="PRODUCER_TIMESTAMP", StartTimestamp=start, EndTimestamp=end, SamplingInterval=interval,
+            Format=form, WidthPixels=160, HeightPixels=120, PaginationConfig={"PageSize": 2})
+        images = [one for page in pages for one in page["Images"]]
+        check(len(images) >= count and all(base64.b64decode(one["ImageContent"]).startswith(magic) for one in images[:count]), images)
+    refused("InvalidArgumentException", archived.get_images, StreamName=STREAM, ImageSelectorType="PRODUCER_TIMESTAMP",
+            StartTimestamp=start, EndTimestamp=start + HOUR, SamplingInterval=interval, Format="JPEG")
+
+
 def main():
     video = client(ENDPOINT, "kinesisvideo")
     stream_life(video)
+    edge(video)
+    channels(video)
 
     def reached(service, name):
         endpoint = video.get_data_endpoint(StreamName=STREAM, APIName=name)["DataEndpoint"]
@@ -141,6 +253,9 @@ def main():
 
     archived = reached("kinesis-video-archived-media", "LIST_FRAGMENTS")
     found = fragments(archived, reached("kinesis-video-media", "GET_MEDIA"))
+    start, end = found[0][1], datetime.datetime.now(datetime.timezone.utc)
+    sessions(archived, start, end)
+    cuts(archived, start, found[-1][1], end)
     print(json.dumps({"boto3": boto3.__version__, "checked": VIDEO.checked, "fragments": [number for number, _ in found]}))
 
 

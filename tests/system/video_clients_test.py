@@ -1,13 +1,14 @@
-"""Unmodified AWS clients drive the three services of video streams.
+"""Unmodified AWS clients drive every operation of the three services of video streams.
 
-Goal: boto3 and the AWS CLI, new ones and Debian's old ones, make, change, tag and delete streams, list and take fragments; each
-answer, errors too, is what the service models say. Method: footage that a producer
+Goal: boto3 and the AWS CLI, new ones and Debian's old ones, make, change, tag and delete streams, list and take fragments, open
+playback sessions, cut clips and pictures; each answer, errors too, is what the service models say. Method: footage that a producer
 puts beforehand; answers are looked at on the wire (service_model.py), those to the CLI by a proxy between.
 """
 import json
 import pathlib
 import subprocess
 import time
+import urllib.request
 
 from aws_clients_test import ENVIRONMENT, new_clients, old_clients, packets
 from harness import Server, check, main, wait_for
@@ -30,13 +31,22 @@ def put_footage(server, source, stream):
         check(len(producer.timecodes("PERSISTED")) == len(source.clusters), producer.acks[-2:])
 
 
+def put_secret(server, name, value):
+    """Where an edge configuration finds the address of a camera."""
+    request = urllib.request.Request(f"{server.endpoint}/v1/secrets/{name}", json.dumps({"value": value}).encode(),
+                                     {"Content-Type": "application/json"}, method="PUT")
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        check(answer.status == 200, name)
+
+
 def try_boto3(directory, label, python, endpoint):
     done = subprocess.run([*map(str, python), HERE / "video_checks.py", endpoint, label, "door", directory], capture_output=True,
                           text=True, timeout=180, env=ENVIRONMENT)
     check(done.returncode == 0, f"boto3 ({label}):\n{done.stdout[-1000:]}{done.stderr[-3000:]}")
     found = json.loads(done.stdout)
     print(f"{label}: boto3 {found['boto3']}; checked against the models: {found['checked']}")
-    check(packets(directory / f"{label}-list.mkv")["video"] == SECONDS * 25, "what boto3 took")
+    for name in (f"{label}-list.mkv", f"{label}-clip.mp4"):
+        check(packets(directory / name)["video"] == SECONDS * 25, f"{name}: {packets(directory / name)}")
     return found
 
 
@@ -79,9 +89,15 @@ def use_cli(directory, label, command, endpoint, numbers):
     selector = json.dumps({"FragmentSelectorType": "SERVER_TIMESTAMP", "TimestampRange": times})
     listed = aws("list-fragments", "--stream-name", "door", "--fragment-selector", selector, service=archived)["Fragments"]
     check({one["FragmentNumber"] for one in listed} == set(numbers), "the CLI lists what boto3 did")
-    media = directory / f"{label}-cli.mkv"
+    media, clip = directory / f"{label}-cli.mkv", directory / f"{label}-cli.mp4"
     aws("get-media-for-fragment-list", "--fragments", *numbers, "--stream-name", "door", media, service=archived)
-    check(packets(media)["video"] == SECONDS * 25, f"what the CLI took: {packets(media)}")
+    aws("get-clip", "--stream-name", "door", "--clip-fragment-selector", selector, clip, service=archived)
+    for file in (media, clip):
+        check(packets(file)["video"] == SECONDS * 25, f"{file.name}: {packets(file)}")
+    for form in ("hls", "dash"):
+        told = aws(f"get-{form}-streaming-session-url", "--stream-name", "door", "--playback-mode", "ON_DEMAND",
+                   f"--{form}-fragment-selector", selector, service=archived)
+        check(f"/{form}/" in told[f"{form.upper()}StreamingSessionURL"], told)
 
 
 def test(directory):
@@ -91,11 +107,16 @@ def test(directory):
     server = Server(directory)
     try:
         put_footage(server, source, "door")
+        put_secret(server, "front-door-AbCdEf", "rtsp://127.0.0.1:9/nobody-is-there")
         for label, python, command in clients:
             started = time.monotonic()
             found = try_boto3(directory, label, python, server.endpoint)
             try_cli(directory, label, command, server.endpoint, found)
             print(f"{label}: {time.monotonic() - started:.0f} s")
+            if label == "new":
+                from service_model import VIDEO
+                missing = VIDEO.operations - set(found["checked"])
+                check(not missing, f"operations that nothing drove: {sorted(missing)}")
         check(server.terminate() == 0, "the server did not stop cleanly")
     finally:
         server.kill()
