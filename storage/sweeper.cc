@@ -79,19 +79,21 @@ Result<void> Sweeper::Sweep() {
 Result<void> Sweeper::SweepLocked() {
   if (auto sealed = writer_.Seal(false); !sealed && sealed.error().code == ErrorCode::kUnavailable)
     return sealed;
-  MILLRACE_RETURN_IF_ERROR(SweepEvicted());
-  MILLRACE_RETURN_IF_ERROR(SettleEviction());
-  MILLRACE_RETURN_IF_ERROR(SweepStreams());
-  MILLRACE_RETURN_IF_ERROR(SweepPartitions());
-  MILLRACE_RETURN_IF_ERROR(SweepDeletions());
+  Result<void> first;
+  KeepFirst(first, SweepEvicted());
+  KeepFirst(first, SettleEviction());
+  KeepFirst(first, SweepStreams());
+  KeepFirst(first, SweepPartitions());
+  KeepFirst(first, SweepDeletions());
   const Timestamp now = clock_.Now();
   for (const SegmentInfo& segment : engine_.segments.List()) {
-    if (segment.sweep_due <= now) MILLRACE_RETURN_IF_ERROR(SweepSegment(segment, now));
-    if (stopping()) return {};
+    if (segment.sweep_due <= now) KeepFirst(first, SweepSegment(segment, now));
+    if (stopping()) return first;
   }
-  MILLRACE_RETURN_IF_ERROR(RemoveEmptySegments());
-  MILLRACE_RETURN_IF_ERROR(RemoveOldShards(now));
-  return RemoveOldRules();
+  KeepFirst(first, RemoveEmptySegments());
+  KeepFirst(first, RemoveOldShards(now));
+  KeepFirst(first, RemoveOldRules());
+  return first;
 }
 
 void Sweeper::LookEverywhere() {
@@ -141,8 +143,9 @@ Result<void> Sweeper::SweepPartitions() {
       }
     }
   }
-  for (const auto& [stream, key] : purged) MILLRACE_RETURN_IF_ERROR(SweepPartitionLocked(stream, key));
-  return {};
+  Result<void> first;
+  for (const auto& [stream, key] : purged) KeepFirst(first, SweepPartitionLocked(stream, key));
+  return first;
 }
 
 Result<void> Sweeper::SweepPartition(StreamId stream, const std::string& partition_key) {

@@ -58,6 +58,10 @@ class Sweeper {
   Result<void> SweepLocked();
   bool stopping();
   void Report(const Result<void>& done);  // its own thread only
+  // What fails keeps nothing else from its turn: the first error is the one that is told.
+  static void KeepFirst(Result<void>& first, Result<void> done) {
+    if (first && !done) first = std::move(done);
+  }
 
   // Lets the oldest records go until the budget holds.
   Result<void> KeepBudget();

@@ -133,8 +133,9 @@ Result<void> Sweeper::SweepDeletions() {
       }
     }
   }
-  for (const auto& [stream, key] : left) MILLRACE_RETURN_IF_ERROR(SweepDeletionsOf(stream, key));
-  return {};
+  Result<void> first;
+  for (const auto& [stream, key] : left) KeepFirst(first, SweepDeletionsOf(stream, key));
+  return first;
 }
 
 Result<void> Sweeper::SweepDeletionsOf(StreamId stream, const std::string& partition_key) {
@@ -148,10 +149,11 @@ Result<void> Sweeper::SweepDeletionsOf(StreamId stream, const std::string& parti
       if (!deletion.swept) unswept.emplace_back(id, deletion);
     }
   }
+  Result<void> first;
   for (const auto& [id, deletion] : unswept) {
-    MILLRACE_RETURN_IF_ERROR(SweepDeletion(stream, partition_key, id, deletion));
+    KeepFirst(first, SweepDeletion(stream, partition_key, id, deletion));
   }
-  return {};
+  return first;
 }
 
 Result<void> Sweeper::SweepDeletion(StreamId stream, const std::string& partition_key, std::uint64_t id,

@@ -65,11 +65,19 @@ class MarksFaultsTest : public testing::Test {
     const auto report = CheckDataDirectory("/data", *files_, clock_);
     EXPECT_TRUE(report.ok()) << report.ToString();
   }
+  std::vector<std::string> LogFiles() {
+    std::vector<std::string> paths;
+    for (const DirectoryEntry& entry : Get(files_->List("/data/log"))) {
+      paths.push_back("/data/log/" + entry.name);
+    }
+    std::ranges::sort(paths);
+    return paths;
+  }
   // Whether a piece of the record's data lies in a file of the log.
   bool OnDisk(std::uint64_t serial, std::size_t bytes) {
     const Bytes data = MakeData(bytes, serial);
-    for (const DirectoryEntry& entry : Get(files_->List("/data/log"))) {
-      const Bytes file = Get(ReadWholeFile(*files_, "/data/log/" + entry.name, 64 * kMiB));
+    for (const std::string& path : LogFiles()) {
+      const Bytes file = Get(ReadWholeFile(*files_, path, 64 * kMiB));
       for (std::size_t at = 0; at + 64 <= data.size(); at += 64) {
         const auto piece = ByteSpan(data).subspan(at, 64);
         if (AsText(ByteSpan(file)).find(AsText(piece)) != std::string_view::npos) return true;
@@ -158,6 +166,38 @@ TEST_F(MarksFaultsTest, ASyncThatFailsIsNotTakenForDone) {
   EXPECT_EQ(Stored(), (std::vector<std::uint64_t>{0, 3}));
   EXPECT_OK(log_->Sweep());
   EXPECT_FALSE(OnDisk(1, kRecord));
+  ExpectSound();
+}
+
+// One segment that cannot be written to keeps nothing else on the disk.
+TEST_F(MarksFaultsTest, ADeletionThatCannotBeErasedStopsNothingElse) {
+  Open();
+  Get(log_->CreateStream("s", 1, std::chrono::hours(1)));
+  PutUpTo(4);  // a segment; the others follow
+  const std::string bad = LogFiles().back();
+  PutUpTo(20);
+  auto failing = std::make_shared<bool>(true);
+  files_->SetFault([failing, bad](FileCall call, const std::string& path) -> std::optional<Error> {
+    if (!*failing || path != bad || (call != FileCall::kPunch && call != FileCall::kSync))
+      return std::nullopt;
+    return Error{ErrorCode::kIo, "writing " + path + ": input/output error"};
+  });
+  EXPECT_THAT(log_->DeleteRecords("s", "k", {Range(1, 2)}).error().message, HasSubstr("gone for readers"));
+  // A later deletion is done all the same, and the answer says that the earlier one is not.
+  EXPECT_FALSE(log_->DeleteRecords("s", "k", {Range(10, 11)}));
+  EXPECT_TRUE(OnDisk(1, kRecord) || OnDisk(2, kRecord));
+  EXPECT_FALSE(OnDisk(10, kRecord) || OnDisk(11, kRecord));
+  // So is what has expired elsewhere.
+  clock_.Advance(kDay);
+  PutUpTo(24);
+  const auto swept = log_->Sweep();
+  ASSERT_FALSE(swept);
+  EXPECT_THAT(swept.error().message, HasSubstr("input/output error"));
+  EXPECT_FALSE(OnDisk(6, kRecord) || OnDisk(16, kRecord));
+  *failing = false;
+  EXPECT_OK(log_->Sweep());
+  EXPECT_FALSE(OnDisk(1, kRecord) || OnDisk(2, kRecord));
+  EXPECT_EQ(Stored(), (std::vector<std::uint64_t>{20, 21, 22, 23}));
   ExpectSound();
 }
 
