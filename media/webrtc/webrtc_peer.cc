@@ -12,6 +12,7 @@ namespace millrace {
 namespace {
 
 constexpr guint kJitterMs = 200;  // how long a lost packet is waited for; those in order do not wait
+constexpr guint kSendersMax = 4;  // that a peer's RTP comes from; each costs a jitter buffer with its threads
 
 using PromisePtr = std::unique_ptr<GstPromise, ReleaseMiniObject>;
 
@@ -91,6 +92,7 @@ Result<void> WebrtcPeer::Build() {
   g_signal_connect(bin_, "notify::connection-state", G_CALLBACK(&WebrtcPeer::OnConnection), this);
   rtpbin_.reset(gst_bin_get_by_name(GST_BIN(bin_), "rtpbin"));
   if (rtpbin_ == nullptr) return Error{ErrorCode::kInternal, "webrtcbin has no rtpbin"};
+  g_object_set(rtpbin_.get(), "max-streams", kSendersMax, nullptr);
   g_signal_connect(rtpbin_.get(), "element-added", G_CALLBACK(&WebrtcPeer::OnManagerElement), this);
   const GstBusPtr bus(gst_element_get_bus(pipeline_.get()));
   gst_bus_set_sync_handler(bus.get(), &WebrtcPeer::OnMessage, this, nullptr);
@@ -276,9 +278,15 @@ void WebrtcPeer::OnPadAdded(GstElement*, GstPad* pad, gpointer self) {
   const GstCapsPtr caps(current ? gst_caps_ref(current.get()) : gst_pad_query_caps(pad, nullptr));
   if (caps == nullptr || gst_caps_get_size(caps.get()) == 0) return;
   const char* kind = gst_structure_get_string(gst_caps_get_structure(caps.get(), 0), "media");
-  const bool video = kind != nullptr && std::string_view(kind) == "video";
-  if (const SdpMedia* media = peer->offer_.Find(video ? TrackKind::kVideo : TrackKind::kAudio))
-    peer->events_.on_receive(pad, *media);
+  if (kind == nullptr) return;
+  const bool video = std::string_view(kind) == "video";
+  const SdpMedia* media = peer->offer_.Find(video ? TrackKind::kVideo : TrackKind::kAudio);
+  if (media == nullptr) return;
+  if ((video ? peer->receives_video_ : peer->receives_audio_).exchange(true)) {
+    return peer->End({ErrorCode::kUnsupported, std::string("the peer sends its ") + kind +
+                                                   " from a second source (SSRC): it is to connect again"});
+  }
+  peer->events_.on_receive(pad, *media);
 }
 
 // Lost packets are asked for again.

@@ -37,7 +37,8 @@ class WebrtcPeer {
     std::function<void(Result<std::string>)> on_answer;
     std::function<void()> on_connected{};   // once
     std::function<void(Error)> on_ended{};  // at most once; it was refused, failed or was closed
-    // RTP of one of the offer's media begins to come; link the pad before this returns.
+    // RTP of one of the offer's media begins to come; link the pad before this returns. Once for each: a peer
+    // that sends one of its media from another source beside or after the first ends with kUnsupported.
     std::function<void(GstPad*, const SdpMedia&)> on_receive{};
   };
   WebrtcPeer(const WebrtcSettings& settings, SdpOffer offer, Events events);
@@ -97,6 +98,8 @@ class WebrtcPeer {
   GstElement* bin_ = nullptr;  // the pipeline's
   std::atomic<bool> connected_ = false;
   std::atomic<bool> ended_ = false;
+  std::atomic<bool> receives_video_ = false;
+  std::atomic<bool> receives_audio_ = false;
   std::atomic<std::chrono::steady_clock::rep> last_heard_ = 0;
 
   std::mutex mutex_;

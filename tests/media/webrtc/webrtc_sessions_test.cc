@@ -35,10 +35,16 @@ class CountingSession final : public WebrtcSession {
   using WebrtcSession::WebrtcSession;
   std::atomic<int> packets = 0;
   std::atomic<int> stopped = 0;
+  std::atomic<int> received = 0;
+  guint senders_max = 0;
 
  private:
-  Result<void> Prepare(WebrtcPeer&) override { return {}; }
+  Result<void> Prepare(WebrtcPeer& peer) override {
+    g_object_get(peer.rtpbin(), "max-streams", &senders_max, nullptr);
+    return {};
+  }
   void Receive(GstPad* pad, const SdpMedia& media) override {
+    ++received;
     EXPECT_EQ(media.codec, Codec::kVp8);
     GstElement* sink = gst_element_factory_make("fakesink", nullptr);
     g_object_set(sink, "sync", FALSE, "async", FALSE, nullptr);
@@ -64,11 +70,12 @@ class Peer {
  public:
   Peer() {
     InitGStreamer();
-    pipeline_.reset(GST_ELEMENT(gst_object_ref_sink(gst_parse_launch(
-        "videotestsrc is-live=true ! video/x-raw,width=160,height=120 ! vp8enc deadline=1 ! rtpvp8pay ! "
-        "application/x-rtp,media=video,encoding-name=VP8,payload=96 ! webrtcbin name=bin "
-        "bundle-policy=max-bundle",
-        nullptr))));
+    pipeline_.reset(GST_ELEMENT(gst_object_ref_sink(
+        gst_parse_launch("videotestsrc is-live=true ! video/x-raw,width=160,height=120 ! vp8enc deadline=1 ! "
+                         "rtpvp8pay name=pay ! "
+                         "application/x-rtp,media=video,encoding-name=VP8,payload=96 ! webrtcbin name=bin "
+                         "bundle-policy=max-bundle",
+                         nullptr))));
     bin_.reset(gst_bin_get_by_name(GST_BIN(pipeline_.get()), "bin"));
     GObject* ice = nullptr;
     g_object_get(bin_.get(), "ice-agent", &ice, nullptr);
@@ -101,6 +108,33 @@ class Peer {
     gst_webrtc_session_description_free(description);
   }
 
+  // From now on some packets come from one sender, the next ones from another, and so on.
+  void ChangeSenders() {
+    const GstElementPtr pay(gst_bin_get_by_name(GST_BIN(pipeline_.get()), "pay"));
+    const GstPadPtr out(gst_element_get_static_pad(pay.get(), "src"));
+    gst_pad_add_probe(
+        out.get(), static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST),
+        [](GstPad*, GstPadProbeInfo* info, gpointer self) {
+          guint32 ssrc = GUINT32_TO_BE(1000 + static_cast<Peer*>(self)->rewritten_++ / 8);
+          const auto rewrite = [](GstBuffer** buffer, guint, gpointer to) -> gboolean {
+            *buffer = gst_buffer_make_writable(*buffer);
+            gst_buffer_fill(*buffer, 8, to, 4);  // RFC 3550 section 5.1
+            return TRUE;
+          };
+          if ((GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_BUFFER) != 0) {
+            auto* buffer = GST_PAD_PROBE_INFO_BUFFER(info);
+            rewrite(&buffer, 0, &ssrc);
+            GST_PAD_PROBE_INFO_DATA(info) = buffer;
+          } else {
+            auto* list = gst_buffer_list_make_writable(GST_PAD_PROBE_INFO_BUFFER_LIST(info));
+            gst_buffer_list_foreach(list, rewrite, &ssrc);
+            GST_PAD_PROBE_INFO_DATA(info) = list;
+          }
+          return GST_PAD_PROBE_OK;
+        },
+        this, nullptr);
+  }
+
  private:
   void Set(const char* signal, GstWebRTCSessionDescription* description) {
     GstPromise* done = gst_promise_new();
@@ -110,6 +144,7 @@ class Peer {
   }
   GstElementPtr pipeline_;
   GstElementPtr bin_;
+  std::uint32_t rewritten_ = 0;  // streaming thread only
 };
 
 struct Answer {
@@ -158,6 +193,29 @@ TEST_F(WebrtcSessionsTest, WhatAPeerSendsComes) {
   EXPECT_EQ(sessions.Remove("door", *name).error().code, ErrorCode::kNotFound);
   ASSERT_TRUE(WaitUntil([&] { return sessions.size() == 0; }));
   EXPECT_EQ(session->stopped, 1);
+}
+
+TEST_F(WebrtcSessionsTest, APeerThatChangesItsSendersIsLetGo) {
+  WebrtcSessions sessions(4);
+  Peer peer;
+  const auto offer = SdpOffer::Read(peer.Offer(), {.receive = true, .video = {{Codec::kVp8}}, .audio = {}});
+  ASSERT_TRUE(offer) << offer.error().message;
+  const auto session = Make();
+  const auto answer = std::make_shared<Answer>();
+  ASSERT_TRUE(sessions.Open(session, *offer, Into(answer)));
+  ASSERT_TRUE(WaitUntil([&] { return answer->there(); }));
+  ASSERT_TRUE(*answer->value) << answer->value->error().message;
+  peer.Take(**answer->value);
+  ASSERT_TRUE(WaitUntil([&] { return session->packets > 0; }));
+  EXPECT_EQ(session->senders_max, 4U);
+  peer.ChangeSenders();
+  ASSERT_TRUE(WaitUntil([&] { return sessions.size() == 0; }));
+  EXPECT_EQ(session->received, 1);
+  EXPECT_EQ(session->stopped, 1);
+  const auto why = session->Look(std::chrono::steady_clock::now());
+  ASSERT_TRUE(why);
+  EXPECT_EQ(why->code, ErrorCode::kUnsupported);
+  EXPECT_NE(why->message.find("SSRC"), std::string::npos) << why->message;
 }
 
 TEST_F(WebrtcSessionsTest, ThereAreNoMoreThanMayBe) {
