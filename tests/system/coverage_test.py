@@ -65,7 +65,9 @@ def test(directory):
         # It is switched off.
         server.put_camera("shaky", sim.url(1), enabled=False)
         wait_for("the camera to be off", lambda: server.camera("shaky")["state"] == "disabled")
-        wait_for("the cause", lambda: report(server, "shaky", began)[-1].get("cause") == "disabled")
+        # The last picture lasts to its end before that.
+        wait_for("the cause", lambda: (last := report(server, "shaky", began)[-1]).get("cause") == "disabled" and
+                 seconds_of(last["start"]) < time.time())
         off = time.time()
 
         # The server stops in order, later it is killed.

@@ -184,9 +184,9 @@ TEST_F(ServicesTest, ACameraIsMadeChangedShownAndRemoved) {
 }
 
 TEST_F(ServicesTest, FootageOfARemovedCameraIsKeptOrPurged) {
+  Record("a", *ParseTime("2026-11-21T10:00:00Z"), 2);
   ASSERT_EQ(Ask("PUT", "/v1/cameras/a", R"({"url":"rtsp://h/s","enabled":false,"retention_hours":1})").status,
             201);
-  Record("a", *ParseTime("2026-11-21T10:00:00Z"), 2);
   EXPECT_THAT(Ask("DELETE", "/v1/cameras/a?footage=keep").body,
               HasSubstr(R"("kept_until":"2026-11-21T11:00:02.000Z")"));
   EXPECT_EQ(Get("/v1/streams/a").status, 200);

@@ -53,7 +53,9 @@ TEST_P(ClipOfCodec, IsTheSource) {
     if (GetParam().made_aac && !path.ends_with(".mkv")) {
       EXPECT_GE(sound, 3U * 8000 / 1024 - 4) << path;
     } else {
-      EXPECT_EQ(sound, audio.size()) << path;
+      // A packet that is over before the first picture is left out.
+      EXPECT_GE(sound + 1, audio.size()) << path;
+      EXPECT_LE(sound, audio.size()) << path;
     }
   };
   ClipRequest mkv = request;
