@@ -13,6 +13,7 @@ namespace millrace {
 namespace {
 
 constexpr std::size_t kSectionsMax = 16;
+constexpr std::size_t kNamedBytesMax = 256;  // of the codecs that a refusal names
 // draft-holmer-rmcat-transport-wide-cc-extensions: by it a browser finds out how much it can send.
 constexpr std::string_view kTransportCcUri =
     "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
@@ -86,7 +87,12 @@ Result<Media> ReadMedia(SdpLines lines) {
   media.offered = words[1] != "0" || FindSdpAttribute(lines, "bundle-only").has_value();
   media.protocol = words[2];
   for (std::size_t i = 3; i < words.size(); ++i) {
-    if (const auto type = SdpPayloadType(words[i])) media.formats.push_back({*type, {}, 0, 1, {}});
+    const auto type = SdpPayloadType(words[i]);
+    if (!type) continue;
+    const bool listed = std::any_of(media.formats.begin(), media.formats.end(),
+                                    [&](const Format& format) { return format.payload_type == *type; });
+    if (listed) return Wrong("'" + Excerpt(lines.front()) + "' lists a payload type twice");
+    media.formats.push_back({*type, {}, 0, 1, {}});
   }
   for (const std::string_view line : lines) {
     for (const auto& [name, is_map] : {std::pair{"rtpmap", true}, std::pair{"fmtp", false}}) {
@@ -101,6 +107,8 @@ Result<Media> ReadMedia(SdpLines lines) {
         if (format.payload_type != *type) continue;
         if (!is_map) {
           format.parameters = text;
+        } else if (!format.name.empty()) {
+          return Wrong("'" + Excerpt(line) + "' names a second codec for a payload type");
         } else if (!ReadEncoding(text, format)) {
           return Wrong("'" + Excerpt(line) + "' names no codec");
         }
@@ -245,7 +253,9 @@ Result<SdpOffer> SdpOffer::Read(std::string_view text, const SdpAcceptance& acce
       offer.sections_.push_back({std::move(rejection)});
       for (const Format& each : media.formats) {
         const bool named = !each.name.empty() && each.name != "rtx";
-        if (named && offered.find(each.name) == std::string::npos) offered += " " + Excerpt(each.name, 16);
+        const std::string name = Excerpt(each.name, 16);
+        if (named && offered.size() < kNamedBytesMax && offered.find(name) == std::string::npos)
+          offered += " " + name;
       }
       // A picture that is not taken while its sound is would surprise.
       if (known && media.offered && flows && !wanted.empty() && offer.Find(kind) == nullptr) {

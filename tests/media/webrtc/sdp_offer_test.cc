@@ -204,5 +204,29 @@ TEST(IceFragmentTest, BoundsCandidates) {
   for (const char* bad : {"", "?", "{}", "candidate:1"}) EXPECT_FALSE(ReadIceFragment(bad)) << bad;
 }
 
+TEST(SdpOfferTest, APayloadTypeHasOneMeaning) {
+  for (const std::string& section : {Video("96 96", kVp8), Video("96 97 97", std::string(kVp8) + kRtx),
+                                     Video("96", std::string(kVp8) + "a=rtpmap:96 VP9/90000\r\n"),
+                                     Video("96", std::string(kVp8) + kVp8)}) {
+    const auto offer = SdpOffer::Read(kSession + section, Publisher());
+    ASSERT_FALSE(offer) << section;
+    EXPECT_EQ(offer.error().code, ErrorCode::kInvalidArgument) << section;
+  }
+}
+
+TEST(SdpOfferTest, ARefusalNamesSomeOfManyCodecs) {
+  std::string types;
+  std::string maps;
+  for (int type = 0; type < 128; ++type) {
+    types += (type == 0 ? "" : " ") + std::to_string(type);
+    maps += "a=rtpmap:" + std::to_string(type) + " codec-number-" + std::to_string(type) + "/90000\r\n";
+  }
+  const auto offer = SdpOffer::Read(kSession + Video(types, maps), Publisher());
+  ASSERT_FALSE(offer);
+  EXPECT_EQ(offer.error().code, ErrorCode::kUnsupported);
+  EXPECT_NE(offer.error().message.find("codec-number-0"), std::string::npos);
+  EXPECT_LT(offer.error().message.size(), 500U);
+}
+
 }  // namespace
 }  // namespace millrace::test
