@@ -235,10 +235,11 @@ class Service {
   void Stop(Duration grace) {
     analyzers_.Stop();  // they need the server to commit
     if (server_) server_->Stop(grace);
-    if (whep_) whep_->Stop();
+    // Those who record first: a viewer that is slow to go must not cost them the fragments they have open.
     if (publishers_) publishers_->Stop();
     if (edge_) edge_->Stop();
     if (fleet_) fleet_->Stop();
+    if (whep_) whep_->Stop();
     Log(LogLevel::kInfo, "cameras are stopped");
   }
 
