@@ -3,7 +3,6 @@
 #include <utility>
 
 namespace millrace {
-
 WhepService::WhepService(FragmentStore& store, const WebrtcSettings& settings, WhepOptions options)
     : store_(store), settings_(settings), options_(options), sessions_(options.viewers_max) {}
 
@@ -23,8 +22,13 @@ std::shared_ptr<WhepStream> WhepService::StreamOf(const std::string& name, std::
   std::erase_if(streams_, [](const auto& entry) { return entry.second.expired(); });
   std::weak_ptr<WhepStream>& known = streams_[name];
   std::shared_ptr<WhepStream> stream = known.lock();
-  if (stream == nullptr) {
-    stream = std::make_shared<WhepStream>(std::move(feed), name);
+  // Not the one of a deleted stream of this name, nor one that broke.
+  if (stream == nullptr || !stream->Shows(feed)) {
+    auto is_current = [&store = store_, name, read = feed.get()] {
+      const auto now = store.Live(name);
+      return now && now->get() == read;
+    };
+    stream = std::make_shared<WhepStream>(std::move(feed), name, std::move(is_current));
     known = stream;
   }
   return stream;

@@ -77,8 +77,11 @@ Result<SdpAcceptance> ViewerAcceptance(const LiveFeed& feed, const std::string& 
   return acceptance;
 }
 
-WhepStream::WhepStream(std::shared_ptr<LiveFeed> feed, std::string name)
-    : feed_(std::move(feed)), name_(std::move(name)), thread_([this] { Work(); }) {}
+WhepStream::WhepStream(std::shared_ptr<LiveFeed> feed, std::string name, std::function<bool()> is_current)
+    : feed_(std::move(feed)),
+      name_(std::move(name)),
+      is_current_(std::move(is_current)),
+      thread_([this] { Work(); }) {}
 
 WhepStream::~WhepStream() {
   {
@@ -105,7 +108,14 @@ void WhepStream::Work() {
     changed_ = true;
     wake_.notify_all();
   });
+  auto looked = std::chrono::steady_clock::now();
   for (;;) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - looked >= kLookEvery) {
+      looked = now;
+      if (!is_current_()) Fail({ErrorCode::kNotFound, "the stream '" + name_ + "' was deleted"});
+      if (failure_) EndAll(*failure_);  // who was added meanwhile
+    }
     {
       std::unique_lock lock(wake_mutex_);
       if (!changed_) wake_.wait_for(lock, kLookEvery, [this] { return changed_ || stopping_; });
@@ -124,7 +134,7 @@ void WhepStream::Work() {
 }
 
 void WhepStream::Take(const LiveRead::Item& item) {
-  if (run_ != item.run) StartRun(item);
+  if (run_ != item.run && !StartRun(item)) return;
   const auto track = std::find_if(tracks_.begin(), tracks_.end(),
                                   [&](const Track& each) { return each.info.number == item.frame.track; });
   if (track == tracks_.end() || track->payloader == nullptr) return;
@@ -135,24 +145,31 @@ void WhepStream::Take(const LiveRead::Item& item) {
   auto made = track->payloader->Payload(item.frame, item.frame.pts - *epoch_);
   if (!made) {
     track->payloader.reset();
-    return EndAll(made.error());
+    // Pictures go on without their sound.
+    if (video || !HasPictures()) Fail(made.error());
+    return;
   }
   if (*made) Distribute(std::move(*made));
 }
 
-void WhepStream::StartRun(const LiveRead::Item& item) {
-  run_ = item.run;
+bool WhepStream::StartRun(const LiveRead::Item& item) {
   const auto fragment = feed_->Find(item.number);
-  if (!fragment) return;
+  if (!fragment) return false;
+  run_ = item.run;
   std::vector<Track> tracks;
   bool has_video = false;
   bool has_audio = false;
+  std::optional<Error> no_pictures;
   for (const TrackInfo& info : fragment->tracks) {
     bool& has = info.kind() == TrackKind::kVideo ? has_video : has_audio;
     if (std::exchange(has, true)) continue;
     auto payloader = RtpPayloader::Make(info);
     Track& track = tracks.emplace_back(Track{info, nullptr, {}});
-    if (payloader) track.payloader = std::move(*payloader);
+    if (payloader) {
+      track.payloader = std::move(*payloader);
+    } else if (info.kind() == TrackKind::kVideo) {
+      no_pictures = std::move(payloader).error();
+    }
   }
   // Viewers have agreed on codecs: with others they must ask again.
   const bool other = std::any_of(tracks_.begin(), tracks_.end(), [&](const Track& before) {
@@ -165,13 +182,18 @@ void WhepStream::StartRun(const LiveRead::Item& item) {
   since_key_frame_bytes_ = 0;
   decodable_ = false;
   if (other) EndAll({ErrorCode::kCancelled, "the stream goes on with another codec"});
+  if (no_pictures) Fail(std::move(*no_pictures));
+  return true;
+}
+
+bool WhepStream::HasPictures() const {
+  return std::any_of(tracks_.begin(), tracks_.end(), [](const Track& track) {
+    return track.info.kind() == TrackKind::kVideo && track.payloader != nullptr;
+  });
 }
 
 void WhepStream::Distribute(std::shared_ptr<const RtpFrame> frame) {
-  const bool pictures = std::any_of(tracks_.begin(), tracks_.end(), [](const Track& track) {
-    return track.info.kind() == TrackKind::kVideo && track.payloader != nullptr;
-  });
-  if (frame->kind == TrackKind::kVideo ? frame->key_frame : !pictures) {
+  if (frame->kind == TrackKind::kVideo ? frame->key_frame : !HasPictures()) {
     since_key_frame_.clear();
     since_key_frame_bytes_ = 0;
     decodable_ = true;
@@ -185,6 +207,12 @@ void WhepStream::Distribute(std::shared_ptr<const RtpFrame> frame) {
   }
   const std::lock_guard lock(mutex_);
   for (WhepViewer* viewer : viewers_) viewer->Send(frame, since_key_frame_);
+}
+
+void WhepStream::Fail(Error error) {
+  failed_ = true;
+  if (!failure_) failure_ = std::move(error);
+  EndAll(*failure_);
 }
 
 void WhepStream::EndAll(const Error& error) {

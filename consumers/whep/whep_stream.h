@@ -6,7 +6,9 @@
 // Threads: any. Viewers are sent to on the stream's own thread, under its lock.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -32,12 +34,16 @@ class WhepStream {
  public:
   static constexpr std::size_t kSinceKeyFrameBytesMax = std::size_t{16} << 20;
 
-  WhepStream(std::shared_ptr<LiveFeed> feed, std::string name);
+  // `is_current`: the feed is still the stream's; asked on the stream's thread, from time to time. Once it is
+  // not, viewers are ended.
+  WhepStream(std::shared_ptr<LiveFeed> feed, std::string name, std::function<bool()> is_current);
   // REQUIRES: no viewers.
   ~WhepStream();
   WhepStream(const WhepStream&) = delete;
   WhepStream& operator=(const WhepStream&) = delete;
 
+  // Whether who comes now is shown the pictures of `feed`: it reads it, and can make RTP of them.
+  bool Shows(const std::shared_ptr<LiveFeed>& feed) const { return feed_ == feed && !failed_; }
   void Add(WhepViewer* viewer);
   void Remove(WhepViewer* viewer);
 
@@ -49,13 +55,20 @@ class WhepStream {
   };
   void Work();
   void Take(const LiveRead::Item& item);
-  void StartRun(const LiveRead::Item& item);
+  // False: what the run's tracks are is not known any more.
+  bool StartRun(const LiveRead::Item& item);
   void Distribute(std::shared_ptr<const RtpFrame> frame);
+  bool HasPictures() const;  // of the run
+  // Ends all, and who comes later is to watch another WhepStream.
+  void Fail(Error error);
   void EndAll(const Error& error);
 
   const std::shared_ptr<LiveFeed> feed_;
   const std::string name_;
+  const std::function<bool()> is_current_;
+  std::atomic<bool> failed_ = false;  // no picture will come any more
   // The thread's own.
+  std::optional<Error> failure_;
   std::optional<LivePosition> position_;
   std::optional<std::uint64_t> run_;
   std::vector<Track> tracks_;

@@ -1,0 +1,58 @@
+// Goal: who begins to watch is given pictures: never those of a feed that the stream has no more, nor of one
+// whose pictures do not become RTP. Method: live feeds that are written by hand.
+#include "consumers/whep/whep_stream.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+
+#include "tests/wait.h"
+
+namespace millrace::test {
+namespace {
+
+const FragmentNumber kNumber{.counter = 1, .server_ms = 1'700'000'000'000};
+
+TrackInfo Track(std::uint32_t number, Codec codec) {
+  TrackInfo track;
+  track.number = number;
+  track.codec = codec;
+  return track;
+}
+
+class WhepStreamTest : public testing::Test {
+ protected:
+  void Add(std::uint32_t track, std::int64_t ms) {
+    Frame frame;
+    frame.track = track;
+    frame.pts = Timestamp::FromMillis(1'700'000'000'000 + ms);
+    frame.key_frame = true;
+    frame.data = SharedBytes(Bytes(10));
+    feed_->Add(kNumber, frame);
+  }
+  bool Shows() const { return stream_.Shows(feed_); }
+
+  std::atomic<bool> current_ = true;
+  std::shared_ptr<LiveFeed> feed_ = std::make_shared<LiveFeed>(LiveFeed::Options{});
+  WhepStream stream_{feed_, "door", [this] { return current_.load(); }};
+};
+
+TEST_F(WhepStreamTest, AnotherFeedIsNotShown) {
+  EXPECT_TRUE(Shows());
+  EXPECT_FALSE(stream_.Shows(std::make_shared<LiveFeed>(LiveFeed::Options{})));
+}
+
+TEST_F(WhepStreamTest, AFeedThatTheStreamHasNoMoreIsNotShownAnyLonger) {
+  current_ = false;
+  EXPECT_TRUE(WaitUntil([this] { return !Shows(); }));
+}
+
+TEST_F(WhepStreamTest, PicturesThatDoNotBecomeRtpAreTheEnd) {
+  feed_->Open(kNumber, 1, true, {Track(1, Codec::kH265)});
+  Add(1, 0);
+  EXPECT_TRUE(WaitUntil([this] { return !Shows(); }));
+}
+
+}  // namespace
+}  // namespace millrace::test
