@@ -131,6 +131,7 @@ Result<SingleFlightCache<PlaylistSource::Playlist>::Made> PlaylistSource::BuildL
 
 Result<std::shared_ptr<const PlaylistSource::Playlist>> PlaylistSource::Recorded(
     const std::string& stream_name, const TimeRange& range) {
+  const std::uint64_t generation = ranges_.generation();
   MILLRACE_ASSIGN_OR_RETURN(VideoStream stream, store_.GetStream(stream_name));
   MILLRACE_ASSIGN_OR_RETURN(FragmentFacts newest, Newest(stream));
   const bool over = range.end && (newest.end_time() >= *range.end ||
@@ -149,7 +150,7 @@ Result<std::shared_ptr<const PlaylistSource::Playlist>> PlaylistSource::Recorded
     return std::shared_ptr<const Playlist>(before, &before->rendered);
   }
   const std::string flight_key = latest_key + "\n" + newest.number.ToString() + (over ? "\nover" : "");
-  auto made = ranges_.Replace(latest_key, flight_key,
+  auto made = ranges_.Replace(latest_key, flight_key, generation,
                               [&] { return BuildRange(stream, range, before.get(), newest.number, over); });
   if (!made) return std::move(made).error();
   return std::shared_ptr<const Playlist>(*made, &(*made)->rendered);

@@ -51,6 +51,7 @@ class SingleFlightCache {
   // The value of `key`, made by `make() -> Result<Made>` where it is not held.
   template <typename Make>
   Result<ValuePtr> Get(const std::string& key, Make&& make) {
+    std::uint64_t generation = 0;
     {
       std::lock_guard lock(mutex_);
       if (auto held = entries_.find(key); held != entries_.end()) {
@@ -58,17 +59,21 @@ class SingleFlightCache {
         recent_.splice(recent_.begin(), recent_, held->second);
         return held->second->value;
       }
+      generation = generation_;
     }
-    return Replace(key, key, std::forward<Make>(make));
+    return Replace(key, key, generation, std::forward<Make>(make));
   }
 
-  // Makes the value of `key` anew and takes it in, in place of the one that is held. `flight`: those who ask
-  // for the same flight meanwhile get the same value.
+  // Makes the value of `key` anew and takes it in, in place of the one that is held. `flight_key`: those who
+  // ask for the same flight meanwhile get the same value. `generation`: as it was before anything that the
+  // value is made of was looked at; where something was forgotten since, the value is this caller's alone.
   template <typename Make>
-  Result<ValuePtr> Replace(const std::string& key, const std::string& flight_key, Make&& make) {
+  Result<ValuePtr> Replace(const std::string& key, const std::string& flight_key, std::uint64_t generation,
+                           Make&& make) {
     std::shared_ptr<Flight> flight;
     {
       std::unique_lock lock(mutex_);
+      const bool outdated = generation != generation_;
       if (auto flying = flights_.find(flight_key); flying != flights_.end()) {
         joins_.Increment();
         std::shared_ptr<Flight> joined = flying->second;
@@ -78,7 +83,8 @@ class SingleFlightCache {
       misses_.Increment();
       flight = std::make_shared<Flight>();
       flight->key = key;
-      flights_.emplace(flight_key, flight);
+      flight->forgotten = outdated;
+      if (!outdated) flights_.emplace(flight_key, flight);
     }
     std::size_t bytes = 0;
     Result<ValuePtr> result = Run(make, bytes);
@@ -94,6 +100,12 @@ class SingleFlightCache {
     return result;
   }
 
+  // Another one after each Forget: for Replace, of a value that is made of one that Peek gave.
+  std::uint64_t generation() const {
+    std::lock_guard lock(mutex_);
+    return generation_;
+  }
+
   // The value of `key` where it is held.
   ValuePtr Peek(const std::string& key) {
     std::lock_guard lock(mutex_);
@@ -107,6 +119,7 @@ class SingleFlightCache {
   // for it, and not kept; who asks from now on has it made anew.
   void Forget(const std::string& prefix) {
     std::lock_guard lock(mutex_);
+    ++generation_;
     for (auto at = recent_.begin(); at != recent_.end();) {
       const auto entry = at++;
       if (entry->key.starts_with(prefix)) Drop(entry);
@@ -190,6 +203,7 @@ class SingleFlightCache {
   std::unordered_map<std::string, typename std::list<Entry>::iterator> entries_;
   std::unordered_map<std::string, std::shared_ptr<Flight>> flights_;
   std::size_t bytes_ = 0;
+  std::uint64_t generation_ = 0;
 };
 
 }  // namespace millrace

@@ -162,12 +162,14 @@ Result<std::shared_ptr<const Timeline>> PlaybackTimelines::Get(const VideoStream
   const Bytes encoded = EncodeSession(session);
   const std::string key(AsText(encoded));
   const Timestamp now = options_.clock->Now();
+  const std::uint64_t generation = states_.generation();
   const auto before = states_.Peek(key);
   if (before && before->timeline.over()) return std::shared_ptr<const Timeline>(before, &before->timeline);
   // Those who ask within a moment get the same answer, so that a crowd costs one look into the index.
   constexpr std::int64_t kMomentMs = 100;
   const std::string flight = key + std::to_string(now.millis() / kMomentMs);
-  auto made = states_.Replace(key, flight, [&] { return Extend(stream, session, before.get(), now); });
+  auto made =
+      states_.Replace(key, flight, generation, [&] { return Extend(stream, session, before.get(), now); });
   if (!made) return std::move(made).error();
   return std::shared_ptr<const Timeline>(*made, &(*made)->timeline);
 }

@@ -395,6 +395,38 @@ TEST(SingleFlightCache, HoldsNoMoreThanItsBound) {
   EXPECT_NE(cache.Peek("999"), nullptr);
 }
 
+// Goal: what is made of a value that was forgotten meanwhile does not come back, nor reaches anybody else.
+TEST(SingleFlightCache, WhatIsMadeOfAForgottenValueIsNotKept) {
+  TextCache cache("test_forgotten", 10'000);
+  const auto make_of = [](const TextCache::ValuePtr& before) {
+    return [before]() -> Result<TextCache::Made> {
+      return TextCache::Made{(before ? *before : std::string()) + "x", 1};
+    };
+  };
+  ASSERT_TRUE(cache.Get("a/1", make_of(nullptr)));
+  const std::uint64_t generation = cache.generation();
+  const TextCache::ValuePtr before = cache.Peek("a/1");
+  cache.Forget("a/");
+  auto outdated = cache.Replace("a/1", "flight", generation, [&]() -> Result<TextCache::Made> {
+    // Who asks while it is being made gets one of his own.
+    EXPECT_EQ(**cache.Replace("a/1", "flight", cache.generation(), make_of(nullptr)), "x");
+    return make_of(before)();
+  });
+  EXPECT_EQ(**outdated, "xx");
+  ASSERT_NE(cache.Peek("a/1"), nullptr);
+  EXPECT_EQ(*cache.Peek("a/1"), "x");
+  // Forgotten while it is being made: the same.
+  auto forgotten = cache.Replace("a/1", "flight", cache.generation(), [&]() -> Result<TextCache::Made> {
+    cache.Forget("a/");
+    return TextCache::Made{"y", 1};
+  });
+  EXPECT_EQ(**forgotten, "y");
+  EXPECT_EQ(cache.Peek("a/1"), nullptr);
+  // With nothing forgotten it is kept.
+  ASSERT_TRUE(cache.Replace("a/1", "flight", cache.generation(), make_of(nullptr)));
+  EXPECT_NE(cache.Peek("a/1"), nullptr);
+}
+
 TEST(SingleFlightCache, ErrorsAndExceptionsAreNotKept) {
   TextCache cache("test_errors", 10'000);
   EXPECT_FALSE(cache.Get("k", []() -> Result<TextCache::Made> { return Error{ErrorCode::kIo, "no"}; }));
