@@ -73,6 +73,9 @@ std::optional<Error> WebrtcPublisher::LookAtMedia(SteadyTime now) {
   if (stream_->IsDisplaced(session_)) {
     return Error{ErrorCode::kCancelled, "another producer took over the stream"};
   }
+  if (const auto camera = Camera()) {
+    return Error{ErrorCode::kCancelled, "the camera '" + *camera + "' records this stream from now on"};
+  }
   if (now - std::max(reception_.last_heard(), watched_) > options_.silence_timeout)
     return Error{ErrorCode::kUnavailable, "nothing came from the peer any more"};
   if (media_received_ == 0 && now - watched_ > kFirstMediaWaitMax)
@@ -102,7 +105,10 @@ void WebrtcPublisher::Stopped() {
   }
   Counted().publishers.Decrement();
   GapListener* gaps = streams_.options().gaps;
-  if (gaps == nullptr || !stream_->IsFedBy(session_)) return;
+  if (gaps == nullptr || !stream_->IsFedBy(session_) || Camera()) return;
+  // Another stream of this name knows nothing of this publisher.
+  const auto stored = streams_.store().GetStream(stream());
+  if (!stored || stored->created != stream_->video().created) return;
   gaps->BeginGap(stream(), GapCause::kDisabled, streams_.options().clock->Now(), "the publisher is gone");
 }
 

@@ -1,7 +1,7 @@
 // A WebRTC peer that publishes into a video stream: its frames become fragments as a camera's do.
 //
 // One publisher feeds a stream. A newer one takes over when its first frame comes, as with PutMedia
-// (put_streams.h); the older one's connection is ended.
+// (put_streams.h); the older one's connection is ended. So is a publisher's whose stream a camera takes.
 //
 // Key frames are asked for so often that fragments get the length that is wanted, since browsers make none by
 // themselves, and at once when packets are lost for good: until then pictures are broken, and the fragments
@@ -11,8 +11,10 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "fragments/stream_recorder.h"
@@ -28,6 +30,9 @@ struct WebrtcPublisherOptions {
   Duration silence_timeout = std::chrono::seconds(5);  // nothing for so long: the peer counts as gone
   GstReceptionOptions reception;
   RecorderOptions recorder;
+  // The name of the camera that feeds a stream, if one does: it goes before publishers, whose sessions end.
+  // Any thread; empty: there are no cameras.
+  std::function<std::optional<std::string>(const std::string& stream)> camera_of{};
 };
 
 // What publishers may send: the first one is asked for where they offer it, since most players can play it.
@@ -48,6 +53,9 @@ class WebrtcPublisher final : public WebrtcSession, private RtspSourceEvents {
   std::optional<Error> LookAtMedia(SteadyTime now) override;
   void Stopped() override;
   void RequestKeyFrame(SteadyTime now);
+  std::optional<std::string> Camera() const {
+    return options_.camera_of ? options_.camera_of(stream()) : std::nullopt;
+  }
 
   void OnRun(const std::vector<TrackInfo>& tracks, ClockSource clock) override;
   void OnFrame(Frame frame) override;

@@ -25,6 +25,7 @@ Result<VideoStream> StreamOf(const WhipServices& services, const std::string& na
 }  // namespace
 
 void AddWhipRoutes(Router& router, WhipServices services) {
+  services.options.camera_of = services.camera_of;
   auto open = [services](const std::string& name, std::string_view text,
                          WebrtcSession::OnAnswer answered) -> Result<std::string> {
     MILLRACE_ASSIGN_OR_RETURN(SdpOffer offer, SdpOffer::Read(text, PublisherAcceptance()));

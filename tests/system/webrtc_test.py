@@ -131,6 +131,33 @@ def check_take_over(server, browser, session):
     return newer
 
 
+def check_camera_takes_it(server, browser):
+    """A camera goes before a publisher, whose end is then no gap of its own."""
+    session = browser.publish("yard")
+    wait_for("the publisher's fragments", lambda: status_of(server, "GET", "/v1/streams/yard") == 200
+             and len(server.fragments("yard")) > 0, 30)
+    server.put_camera("yard", "rtsp://127.0.0.1:9/", stream="yard")
+    wait_for("the publisher's end", lambda: is_gone(server, session), 20)
+    intervals = server.get("/v1/streams/yard/coverage")["intervals"]
+    check(not any(each.get("detail") == "the publisher is gone" for each in intervals), intervals)
+    browser.do(do="close", session=session["session"])
+    check(status_of(server, "DELETE", "/v1/cameras/yard?footage=purge") == 200, "the camera stays")
+
+
+def check_stream_is_made_again(server, browser):
+    """Who watches a stream that is deleted is told; who watches the next one of its name sees it."""
+    for _ in range(2):
+        session = browser.publish("brief")
+        wait_for("brief live", lambda: status_of(server, "GET", "/v1/streams/brief") == 200
+                 and server.get("/v1/streams/brief")["live"], 30)
+        watching = browser.do(do="watch", url="/whep/brief")
+        check_watching(browser, [watching])
+        check(status_of(server, "DELETE", "/v1/streams/brief") == 200, "the stream stays")
+        for each in (session, watching):
+            wait_for("the session's end", lambda: is_gone(server, each), 20)
+            browser.do(do="close", session=each["session"])
+
+
 def check_connects(server, browser):
     def connect():
         session = browser.publish("again")
@@ -185,6 +212,8 @@ def test(directory):
         wait_for("the publisher that vanished is noticed", lambda: is_gone(server, newer), 20)
         for each in (side, *watching):
             browser.do(do="close", session=each["session"])
+        check_camera_takes_it(server, browser)
+        check_stream_is_made_again(server, browser)
         check_connects(server, browser)
         browser.end()
         check(server.terminate() == 0, "the server did not end well")
