@@ -30,6 +30,33 @@ struct Subscriber {
   std::shared_ptr<const std::function<void()>> ready;  // none: let go
 };
 
+const TrackInfo* VideoOf(const LiveFragment& fragment) {
+  const auto video = std::find_if(fragment.tracks.begin(), fragment.tracks.end(),
+                                  [](const TrackInfo& track) { return track.kind() == TrackKind::kVideo; });
+  return video == fragment.tracks.end() ? nullptr : &*video;
+}
+
+// Of an open fragment: its number, and where its pictures (without video: its sound) lie up to now; none
+// where there are none yet.
+std::optional<FragmentFacts> FactsSoFar(const LiveFragment& fragment) {
+  const TrackInfo* video = VideoOf(fragment);
+  std::optional<FragmentFacts> facts;
+  for (const Frame& frame : fragment.frames) {
+    if (video != nullptr && frame.track != video->number) continue;
+    const Timestamp frame_end = frame.pts + std::max(frame.duration, Duration{1});
+    if (!facts) {
+      facts.emplace();
+      facts->number = fragment.number;
+      facts->server_start = Timestamp::FromMillis(static_cast<std::int64_t>(fragment.number.server_ms));
+      facts->start = frame.pts;
+    }
+    const Timestamp end = std::max(facts->end_time(), frame_end);
+    facts->start = std::min(facts->start, frame.pts);
+    facts->duration = end - facts->start;
+  }
+  return facts;
+}
+
 }  // namespace
 
 struct LiveFeed::State {
@@ -42,7 +69,8 @@ struct LiveFeed::State {
 
   mutable std::mutex mutex;   // guards all below; held for memory operations only
   std::deque<Entry> entries;  // by number, oldest first
-  std::deque<std::pair<FragmentNumber, std::size_t>> gone;  // fragments let go and how many frames they had
+  std::deque<std::pair<FragmentNumber, std::size_t>>
+      gone;  // by number: fragments let go and how many frames they had
   std::size_t bytes = 0;
   std::vector<std::shared_ptr<Subscriber>> subscribers;
   std::optional<FragmentNumber> newest_persisted;
@@ -56,7 +84,9 @@ struct LiveFeed::State {
   void Drop(std::deque<Entry>::iterator at) {
     bytes -= at->bytes;
     held.Decrement(static_cast<double>(at->bytes));
-    gone.emplace_back(at->fragment.number, at->fragment.frames.size());
+    // What failed or was deleted goes out of turn.
+    const std::pair let_go(at->fragment.number, at->fragment.frames.size());
+    gone.insert(std::upper_bound(gone.begin(), gone.end(), let_go), let_go);
     if (gone.size() > kRemembered) gone.pop_front();
     entries.erase(at);
   }
@@ -110,10 +140,8 @@ struct LiveFeed::State {
   std::optional<std::pair<std::size_t, std::size_t>> NewestKeyFrame() const {
     for (std::size_t i = entries.size(); i-- > 0;) {
       const LiveFragment& fragment = entries[i].fragment;
-      const auto video =
-          std::find_if(fragment.tracks.begin(), fragment.tracks.end(),
-                       [](const TrackInfo& track) { return track.kind() == TrackKind::kVideo; });
-      if (video == fragment.tracks.end()) return std::pair{i, std::size_t{0}};
+      const TrackInfo* video = VideoOf(fragment);
+      if (video == nullptr) return std::pair{i, std::size_t{0}};
       for (std::size_t f = fragment.frames.size(); f-- > 0;) {
         if (fragment.frames[f].key_frame && fragment.frames[f].track == video->number) return std::pair{i, f};
       }
@@ -164,7 +192,8 @@ void LiveFeed::SetFailed(const FragmentNumber& number) { state_->Settle(number, 
 void LiveFeed::Drop(const std::function<bool(const FragmentFacts& facts)>& deleted) {
   state_->Update([&] {
     for (std::size_t i = state_->entries.size(); i-- > 0;) {
-      const auto& facts = state_->entries[i].fragment.facts;
+      const LiveFragment& fragment = state_->entries[i].fragment;
+      const auto facts = fragment.facts ? fragment.facts : FactsSoFar(fragment);
       if (facts && deleted(*facts)) state_->Drop(state_->entries.begin() + static_cast<std::ptrdiff_t>(i));
     }
   });

@@ -76,7 +76,8 @@ class LiveFeed {
   void Close(const FragmentFacts& facts, std::vector<Frame> frames = {});
   void SetPersisted(const FragmentNumber& number);
   void SetFailed(const FragmentNumber& number);
-  // Lets go of the fragments that were deleted: those that are whole and of which `deleted` says so.
+  // Lets go of the fragments that were deleted: those of which `deleted` says so. Of one that is still open
+  // it is asked with its number, start, duration and server_start, as far as its frames go yet.
   void Drop(const std::function<bool(const FragmentFacts& facts)>& deleted);
 
   // -- readers

@@ -157,6 +157,53 @@ TEST_F(LiveFeedTest, AReaderThatHadReadAllIsNotToldThatItMissedSomething) {
   EXPECT_EQ(next.frames.size(), 3u);
 }
 
+TEST_F(LiveFeedTest, WhatIsDeletedGoesWhetherOpenOrWhole) {
+  const auto watching = feed_->Subscribe([] {});
+  for (std::uint64_t n = 1; n <= 5; ++n) Open(n);
+  Add(1, 2);
+  Close(1);
+  Add(2, 3);  // pictures of 0 to 80 ms
+  feed_->Add(Number(3), VideoFrame(500, true));
+  Add(5, 1);
+  const Timestamp before = Timestamp::FromMillis(test::kStartMs + 50);
+  std::vector<std::uint64_t> asked;
+  feed_->Drop([&](const FragmentFacts& facts) {
+    asked.push_back(facts.number.counter);
+    EXPECT_EQ(facts.server_start.millis(), facts.number.counter == 1 ? 0 : facts.number.server_ms);
+    return facts.number.counter != 5 && facts.start < before && facts.end_time() >= Timestamp{};
+  });
+  std::sort(asked.begin(), asked.end());
+  EXPECT_EQ(asked, (std::vector<std::uint64_t>{1, 2, 3, 5}));  // of 4 nothing is known yet
+  std::vector<std::uint64_t> left;
+  for (const LiveFragment& fragment : feed_->Fragments()) left.push_back(fragment.number.counter);
+  EXPECT_EQ(left, (std::vector<std::uint64_t>{3, 4, 5}));
+  // Its writer goes on with it: nothing comes of that.
+  Add(2, 1);
+  Close(2);
+  feed_->SetPersisted(Number(2));
+  EXPECT_FALSE(feed_->Find(Number(2)));
+  EXPECT_FALSE(feed_->NewestPersisted());
+}
+
+// Goal: a reader who had read all of what was deleted is not told that it missed something.
+TEST_F(LiveFeedTest, SeveralThatAreDeletedAtOnceWereReadToTheEnd) {
+  const auto watching = feed_->Subscribe([] {});
+  for (std::uint64_t n = 1; n <= 3; ++n) {
+    Open(n);
+    Add(n, 2);
+    Close(n);
+  }
+  const LiveRead read = feed_->Read(std::nullopt, 100);
+  ASSERT_EQ(read.next.number, Number(3));
+  feed_->Drop([](const FragmentFacts&) { return true; });
+  EXPECT_FALSE(feed_->Read(read.next, 100).skipped);
+  Open(4);
+  Add(4, 2);
+  const LiveRead next = feed_->Read(read.next, 100);
+  EXPECT_FALSE(next.skipped);
+  EXPECT_EQ(next.frames.size(), 2u);
+}
+
 TEST_F(LiveFeedTest, IsBoundedEvenWhenAppendsHang) {
   Make(10'000);
   for (std::uint64_t n = 1; n < 50; ++n) {
