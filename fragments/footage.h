@@ -59,6 +59,8 @@ struct FootageHold {
   std::string reason;        // for people; at most kHoldReasonBytesMax
   std::string placed_by;     // may be empty; likewise
   Timestamp placed;          // given by the store
+
+  bool Keeps(const FragmentFacts& facts) const { return facts.start < end && facts.end_time() > start; }
   friend bool operator==(const FootageHold&, const FootageHold&) = default;
 };
 inline constexpr std::size_t kHoldReasonBytesMax = 1024;

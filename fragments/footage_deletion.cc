@@ -28,6 +28,13 @@ void AddSpan(std::vector<FootageSpan>& spans, FootageSpan span) {
   spans.push_back(span);
 }
 
+storage::AttributeRange RangeOf(const FragmentNumber& number) {
+  storage::AttributeRange range;
+  range.attribute = kNumberAttribute;
+  range.from = range.to = number.ToKey();
+  return range;
+}
+
 }  // namespace
 
 Result<SelectedFootage> SelectFootage(storage::RecordLog& log, const std::string& data_stream,
@@ -61,9 +68,7 @@ Result<SelectedFootage> SelectFootage(storage::RecordLog& log, const std::string
         return Error{ErrorCode::kResourceExhausted, "more than " + std::to_string(storage::kRangesMax) +
                                                         " fragments overlap at the range's start"};
       }
-      storage::AttributeRange& one = selected.ranges.emplace_back();
-      one.attribute = kNumberAttribute;
-      one.from = one.to = facts.number.ToKey();
+      selected.ranges.push_back(RangeOf(facts.number));
     }
     if (records.size() < query.limit) break;
     const ByteSpan last = records.back().Find(attribute);
@@ -71,34 +76,81 @@ Result<SelectedFootage> SelectFootage(storage::RecordLog& log, const std::string
     again = at_last;
     query.limit = kPage + again;
   }
-  std::ranges::sort(selected.spans, {}, &FootageSpan::start);
-  std::vector<FootageSpan> joined;
-  for (const FootageSpan& span : selected.spans) AddSpan(joined, span);
-  selected.spans = std::move(joined);
+  selected.spans = JoinSpans(std::move(selected.spans));
   return selected;
 }
 
+std::vector<FootageSpan> JoinSpans(std::vector<FootageSpan> spans) {
+  std::ranges::sort(spans, {}, &FootageSpan::start);
+  std::vector<FootageSpan> joined;
+  for (const FootageSpan& span : spans) AddSpan(joined, span);
+  return joined;
+}
+
+Result<SelectedFootage> SelectFragments(storage::RecordLog& log, const std::string& data_stream,
+                                        const std::string& partition_key,
+                                        std::span<const FragmentNumber> numbers) {
+  SelectedFootage selected;
+  for (const FragmentNumber& number : numbers) {
+    storage::AttributeQuery query;
+    query.attribute = kNumberAttribute;
+    query.from = query.to = number.ToKey();
+    query.limit = 1;
+    MILLRACE_ASSIGN_OR_RETURN(const auto records, log.Find(data_stream, partition_key, query));
+    if (records.empty()) continue;
+    MILLRACE_ASSIGN_OR_RETURN(const FragmentFacts facts, FactsOf(records.front()));
+    selected.ranges.push_back(RangeOf(number));
+    selected.spans.push_back({facts.start, facts.end_time()});
+  }
+  return selected;
+}
+
+bool FootageTaking::Takes(const FragmentFacts& facts) const {
+  return facts.number.counter <= newest.counter && range.Touches(facts) &&
+         std::ranges::none_of(holds, [&](const FootageHold& hold) { return hold.Keeps(facts); });
+}
+
 bool UnderWay::Begin(const FragmentFacts& facts) {
-  const bool deleted = std::ranges::any_of(deletions_, [&](const Deletion& deletion) {
-    return facts.number.counter <= deletion.newest.counter && deletion.range.Touches(facts);
-  });
+  const bool deleted = std::ranges::any_of(
+      confirmed_, [&](const Confirmed& deletion) { return deletion.taking.Takes(facts); });
   if (deleted) return false;
   FragmentFacts& kept = appending_[facts.number];
   kept.number = facts.number;
   kept.start = facts.start;
   kept.server_start = facts.server_start;
   kept.duration = facts.duration;
+  if (begun_ && begun_->taking.Takes(kept)) begun_->met.push_back(kept.number);
   return true;
 }
 
-void UnderWay::Delete(const FootageRange& range, const FragmentNumber& newest,
-                      std::chrono::steady_clock::time_point now) {
-  while (!deletions_.empty() && now - deletions_.front().at > kDeletionRemembered) deletions_.pop_front();
-  deletions_.push_back({range, newest, now});
+const FootageHold* UnderWay::HoldOf(const FootageTaking& taking) const {
+  for (const auto& [number, facts] : appending_) {
+    if (!taking.range.Touches(facts)) continue;
+    for (const FootageHold& hold : taking.holds) {
+      if (hold.Keeps(facts)) return &hold;
+    }
+  }
+  return nullptr;
 }
 
-bool UnderWay::Any(const FootageRange& range) const {
-  return std::ranges::any_of(appending_, [&](const auto& one) { return range.Touches(one.second); });
+void UnderWay::BeginDeletion(FootageTaking taking) {
+  begun_ = Begun{std::move(taking), {}};
+  for (const auto& [number, facts] : appending_) {
+    if (begun_->taking.Takes(facts)) begun_->met.push_back(number);
+  }
+}
+
+std::vector<FragmentNumber> UnderWay::ConfirmDeletion(std::chrono::steady_clock::time_point now) {
+  while (!confirmed_.empty() && now - confirmed_.front().at > kDeletionRemembered) confirmed_.pop_front();
+  std::vector<FragmentNumber> met = std::move(begun_->met);
+  confirmed_.push_back({std::move(begun_->taking), now});
+  begun_.reset();
+  return met;
+}
+
+bool UnderWay::AnyOf(const std::vector<FragmentNumber>& numbers) const {
+  return std::ranges::any_of(numbers,
+                             [&](const FragmentNumber& number) { return appending_.contains(number); });
 }
 
 }  // namespace millrace

@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 #include <random>
+#include <span>
 #include <thread>
 #include <utility>
 
@@ -168,9 +169,14 @@ class LogFragmentStore final : public FragmentStore {
   Result<void> FinishDelete(const std::string& name, Timestamp created);
   void RenewBounds(Stream& stream);
   void Sweep();
-  // Nothing of the range is on its way to the log any more, nor will be.
-  Result<void> Settle(const VideoStream& stream, const std::string& partition_key, const FootageRange& range);
-  Result<void> CheckNotHeld(const std::string& name, const FootageRange& range);
+  // None of these holds keeps footage that the range touches.
+  Result<void> CheckNotHeld(const std::string& name, const FootageRange& range,
+                            const std::vector<FootageHold>& holds);
+  // What is stored of the range. An error leaves what is on its way to the log as it was.
+  Result<void> DeleteStored(const VideoStream& stream, const FootageTaking& taking, DeletedFootage& deleted);
+  // Then what is on its way to the log; what is still open will not be stored. Adds to `deleted`.
+  Result<void> DeleteUnderWay(const VideoStream& stream, const FootageTaking& taking,
+                              DeletedFootage& deleted);
   // After a fragment was stored. REQUIRES: mutex_ is held.
   void NoteStored(Stream& stream, std::uint64_t bytes);
   // Keeps the ring of retention 0 within its bytes.
@@ -466,15 +472,21 @@ void LogFragmentStore::Append(const VideoStream& video, Fragment fragment, Appen
   const FragmentFacts& facts = fragment.facts;
   std::string key;
   bool deleted = false;
+  std::shared_ptr<LiveFeed> live;
   {
     const std::lock_guard lock(mutex_);
     if (const auto stream = Find(video)) {
       key = (*stream)->partition_key;
       deleted = !(*stream)->under_way.Begin(facts);
+      live = (*stream)->live;
     }
   }
   if (key.empty()) return done(NoStream(video.name));
-  if (deleted) return done(facts.number);
+  if (deleted) {
+    // Before its appender marks it as stored there.
+    if (live) live->Drop([&](const FragmentFacts& each) { return each.number == facts.number; });
+    return done(facts.number);
+  }
   storage::PutRecord record;
   record.partition_key = key;
   record.attributes = {{kNumberAttribute, facts.number.ToKey()},
@@ -640,8 +652,15 @@ Result<std::vector<CoverageInterval>> LogFragmentStore::Coverage(const std::stri
 
 // ---- deleting and holding
 
-Result<void> LogFragmentStore::CheckNotHeld(const std::string& name, const FootageRange& range) {
-  MILLRACE_ASSIGN_OR_RETURN(const auto holds, ListHolds(name));
+Error HeldBy(const FootageHold& hold) {
+  return {ErrorCode::kFailedPrecondition,
+          "hold '" + hold.id + "' keeps footage of this range (from " + FormatRfc3339(hold.start) +
+              (hold.end == FootageHold::kOpenEnd ? " on" : " to " + FormatRfc3339(hold.end)) +
+              "): delete what lies outside of it, or release the hold"};
+}
+
+Result<void> LogFragmentStore::CheckNotHeld(const std::string& name, const FootageRange& range,
+                                            const std::vector<FootageHold>& holds) {
   if (holds.empty()) return {};
   std::vector<FootageSpan> spans = {{range.start, range.end}};
   if (range.clock == FootageClock::kServer) {
@@ -653,31 +672,55 @@ Result<void> LogFragmentStore::CheckNotHeld(const std::string& name, const Foota
   for (const FootageHold& hold : holds) {
     const bool apart = std::ranges::all_of(
         spans, [&](const FootageSpan& span) { return span.end <= hold.start || hold.end <= span.start; });
-    if (apart) continue;
-    return Error{ErrorCode::kFailedPrecondition,
-                 "hold '" + hold.id + "' keeps footage of this range (from " + FormatRfc3339(hold.start) +
-                     (hold.end == FootageHold::kOpenEnd ? " on" : " to " + FormatRfc3339(hold.end)) +
-                     "): delete what lies outside of it, or release the hold"};
+    if (!apart) return HeldBy(hold);
   }
   return {};
 }
 
-Result<void> LogFragmentStore::Settle(const VideoStream& video, const std::string& partition_key,
-                                      const FootageRange& range) {
+Result<void> LogFragmentStore::DeleteStored(const VideoStream& video, const FootageTaking& taking,
+                                            DeletedFootage& deleted) {
+  const std::string key = FragmentPartitionKey(video.name, video.created);
+  {
+    const std::lock_guard lock(mutex_);
+    MILLRACE_ASSIGN_OR_RETURN(Stream * stream, Find(video));
+    if (const FootageHold* hold = stream->under_way.HoldOf(taking)) return HeldBy(*hold);
+    stream->under_way.BeginDeletion(taking);
+  }
+  const auto remove = [&]() -> Result<void> {
+    MILLRACE_ASSIGN_OR_RETURN(SelectedFootage selected,
+                              SelectFootage(log_, options_.data_stream, key, taking.range));
+    MILLRACE_ASSIGN_OR_RETURN(const storage::RemovedRecords removed,
+                              log_.DeleteRecords(options_.data_stream, key, selected.ranges));
+    deleted = {removed.records, removed.data_bytes, std::move(selected.spans)};
+    return {};
+  };
+  auto removed = remove();
+  if (!removed) {
+    const std::lock_guard lock(mutex_);
+    if (const auto stream = Find(video)) (*stream)->under_way.TakeBackDeletion();
+  }
+  return removed;
+}
+
+Result<void> LogFragmentStore::DeleteUnderWay(const VideoStream& video, const FootageTaking& taking,
+                                              DeletedFootage& deleted) {
+  const std::string key = FragmentPartitionKey(video.name, video.created);
+  std::vector<FragmentNumber> met;
   std::shared_ptr<LiveFeed> live;
   {
     const std::lock_guard lock(mutex_);
     MILLRACE_ASSIGN_OR_RETURN(Stream * stream, Find(video));
-    const FragmentNumber newest{.counter = stream->counter, .server_ms = 0, .random = 0};
-    stream->under_way.Delete(range, newest, options_.clock->SteadyNow());
+    met = stream->under_way.ConfirmDeletion(options_.clock->SteadyNow());
     live = stream->live;
   }
-  const auto touches = [&](const FragmentFacts& facts) { return range.Touches(facts); };
-  appender_.Drop(partition_key, [&](const storage::PutRecord& record) {
+  const auto taken = [&](const FragmentFacts& facts) { return taking.Takes(facts); };
+  // Before its appends end: what was deleted is not announced as stored.
+  if (live) live->Drop(taken);
+  appender_.Drop(key, [&](const storage::PutRecord& record) {
     for (const storage::Attribute& attribute : record.attributes) {
       if (attribute.id != kFactsAttribute) continue;
       const auto facts = DecodeFacts(attribute.value);
-      return facts && touches(*facts);
+      return facts && taken(*facts);
     }
     return false;
   });
@@ -685,15 +728,35 @@ Result<void> LogFragmentStore::Settle(const VideoStream& video, const std::strin
     std::unique_lock lock(mutex_);
     const bool settled = settled_.wait_for(lock, options_.deletion_wait, [&] {
       const auto stream = Find(video);
-      return !stream || !(*stream)->under_way.Any(range);
+      return !stream || !(*stream)->under_way.AnyOf(met);
     });
     if (!settled) {
       return Error{ErrorCode::kUnavailable,
-                   "fragments of the range are on their way to the disk, which does "
-                   "not answer: nothing is deleted yet; try again"};
+                   "what was stored of the range is deleted, but more of it is on its way to the disk, which "
+                   "does not answer: that may still be stored; try again"};
     }
   }
-  if (live) live->Drop(touches);
+  // What came to be stored while the rest was deleted.
+  const auto remove = [&](std::span<const FragmentNumber> numbers) -> Result<void> {
+    MILLRACE_ASSIGN_OR_RETURN(const SelectedFootage late,
+                              SelectFragments(log_, options_.data_stream, key, numbers));
+    if (late.ranges.empty()) return {};
+    MILLRACE_ASSIGN_OR_RETURN(const storage::RemovedRecords removed,
+                              log_.DeleteRecords(options_.data_stream, key, late.ranges));
+    deleted.fragments += removed.records;
+    deleted.bytes += removed.data_bytes;
+    deleted.spans.insert(deleted.spans.end(), late.spans.begin(), late.spans.end());
+    return {};
+  };
+  for (std::size_t at = 0; at < met.size(); at += storage::kRangesMax) {
+    const std::size_t count = std::min(met.size() - at, storage::kRangesMax);
+    if (auto removed = remove(std::span(met).subspan(at, count)); !removed) {
+      return WithContext(std::move(removed).error(),
+                         "what was stored of the range is deleted, but not what came to be stored meanwhile; "
+                         "try again");
+    }
+  }
+  deleted.spans = JoinSpans(std::move(deleted.spans));
   return {};
 }
 
@@ -703,25 +766,23 @@ Result<DeletedFootage> LogFragmentStore::DeleteFootage(const std::string& name, 
   }
   const std::lock_guard control(control_mutex_);
   MILLRACE_ASSIGN_OR_RETURN(const VideoStream video, GetStream(name));
-  const std::string key = FragmentPartitionKey(name, video.created);
-  MILLRACE_RETURN_IF_ERROR(CheckNotHeld(name, range));
-  MILLRACE_RETURN_IF_ERROR(Settle(video, key, range));
-  MILLRACE_ASSIGN_OR_RETURN(SelectedFootage selected, SelectFootage(log_, options_.data_stream, key, range));
-  auto removed = log_.DeleteRecords(options_.data_stream, key, selected.ranges);
-  if (!removed && removed.error().code == ErrorCode::kFailedPrecondition) {  // held, to the fragment
+  FootageTaking taking{.range = range, .newest = {}, .holds = {}};
+  MILLRACE_ASSIGN_OR_RETURN(taking.holds, ListHolds(name));
+  MILLRACE_RETURN_IF_ERROR(CheckNotHeld(name, range, taking.holds));
+  {
     const std::lock_guard lock(mutex_);
-    if (const auto stream = Find(video)) (*stream)->under_way.TakeBack();
+    MILLRACE_ASSIGN_OR_RETURN(const Stream* stream, Find(video));
+    taking.newest.counter = stream->counter;
   }
+  DeletedFootage deleted;
+  auto outcome = DeleteStored(video, taking, deleted);
+  if (outcome) outcome = DeleteUnderWay(video, taking, deleted);
   {
     // Also where it failed: it may be gone for readers all the same.
     const std::lock_guard lock(listeners_mutex_);
     for (const auto& [id, listener] : listeners_) listener(video);
   }
-  if (!removed) return WithContext(std::move(removed).error(), "footage of stream '" + name + "'");
-  DeletedFootage deleted;
-  deleted.fragments = removed->records;
-  deleted.bytes = removed->data_bytes;
-  deleted.spans = std::move(selected.spans);
+  if (!outcome) return WithContext(std::move(outcome).error(), "footage of stream '" + name + "'");
   return deleted;
 }
 

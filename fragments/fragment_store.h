@@ -155,9 +155,11 @@ class FragmentStore {
   // -- deleting and holding
   // Every fragment that the range touches: gone for readers, and not a byte of it on the disk, when this
   // returns, also after a power loss. So are those that are being appended; one that is still open and
-  // touches the range is dropped when it closes, though its appender is told that it was stored. Errors:
-  // kFailedPrecondition: a hold keeps some of it, which the text names; nothing is deleted then.
-  // kUnavailable: fragments of the range wait for a disk that does not answer.
+  // touches the range, and no hold of now, is dropped when it closes: its appender is told that it was
+  // stored, and the live feed lets go of it. Errors: kFailedPrecondition: a hold keeps some of it, also of
+  // what is being appended, which the text names; nothing is deleted then. kUnavailable: what was stored is
+  // deleted, but fragments of the range wait for a disk that does not answer. The log's: what is being
+  // appended or open is as it was, unless the text says that what was stored is deleted.
   virtual Result<DeletedFootage> DeleteFootage(const std::string& name, const FootageRange& range);
   // Durable when it returns. Footage that is held outlives retention, the disk budget, deletions, and keeps
   // its stream from being deleted. A hold of this id with the same times gets the new reason; with others:

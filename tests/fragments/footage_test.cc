@@ -74,6 +74,21 @@ class FootageTest : public testing::Test {
     EXPECT_TRUE(result) << result.error().ToString();
     return number;
   }
+  // Of 2 s, and without waiting; into the live feed too, where one is given. A number: it was open before.
+  std::future<Result<FragmentNumber>> AppendAside(const VideoStream& stream, std::int64_t start_s,
+                                                  LiveFeed* live = nullptr,
+                                                  std::optional<FragmentNumber> open = std::nullopt) {
+    const FragmentNumber number = open ? *open : store_->OpenFragment(stream).value();
+    Fragment fragment = Make(number, start_s, 2);
+    if (live != nullptr) {
+      live->Open(number, 1, true, {});
+      live->Close(fragment.facts);
+    }
+    auto done = std::make_shared<std::promise<Result<FragmentNumber>>>();
+    store_->Append(stream, std::move(fragment),
+                   [done](Result<FragmentNumber> result) { done->set_value(std::move(result)); });
+    return done->get_future();
+  }
   std::vector<std::int64_t> Starts(const std::string& name) {
     std::vector<std::int64_t> starts;
     const auto listed = store_->List(name, {});
@@ -221,15 +236,14 @@ TEST_F(FootageTest, WaitsForWhatIsBeingStored) {
   OpenStore(memory_);
   const VideoStream door = Create("door");
   memory_.HoldPuts();
-  std::promise<void> done;
-  store_->Append(door, Make(store_->OpenFragment(door).value(), 0, 2),
-                 [&](const Result<FragmentNumber>&) { done.set_value(); });
+  auto done = AppendAside(door, 0);
   const auto refused = store_->DeleteFootage("door", {At(0), At(1)});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kUnavailable);
   memory_.ReleasePuts();
-  done.get_future().get();
-  EXPECT_NE(store_->DeleteFootage("door", {At(0), At(1)}).error().code, ErrorCode::kUnavailable);
+  EXPECT_TRUE(done.get());
+  ASSERT_TRUE(store_->DeleteFootage("door", {At(0), At(1)}));
+  EXPECT_THAT(Starts("door"), IsEmpty());
   store_.reset();
 }
 
@@ -237,17 +251,82 @@ TEST_F(FootageTest, WhatTheDiskRefusedForNowIsNotTriedAgain) {
   OpenStore(memory_);
   const VideoStream door = Create("door");
   memory_.FailPuts(Error{ErrorCode::kNoSpace, "full"});
-  std::promise<Result<FragmentNumber>> first;
-  std::promise<Result<FragmentNumber>> second;
-  store_->Append(door, Make(store_->OpenFragment(door).value(), 0, 2),
-                 [&](Result<FragmentNumber> result) { first.set_value(std::move(result)); });
-  store_->Append(door, Make(store_->OpenFragment(door).value(), 2, 2),
-                 [&](Result<FragmentNumber> result) { second.set_value(std::move(result)); });
-  std::ignore = store_->DeleteFootage("door", {At(0), At(1)});
-  EXPECT_TRUE(first.get_future().get());
+  auto first = AppendAside(door, 0);
+  auto second = AppendAside(door, 2);
+  ASSERT_TRUE(store_->DeleteFootage("door", {At(0), At(1)}));
+  EXPECT_TRUE(first.get());
   memory_.FailPuts(std::nullopt);
-  EXPECT_TRUE(second.get_future().get());
+  EXPECT_TRUE(second.get());
   EXPECT_THAT(Starts("door"), ElementsAre(2));
+  store_.reset();
+}
+
+// Goal: a deletion that fails has taken nothing: neither what waits for the disk nor what is still open.
+TEST_F(FootageTest, ADeletionThatFailsLosesNothing) {
+  for (const ErrorCode code : {ErrorCode::kFailedPrecondition, ErrorCode::kIo, ErrorCode::kResourceExhausted,
+                               ErrorCode::kUnavailable}) {
+    SCOPED_TRACE(std::string(ToString(code)));
+    OpenStore(memory_);
+    const VideoStream door = Create("door");
+    auto live = store_->Live("door").value();
+    auto subscription = live->Subscribe([] {});
+    memory_.FailPuts(Error{ErrorCode::kNoSpace, "full"});
+    memory_.FailDeletions(Error{code, "made to fail"});
+    auto queued = AppendAside(door, 0, live.get());
+    const FragmentNumber open = store_->OpenFragment(door).value();
+    live->Open(open, 1, true, {});
+    const auto failed = store_->DeleteFootage("door", {At(0), At(10)});
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error().code, code);
+    EXPECT_EQ(live->Fragments().size(), 2u);
+    memory_.FailPuts(std::nullopt);
+    memory_.FailDeletions(std::nullopt);
+    EXPECT_TRUE(queued.get());
+    EXPECT_TRUE(AppendAside(door, 4, nullptr, open).get());
+    EXPECT_THAT(Starts("door"), ElementsAre(0, 4));
+    subscription.reset();
+    ASSERT_TRUE(store_->DeleteStream("door"));
+    store_.reset();
+  }
+}
+
+TEST_F(FootageTest, WhatComesToBeStoredDuringADeletionGoesToo) {
+  OpenStore(memory_);
+  const VideoStream door = Create("door");
+  EXPECT_TRUE(AppendAside(door, 0).get());
+  const FragmentNumber open = store_->OpenFragment(door).value();
+  memory_.AfterDeletion([&] {
+    memory_.AfterDeletion(nullptr);
+    EXPECT_TRUE(AppendAside(door, 2, nullptr, open).get());
+    EXPECT_TRUE(AppendAside(door, 6).get());  // opened now: footage of its own
+  });
+  const auto deleted = store_->DeleteFootage("door", {At(0), At(10)});
+  ASSERT_TRUE(deleted) << deleted.error().ToString();
+  EXPECT_EQ(deleted->fragments, 2u);
+  EXPECT_EQ(deleted->bytes, 40'000u);
+  EXPECT_THAT(deleted->spans, ElementsAre(FootageSpan{At(0), At(4)}));
+  EXPECT_THAT(Starts("door"), ElementsAre(6));
+  store_.reset();
+}
+
+TEST_F(FootageTest, WhatIsDeletedBeforeItIsStoredIsNotShownAsStored) {
+  OpenStore(memory_);
+  const VideoStream door = Create("door");
+  auto live = store_->Live("door").value();
+  auto subscription = live->Subscribe([] {});
+  memory_.FailPuts(Error{ErrorCode::kNoSpace, "full"});
+  auto queued = AppendAside(door, 0, live.get());
+  const FragmentNumber open = store_->OpenFragment(door).value();
+  live->Open(open, 1, true, {});  // of no frames yet: it cannot be told that it will touch the range
+  ASSERT_TRUE(store_->DeleteFootage("door", {At(0), At(10)}));
+  ASSERT_EQ(live->Fragments().size(), 1u);
+  live->Close(Make(open, 4, 2).facts);
+  EXPECT_EQ(AppendAside(door, 4, nullptr, open).get().value(), open);
+  live->SetPersisted(open);  // as its appender does
+  live->SetPersisted(queued.get().value());
+  EXPECT_TRUE(live->Fragments().empty());
+  EXPECT_FALSE(live->NewestPersisted());
+  subscription.reset();
   store_.reset();
 }
 
@@ -283,6 +362,39 @@ TEST_F(FootageTest, HeldFootageOutlivesRetentionDeletionAndItsStream) {
   ASSERT_TRUE(store_->ReleaseHold("door", "case-7"));
   EXPECT_THAT(Starts("door"), IsEmpty());
   ASSERT_TRUE(store_->DeleteStream("door"));
+}
+
+// Goal: a fragment that begins in the range and reaches into a hold is kept, before it is stored as after.
+TEST_F(FootageTest, AHoldKeepsWhatWaitsForTheDisk) {
+  OpenStore(memory_);
+  const VideoStream door = Create("door");
+  ASSERT_TRUE(store_->PlaceHold("door", MakeHold("case-7", 5, 9)));
+  memory_.FailPuts(Error{ErrorCode::kNoSpace, "full"});
+  auto free = AppendAside(door, 2);
+  auto held = AppendAside(door, 4);
+  for (const FootageRange& range :
+       {FootageRange{At(0), At(5)}, FootageRange{At(1000), At(1005), FootageClock::kServer}}) {
+    const auto refused = store_->DeleteFootage("door", range);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::kFailedPrecondition);
+    EXPECT_THAT(refused.error().message, HasSubstr("case-7"));
+  }
+  memory_.FailPuts(std::nullopt);
+  EXPECT_TRUE(free.get());
+  EXPECT_TRUE(held.get());
+  EXPECT_THAT(Starts("door"), ElementsAre(2, 4));
+  store_.reset();
+}
+
+TEST_F(FootageTest, AHoldKeepsWhatIsStillOpen) {
+  const VideoStream door = Create("door");
+  ASSERT_TRUE(store_->PlaceHold("door", MakeHold("case-7", 5, 9)));
+  const FragmentNumber held = store_->OpenFragment(door).value();
+  const FragmentNumber free = store_->OpenFragment(door).value();
+  ASSERT_TRUE(store_->DeleteFootage("door", {At(0), At(5)}));
+  EXPECT_TRUE(AppendAside(door, 4, nullptr, held).get());
+  EXPECT_TRUE(AppendAside(door, 3, nullptr, free).get());
+  EXPECT_THAT(Starts("door"), ElementsAre(4));
 }
 
 TEST_F(FootageTest, AHoldMayLieInTheFutureOrBeOpen) {

@@ -32,6 +32,16 @@ class MemoryLog final : public storage::RecordLog {
     const std::lock_guard lock(mutex_);
     return puts_;
   }
+  // From now on DeleteRecords fails with `error`; none: it succeeds.
+  void FailDeletions(std::optional<Error> error) {
+    const std::lock_guard lock(mutex_);
+    delete_error_ = std::move(error);
+  }
+  // Runs within DeleteRecords once it is done.
+  void AfterDeletion(std::function<void()> after) {
+    const std::lock_guard lock(mutex_);
+    after_deletion_ = std::move(after);
+  }
   void FailMetadata(bool fail) {
     const std::lock_guard lock(mutex_);
     fail_metadata_ = fail;
@@ -192,6 +202,39 @@ class MemoryLog final : public storage::RecordLog {
     return {};
   }
 
+  Result<storage::RemovedRecords> DeleteRecords(const std::string&, const std::string& key,
+                                                const std::vector<storage::AttributeRange>& ranges) override {
+    storage::RemovedRecords removed;
+    std::function<void()> after;
+    {
+      const std::lock_guard lock(mutex_);
+      if (delete_error_) return *delete_error_;
+      std::erase_if(records_, [&](const storage::Record& record) {
+        const bool in_one = std::ranges::any_of(ranges, [&](const storage::AttributeRange& range) {
+          const ByteSpan value = record.info.Find(range.attribute);
+          const auto less = [](ByteSpan a, ByteSpan b) { return std::ranges::lexicographical_compare(a, b); };
+          return (!range.from || !less(value, *range.from)) && (!range.to || !less(*range.to, value));
+        });
+        if (record.info.partition_key != key || !in_one) return false;
+        ++removed.records;
+        removed.data_bytes += record.info.data_bytes;
+        return true;
+      });
+      after = after_deletion_;
+    }
+    if (after) after();
+    return removed;
+  }
+  Result<storage::Hold> PlaceHold(const std::string&, const std::string&, storage::Hold hold) override {
+    const std::lock_guard lock(mutex_);
+    holds_.push_back(hold);
+    return hold;
+  }
+  Result<std::vector<storage::Hold>> ListHolds(const std::string&, const std::string&) override {
+    const std::lock_guard lock(mutex_);
+    return holds_;
+  }
+
   Result<storage::MetadataEntry> GetMetadata(const std::string& key) override {
     const std::lock_guard lock(mutex_);
     const auto at = metadata_.find(key);
@@ -234,6 +277,9 @@ class MemoryLog final : public storage::RecordLog {
   std::optional<Error> put_error_;
   std::optional<Error> answer_error_;
   std::optional<Error> describe_error_;
+  std::optional<Error> delete_error_;
+  std::function<void()> after_deletion_;
+  std::vector<storage::Hold> holds_;  // of all partition keys; they hold nothing here
   std::size_t puts_ = 0;
   bool fail_metadata_ = false;
   bool hold_ = false;
