@@ -82,6 +82,8 @@ class CommitWriter {
   // lets them. Waits.
   Result<void> Seal(bool all);
 
+  // Why it has stopped taking writes for good. None: it has not.
+  std::optional<Error> Failure() const;
   std::uint64_t queued_bytes() const {
     const std::lock_guard lock(mutex_);
     return queued_bytes_;
@@ -187,7 +189,6 @@ class CommitWriter {
   Result<void> SyncTimed(SegmentAppender& appender);
   Result<void> CheckSpace(std::uint64_t bytes);
   Error Fail(const Error& cause);  // the final state; gives what callers are told
-  std::optional<Error> Failure() const;
   std::uint64_t NextCounter(Timestamp now);
 
   Engine& engine_;

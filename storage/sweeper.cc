@@ -52,6 +52,7 @@ void Sweeper::Report(const Result<void>& done) {
     failing_ = false;
     return;
   }
+  if (stopping()) return;  // what was left undone for that is no failure
   engine_.monitor.NoteError(done.error());
   // What keeps failing is said once, until it works again.
   if (!std::exchange(failing_, true)) {
@@ -68,15 +69,15 @@ bool Sweeper::stopping() {
 }
 
 Result<void> Sweeper::Sweep() {
-  std::lock_guard lock(sweep_mutex_);
+  std::unique_lock lock(sweep_mutex_);
   if (auto counted = CountHeld(); !counted) return counted;
   auto kept = KeepBudget();
-  auto swept = SweepLocked();
+  auto swept = SweepLocked(lock);
   if (auto measured = Measure(); kept && swept && !measured) return measured;
   return kept ? swept : kept;
 }
 
-Result<void> Sweeper::SweepLocked() {
+Result<void> Sweeper::SweepLocked(std::unique_lock<std::mutex>& sweeping) {
   if (auto sealed = writer_.Seal(false); !sealed && sealed.error().code == ErrorCode::kUnavailable)
     return sealed;
   Result<void> first;
@@ -84,7 +85,9 @@ Result<void> Sweeper::SweepLocked() {
   KeepFirst(first, SettleEviction());
   KeepFirst(first, SweepStreams());
   KeepFirst(first, SweepPartitions());
+  sweeping.unlock();
   KeepFirst(first, SweepDeletions());
+  sweeping.lock();
   const Timestamp now = clock_.Now();
   for (const SegmentInfo& segment : engine_.segments.List()) {
     if (segment.sweep_due <= now) KeepFirst(first, SweepSegment(segment, now));
@@ -316,9 +319,23 @@ Result<File*> Sweeper::OpenForErasing(Files& files, SegmentId segment) {
 }
 
 Result<void> Sweeper::Remove(const std::vector<Removal>& removals) {
+  // A deletion says that no byte is left when it finds no row any more: whoever takes the row has to have
+  // erased the data.
+  std::vector<Removal> erased;
+  std::vector<Removal> others;
+  for (const Removal& removal : removals) {
+    (IsToBeErased(removal.stream, removal.record) ? erased : others).push_back(removal);
+  }
+  MILLRACE_RETURN_IF_ERROR(Erase(erased));
   MILLRACE_RETURN_IF_ERROR(RemoveRows(removals));
   Files files;
-  for (const Removal& removal : removals) {
+  erased.clear();
+  for (const Removal& removal : others) {
+    // Of a deletion that looked at the rows before they went, and has waited for this.
+    if (IsToBeErased(removal.stream, removal.record)) {
+      erased.push_back(removal);
+      continue;
+    }
     BlockRange range = WholeBlocks(removal.record.data_offset(), removal.record.data_bytes);
     if (range.length == 0 || !engine_.segments.Has(removal.record.segment)) continue;
     MILLRACE_ASSIGN_OR_RETURN(File * file, OpenForErasing(files, removal.record.segment));
@@ -326,7 +343,7 @@ Result<void> Sweeper::Remove(const std::vector<Removal>& removals) {
     engine_.segments.SetDiskBytes(removal.record.segment, 0);
     engine_.metrics.punched_bytes.Increment(static_cast<double>(range.length));
   }
-  return {};
+  return Erase(erased);
 }
 
 Result<void> Sweeper::RemoveEmptySegments() {

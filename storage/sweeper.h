@@ -19,6 +19,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -55,7 +56,7 @@ class Sweeper {
   };
 
   void Run();
-  Result<void> SweepLocked();
+  Result<void> SweepLocked(std::unique_lock<std::mutex>& sweeping);
   bool stopping();
   void Report(const Result<void>& done);  // its own thread only
   // What fails keeps nothing else from its turn: the first error is the one that is told.
@@ -93,6 +94,9 @@ class Sweeper {
   Result<void> RemoveEmptySegments();
   Result<void> RemoveOldShards(Timestamp now);
   Result<void> RemoveOldRules();
+  // What a deletion takes, durably; `id`: the stream's.
+  Result<RemovedRecords> DecideDeletion(const std::string& name, const std::string& partition_key,
+                                        const std::vector<AttributeRange>& ranges, StreamId& id);
   // Of those that have a row, and are gone by now: a hold may have been placed since they were looked at.
   Result<void> RemovePresent(const std::vector<Removal>& removals);
   // Rows, then bytes.
@@ -101,10 +105,15 @@ class Sweeper {
   bool IsGone(StreamId stream, const IndexedRecord& record) const;
   bool IsHeld(StreamId stream, const IndexedRecord& record) const;  // and not gone
 
+  // These take and let go of sweep_mutex_ for each batch: what is long keeps nobody waiting.
   Result<void> SweepDeletions();
   Result<void> SweepDeletionsOf(StreamId stream, const std::string& partition_key);
   Result<void> SweepDeletion(StreamId stream, const std::string& partition_key, std::uint64_t id,
                              const RangeDeletion& deletion);
+  // Off the disk, then out of the index. False: the index has no space to forget them.
+  Result<bool> EraseBatch(const std::vector<Removal>& removals);
+  // By a deletion that is not swept, or that is being made.
+  bool IsToBeErased(StreamId stream, const IndexedRecord& record) const;
   // Of whose data not a byte stays on the disk.
   Result<void> Erase(const std::vector<Removal>& removals);
   using Files = std::map<SegmentId, std::unique_ptr<File>>;
@@ -125,6 +134,13 @@ class Sweeper {
   std::uint64_t held_version_ = 0;  // of the holds then; GUARDED_BY(sweep_mutex_)
   std::chrono::steady_clock::time_point count_held_at_;  // again; GUARDED_BY(sweep_mutex_)
   std::mutex marks_mutex_;  // deletions and holds do not overtake each other; taken before sweep_mutex_
+  // The deletion that is between its look at the records and its row.
+  struct PlannedDeletion {
+    StreamId stream;
+    std::string partition_key;
+    RangeDeletion deletion;
+  };
+  std::optional<PlannedDeletion> planned_;  // GUARDED_BY(engine_.mutex)
 
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -64,17 +64,16 @@ Result<void> Overwrite(File& file, std::uint64_t offset, std::uint64_t length) {
 
 // ---- deletions
 
-Result<RemovedRecords> Sweeper::DeleteRecords(const std::string& name, const std::string& partition_key,
-                                              const std::vector<AttributeRange>& ranges) {
-  const std::lock_guard planning(marks_mutex_);  // no hold is placed meanwhile
-  StreamId id = 0;
+Result<RemovedRecords> Sweeper::DecideDeletion(const std::string& name, const std::string& partition_key,
+                                               const std::vector<AttributeRange>& ranges, StreamId& id) {
   RangeDeletion deletion{ranges, 0, false};
   {
-    const std::shared_lock lock(engine_.mutex);
+    const std::unique_lock lock(engine_.mutex);
     const StreamState* stream = std::as_const(engine_.state).FindStream(name);
     if (stream == nullptr) return NoSuchStream(name);
     id = stream->id;
     for (const ShardState& shard : stream->shards) deletion.through = std::max(deletion.through, shard.tip);
+    planned_ = PlannedDeletion{id, partition_key, deletion};
   }
   const Timestamp now = engine_.Now();
   RemovedRecords removed;
@@ -98,29 +97,53 @@ Result<RemovedRecords> Sweeper::DeleteRecords(const std::string& name, const std
   };
   MILLRACE_RETURN_IF_ERROR(ScanRanges(*engine_.index, id, partition_key, ranges, look));
   if (held) return *held;
-  if (any) {
-    MILLRACE_RETURN_IF_ERROR(RaiseFormat(engine_, kFormatMarked));
-    MILLRACE_RETURN_IF_ERROR(
-        writer_.Change([&](const CommitWriter::PlanContext& context) -> Result<ControlChange> {
-          const StreamState* stream = context.state.FindStream(id);
-          if (stream == nullptr || stream->deleting) return NoSuchStream(name);
-          const RecordMarks* marks = stream->MarksOf(partition_key);
-          if (marks != nullptr && marks->deletions.size() >= kDeletionsMax) {
-            return Error{ErrorCode::kResourceExhausted,
-                         "the log remembers " + std::to_string(kDeletionsMax) +
-                             " deletions of this partition key already, until the segments of then are gone: "
-                             "delete larger ranges at once"};
-          }
-          return ControlChange{DeletionRow(id, partition_key, context.last_counter, deletion)};
-        }));
+  if (!any) return removed;
+  MILLRACE_RETURN_IF_ERROR(RaiseFormat(engine_, kFormatMarked));
+  MILLRACE_RETURN_IF_ERROR(
+      writer_.Change([&](const CommitWriter::PlanContext& context) -> Result<ControlChange> {
+        const StreamState* stream = context.state.FindStream(id);
+        if (stream == nullptr || stream->deleting) return NoSuchStream(name);
+        const RecordMarks* marks = stream->MarksOf(partition_key);
+        if (marks != nullptr && marks->deletions.size() >= kDeletionsMax) {
+          return Error{ErrorCode::kResourceExhausted,
+                       "the log remembers " + std::to_string(kDeletionsMax) +
+                           " deletions of this partition key already, until the segments of then are gone: "
+                           "delete larger ranges at once"};
+        }
+        return ControlChange{DeletionRow(id, partition_key, context.last_counter, deletion)};
+      }));
+  return removed;
+}
+
+Result<RemovedRecords> Sweeper::DeleteRecords(const std::string& name, const std::string& partition_key,
+                                              const std::vector<AttributeRange>& ranges) {
+  StreamId id = 0;
+  Result<RemovedRecords> removed = RemovedRecords{};
+  {
+    const std::lock_guard planning(marks_mutex_);  // no hold is placed meanwhile
+    removed = DecideDeletion(name, partition_key, ranges, id);
+    const std::unique_lock lock(engine_.mutex);
+    planned_.reset();
   }
+  if (!removed) return removed;
   // Durable from here on. What an earlier deletion could not finish is finished with it.
-  const std::lock_guard sweeping(sweep_mutex_);
   if (auto swept = SweepDeletionsOf(id, partition_key); !swept) {
     return WithContext(std::move(swept).error(),
                        "the records are gone for readers; their bytes are not yet, and go by themselves");
   }
   return removed;
+}
+
+bool Sweeper::IsToBeErased(StreamId stream, const IndexedRecord& record) const {
+  const std::shared_lock lock(engine_.mutex);
+  const RecordFacts facts = FactsOf(record);
+  if (planned_ && planned_->stream == stream && planned_->partition_key == record.partition_key &&
+      planned_->deletion.Covers(facts)) {
+    return true;
+  }
+  const StreamState* state = std::as_const(engine_.state).FindStream(stream);
+  const RecordMarks* marks = state == nullptr ? nullptr : state->MarksOf(record.partition_key);
+  return marks != nullptr && marks->IsToBeErased(facts);
 }
 
 Result<void> Sweeper::SweepDeletions() {
@@ -156,18 +179,33 @@ Result<void> Sweeper::SweepDeletionsOf(StreamId stream, const std::string& parti
   return first;
 }
 
+Result<bool> Sweeper::EraseBatch(const std::vector<Removal>& removals) {
+  // The log may be waiting to be closed, or to be opened again: what is left goes on then.
+  if (stopping()) return Error{ErrorCode::kUnavailable, "the log is being closed"};
+  if (auto failure = writer_.Failure()) return *failure;
+  const std::lock_guard sweeping(sweep_mutex_);
+  MILLRACE_RETURN_IF_ERROR(Erase(removals));
+  // Another sweep may have taken some of the rows since they were found.
+  std::vector<Removal> present;
+  for (const Removal& removal : removals) {
+    MILLRACE_ASSIGN_OR_RETURN(
+        auto row, engine_.index->Get(removal.stream, removal.record.shard, removal.record.counter));
+    if (row) present.push_back(removal);
+  }
+  // The bytes are what has to go; on a full disk the index may have no space to forget them.
+  auto forgotten = RemoveRows(present);
+  if (!forgotten && forgotten.error().code != ErrorCode::kNoSpace) return std::move(forgotten).error();
+  return forgotten.has_value();
+}
+
 Result<void> Sweeper::SweepDeletion(StreamId stream, const std::string& partition_key, std::uint64_t id,
                                     const RangeDeletion& deletion) {
   std::vector<Removal> removals;
   Result<void> done;
   bool rows_left = false;
   auto erase = [&]() -> Result<void> {
-    MILLRACE_RETURN_IF_ERROR(Erase(removals));
-    // The bytes are what has to go; on a full disk the index may have no space to forget them.
-    auto forgotten = RemoveRows(removals);
-    if (!forgotten && forgotten.error().code != ErrorCode::kNoSpace) return forgotten;
+    MILLRACE_ASSIGN_OR_RETURN(const bool forgotten, EraseBatch(std::exchange(removals, {})));
     rows_left = rows_left || !forgotten;
-    removals.clear();
     return {};
   };
   auto take = [&](const IndexedRecord& record) {

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <future>
+#include <utility>
 
 #include "storage/checker.h"
 #include "tests/storage/log_fixture.h"
@@ -198,6 +200,61 @@ TEST_F(MarksFaultsTest, ADeletionThatCannotBeErasedStopsNothingElse) {
   EXPECT_OK(log_->Sweep());
   EXPECT_FALSE(OnDisk(1, kRecord) || OnDisk(2, kRecord));
   EXPECT_EQ(Stored(), (std::vector<std::uint64_t>{20, 21, 22, 23}));
+  ExpectSound();
+}
+
+// Whatever takes the rows of what a deletion could not erase erases it first: a hole leaves the edges.
+TEST_F(MarksFaultsTest, AnotherSweepLeavesNoBytesOfWhatWasDeleted) {
+  constexpr std::size_t kSmall = 9'000;
+  Open();
+  Get(log_->CreateStream("s", 1, kDay));
+  PutUpTo(8, kSmall);
+  auto failures = std::make_shared<int>(1);
+  const std::string segment = LogFiles().back();
+  files_->SetFault([failures, segment](FileCall call, const std::string& path) -> std::optional<Error> {
+    if (call != FileCall::kWrite || path != segment || (*failures)-- <= 0) return std::nullopt;
+    return Error{ErrorCode::kIo, "writing " + path + ": input/output error"};
+  });
+  EXPECT_FALSE(log_->DeleteRecords("s", "k", {Range(2, 5)}));
+  EXPECT_TRUE(OnDisk(5, kSmall));
+  EXPECT_OK(log_->DeletePartition("s", "k"));
+  EXPECT_TRUE(OnDisk(6, kSmall));  // purged, not deleted: in part
+  for (std::uint64_t serial = 2; serial <= 5; ++serial) EXPECT_FALSE(OnDisk(serial, kSmall)) << serial;
+  EXPECT_OK(log_->Sweep());
+  ExpectSound();
+}
+
+thread_local bool deletes_here = false;
+
+TEST_F(MarksFaultsTest, ALongDeletionKeepsNoHoldWaiting) {
+  Open();
+  Get(log_->CreateStream("s", 1, kDay));
+  PutUpTo(8);
+  EXPECT_OK(log_->DeleteRecords("s", "k", {Range(0, 0)}));  // the format is raised
+  std::promise<void> stalled;
+  std::promise<void> go;
+  bool once = false;  // the deletion's thread only
+  files_->SetStall([&](FileCall) {
+    if (!deletes_here || std::exchange(once, true)) return;
+    stalled.set_value();
+    go.get_future().wait();
+  });
+  auto deleted = std::async(std::launch::async, [&] {
+    deletes_here = true;
+    return log_->DeleteRecords("s", "k", {Range(2, 5)});
+  });
+  stalled.get_future().wait();
+  Hold hold;
+  hold.id = "h";
+  hold.ranges = {Range(6, 7)};
+  auto placed = std::async(std::launch::async, [&] { return log_->PlaceHold("s", "k", hold); });
+  EXPECT_EQ(placed.wait_for(std::chrono::seconds(30)), std::future_status::ready);
+  EXPECT_EQ(Stored(), (std::vector<std::uint64_t>{1, 6, 7}));
+  go.set_value();
+  EXPECT_OK(placed.get());
+  EXPECT_OK(deleted.get());
+  files_->SetStall({});
+  EXPECT_FALSE(OnDisk(4, kRecord));
   ExpectSound();
 }
 
