@@ -3,6 +3,22 @@
 #include <utility>
 
 namespace millrace {
+namespace {
+
+constexpr auto kStillFed = std::chrono::seconds(10);  // after the newest fragment's length
+
+// Whether fragments come to the stream whole, as PutMedia brings them: there was one just now, its run goes
+// on, and none is open. What is left of a camera's stream that stopped is the end of a run.
+bool ComesWhole(FragmentStore& store, const LiveFeed& feed, const std::string& name, Timestamp now) {
+  const auto number = feed.live() ? std::nullopt : feed.NewestPersisted();
+  if (!number) return false;
+  const auto newest = store.Get(name, *number);
+  return newest && newest->end != FragmentEnd::kRunEnded &&
+         now - newest->server_start < newest->duration + kStillFed;
+}
+
+}  // namespace
+
 WhepService::WhepService(FragmentStore& store, const WebrtcSettings& settings, WhepOptions options)
     : store_(store), settings_(settings), options_(options), sessions_(options.viewers_max) {}
 
@@ -10,6 +26,13 @@ Result<std::string> WhepService::Open(const std::string& name, std::string_view 
                                       WebrtcSession::OnAnswer answered) {
   MILLRACE_RETURN_IF_ERROR(store_.GetStream(name));
   MILLRACE_ASSIGN_OR_RETURN(std::shared_ptr<LiveFeed> feed, store_.Live(name));
+  if (ComesWhole(store_, *feed, name, options_.clock->Now())) {
+    return Error{
+        ErrorCode::kUnsupported,
+        "the stream's fragments come whole, as PutMedia brings them, so it has no frames to show as they "
+        "come: watch it by HLS: /hls/" +
+            name + "/index.m3u8"};
+  }
   MILLRACE_ASSIGN_OR_RETURN(const SdpAcceptance acceptance, ViewerAcceptance(*feed, name));
   MILLRACE_ASSIGN_OR_RETURN(SdpOffer offer, SdpOffer::Read(text, acceptance));
   auto viewer =

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "base/time.h"
 #include "consumers/whep/whep_stream.h"
 #include "consumers/whep/whep_viewer.h"
 #include "fragments/fragment_store.h"
@@ -20,6 +21,7 @@ namespace millrace {
 struct WhepOptions {
   std::size_t viewers_max = 256;
   WhepViewerOptions viewer{};
+  const Clock* clock = &SystemClock();
 };
 
 class WhepService {
@@ -28,7 +30,8 @@ class WhepService {
   WhepService(FragmentStore& store, const WebrtcSettings& settings, WhepOptions options);
 
   // Gives the session's name; `answered` as in WebrtcSession. Errors: kNotFound: no such stream;
-  // kFailedPrecondition: it is not live; kUnsupported: it, or what was offered, cannot be watched like this;
+  // kFailedPrecondition: it is not live; kUnsupported: it (also where its fragments come whole, as PutMedia
+  // brings them), or what was offered, cannot be watched like this;
   // kInvalidArgument: that is no offer; those of WebrtcSessions::Open.
   Result<std::string> Open(const std::string& stream, std::string_view offer,
                            WebrtcSession::OnAnswer answered);
