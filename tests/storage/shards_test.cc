@@ -322,6 +322,7 @@ TEST_F(ShardsTest, WaiterMayLetGoOfItselfAndWaitAgain) {
   }
   PutText("a");
   EXPECT_TRUE(bell.WaitFor(1));
+  std::lock_guard over(mutex);  // what rang has let go of it
 }
 
 TEST_F(ShardsTest, ExpiredRecordsDoNotWakeAnybody) {

@@ -209,6 +209,7 @@ class GuardedServicesTest : public ServicesTest {
     AccessControl::Options access_options;
     access_options.credentials = &credentials_;
     access_options.sessions = &sessions_;
+    guarded_.reset();  // it uses the ones before
     access_ = std::make_unique<AccessControl>(access_options);
     guarded_dispatcher_ = std::make_unique<Dispatcher>(router_, *access_);
     ServerOptions options;
