@@ -365,7 +365,7 @@ Result<void> Sweeper::RemoveEmptySegments() {
   }));
   IndexBatch batch;
   for (SegmentId segment : empty) {
-    held_of_segment_.erase(segment);
+    yields_.erase(segment);
     MILLRACE_RETURN_IF_ERROR(engine_.segments.Remove(segment));
     batch.RemoveSegment(segment);
     engine_.metrics.unlinked_segments.Increment();

@@ -118,8 +118,16 @@ class Sweeper {
   Result<void> Erase(const std::vector<Removal>& removals);
   using Files = std::map<SegmentId, std::unique_ptr<File>>;
   Result<File*> OpenForErasing(Files& files, SegmentId segment);
-  // What holds keep of a sealed segment; all of it where that cannot be read.
-  Result<std::uint64_t> HeldBytesOf(const SegmentInfo& segment);
+  // What goes with a segment when the budget takes it: all of it, or whole blocks beside what is held.
+  struct Yield {
+    bool whole = true;
+    std::uint64_t bytes = 0;
+  };
+  // Nothing where the segment cannot be read: what lies in it may be held.
+  Result<Yield> YieldOf(const SegmentInfo& segment);
+  Result<Yield> WalkYield(const SegmentInfo& segment, std::uint64_t end);
+  // The open segments have enough that is not held to be sealed for it.
+  Result<bool> IsWorthSealing(std::uint64_t excess);
   Result<void> CountHeld();
 
   Engine& engine_;
@@ -128,10 +136,15 @@ class Sweeper {
   std::mutex sweep_mutex_;  // one sweep at a time, so that no count is taken down twice
   std::uint64_t evicted_swept_ =
       0;  // GUARDED_BY(sweep_mutex_); no row but held ones has a counter up to this
-  // Of sealed segments, as of a version of the holds; GUARDED_BY(sweep_mutex_).
-  std::map<SegmentId, std::pair<std::uint64_t, std::uint64_t>> held_of_segment_;
-  RemovedRecords held_;             // all that is, as last counted; GUARDED_BY(sweep_mutex_)
-  std::uint64_t held_version_ = 0;  // of the holds then; GUARDED_BY(sweep_mutex_)
+  // As of a version of the holds, and where the segment ended then.
+  struct KnownYield {
+    std::uint64_t holds_version = 0;
+    std::uint64_t end = 0;
+    Yield yield;
+  };
+  std::map<SegmentId, KnownYield> yields_;  // GUARDED_BY(sweep_mutex_)
+  RemovedRecords held_;                     // all that is, as last counted; GUARDED_BY(sweep_mutex_)
+  std::uint64_t held_version_ = 0;          // of the holds then; GUARDED_BY(sweep_mutex_)
   std::chrono::steady_clock::time_point count_held_at_;  // again; GUARDED_BY(sweep_mutex_)
   std::mutex marks_mutex_;  // deletions and holds do not overtake each other; taken before sweep_mutex_
   // The deletion that is between its look at the records and its row.

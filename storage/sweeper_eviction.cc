@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "storage/segment_walker.h"
 #include "storage/sweeper.h"
 
 namespace millrace::storage {
@@ -15,6 +16,7 @@ namespace {
 
 constexpr int kEvictionsAtOnce = 64;
 constexpr std::size_t kRowsAtOnce = 1024;
+constexpr std::uint64_t kWorthSealingPart = 64;  // of a full segment, where holds keep the rest
 
 }  // namespace
 
@@ -83,17 +85,81 @@ Result<Sweeper::Choice> Sweeper::Choose(std::uint64_t excess) {
   }
   for (const SegmentInfo& segment : SealedOldestFirst()) {
     if (choice.bytes >= excess) break;
-    MILLRACE_ASSIGN_OR_RETURN(const auto held, HeldBytesOf(segment));
+    MILLRACE_ASSIGN_OR_RETURN(const Yield yield, YieldOf(segment));
     choice.through = segment.last_counter;
-    choice.bytes += segment.disk_bytes - std::min(held, segment.disk_bytes);
-    if (held == 0) choice.whole.push_back(segment);
+    choice.bytes += std::min(yield.bytes, segment.disk_bytes);
+    if (yield.whole) choice.whole.push_back(segment);
   }
   return choice;
+}
+
+Result<Sweeper::Yield> Sweeper::YieldOf(const SegmentInfo& segment) {
+  std::uint64_t version = 0;
+  {
+    const std::shared_lock lock(engine_.mutex);
+    if (!engine_.state.has_holds()) return Yield{true, segment.disk_bytes};
+    version = engine_.state.holds_version();
+  }
+  // All of a sealed one, also what the index does not know yet; of an open one what is surely written.
+  std::uint64_t end = 0;
+  if (segment.sealed) {
+    MILLRACE_ASSIGN_OR_RETURN(const auto file, engine_.segments.OpenForRead(segment.segment));
+    MILLRACE_ASSIGN_OR_RETURN(end, file->Size());
+  } else {
+    MILLRACE_ASSIGN_OR_RETURN(const auto marker, engine_.index->Marker(segment.segment));
+    end = std::max<std::uint64_t>(marker.end, kSegmentHeaderBytes);
+  }
+  KnownYield& known = yields_[segment.segment];
+  if (known.end == end && known.holds_version == version) return known.yield;
+  MILLRACE_ASSIGN_OR_RETURN(const Yield yield, WalkYield(segment, end));
+  known = {version, end, yield};
+  return yield;
+}
+
+Result<Sweeper::Yield> Sweeper::WalkYield(const SegmentInfo& segment, std::uint64_t end) {
+  MILLRACE_ASSIGN_OR_RETURN(const auto file, engine_.segments.OpenForRead(segment.segment));
+  SegmentWalker walker(*file, engine_.directory.store, segment.segment, kSegmentHeaderBytes, end);
+  Yield yield;
+  while (true) {
+    MILLRACE_ASSIGN_OR_RETURN(const auto outcome, walker.Next());
+    if (outcome == WalkOutcome::kDamaged) return Yield{false, 0};
+    if (outcome == WalkOutcome::kEnd) break;
+    const std::shared_lock lock(engine_.mutex);
+    for (const WalkedEntry& entry : walker.group().entries) {
+      if (!entry.header.IsRecord()) continue;
+      const StreamState* stream = std::as_const(engine_.state).FindStream(entry.header.stream);
+      if (stream == nullptr || stream->IsGone(FactsOf(entry))) continue;
+      if (stream->HoldOf(FactsOf(entry))) {
+        yield.whole = false;
+      } else {
+        yield.bytes += WholeBlocks(entry.data_offset(), entry.header.data_bytes).length;
+      }
+    }
+  }
+  if (yield.whole) yield.bytes = segment.disk_bytes;
+  return yield;
+}
+
+Result<bool> Sweeper::IsWorthSealing(std::uint64_t excess) {
+  {
+    const std::shared_lock lock(engine_.mutex);
+    if (!engine_.state.has_holds()) return true;
+  }
+  std::uint64_t bytes = 0;
+  for (const SegmentInfo& segment : engine_.segments.List()) {
+    if (segment.sealed) continue;
+    MILLRACE_ASSIGN_OR_RETURN(const Yield yield, YieldOf(segment));
+    bytes += yield.bytes;
+  }
+  return bytes > 0 && bytes >= std::min(excess, engine_.monitor.segment_bytes() / kWorthSealingPart);
 }
 
 Result<bool> Sweeper::Evict(std::uint64_t excess) {
   MILLRACE_ASSIGN_OR_RETURN(auto choice, Choose(excess));
   if (choice.bytes == 0) {
+    // Else a store full of what is held would get a new segment at every look.
+    MILLRACE_ASSIGN_OR_RETURN(const bool worth, IsWorthSealing(excess));
+    if (!worth) return false;
     MILLRACE_RETURN_IF_ERROR(writer_.Seal(true));
     MILLRACE_RETURN_IF_ERROR(Measure());
     MILLRACE_ASSIGN_OR_RETURN(choice, Choose(excess));
@@ -118,7 +184,7 @@ Result<bool> Sweeper::Evict(std::uint64_t excess) {
   engine_.metrics.evictions.Increment();
   IndexBatch batch;
   for (const SegmentInfo& segment : choice.whole) {
-    held_of_segment_.erase(segment.segment);
+    yields_.erase(segment.segment);
     MILLRACE_RETURN_IF_ERROR(engine_.segments.Remove(segment.segment));
     engine_.monitor.NoteFreed(segment.disk_bytes);
     engine_.metrics.unlinked_segments.Increment();

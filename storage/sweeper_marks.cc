@@ -270,39 +270,6 @@ void Sweeper::HoldReleased() {
   LookEverywhere();
 }
 
-Result<std::uint64_t> Sweeper::HeldBytesOf(const SegmentInfo& segment) {
-  std::uint64_t version = 0;
-  {
-    const std::shared_lock lock(engine_.mutex);
-    if (!engine_.state.has_holds()) return 0;
-    version = engine_.state.holds_version();
-  }
-  auto& [known_version, bytes] = held_of_segment_[segment.segment];
-  if (known_version == version) return bytes;
-  MILLRACE_ASSIGN_OR_RETURN(auto file, engine_.segments.OpenForRead(segment.segment));
-  MILLRACE_ASSIGN_OR_RETURN(const auto size, file->Size());
-  SegmentWalker walker(*file, engine_.directory.store, segment.segment, kSegmentHeaderBytes, size);
-  std::uint64_t held = 0;
-  while (true) {
-    MILLRACE_ASSIGN_OR_RETURN(const auto outcome, walker.Next());
-    if (outcome == WalkOutcome::kEnd) break;
-    if (outcome == WalkOutcome::kDamaged) {
-      held = std::max(segment.disk_bytes, kBlockBytes);  // what cannot be read may be held
-      break;
-    }
-    const std::shared_lock lock(engine_.mutex);
-    for (const WalkedEntry& entry : walker.group().entries) {
-      if (!entry.header.IsRecord()) continue;
-      const StreamState* stream = std::as_const(engine_.state).FindStream(entry.header.stream);
-      if (stream == nullptr || stream->IsGone(FactsOf(entry))) continue;
-      if (stream->HoldOf(FactsOf(entry))) held += entry.header.HeadBytes() + entry.header.data_bytes;
-    }
-  }
-  known_version = version;
-  bytes = held;
-  return held;
-}
-
 Result<void> Sweeper::CountHeld() {
   const auto now = std::chrono::steady_clock::now();
   std::vector<std::pair<std::pair<StreamId, std::string>, std::vector<AttributeRange>>> all;

@@ -309,6 +309,23 @@ TEST_F(MarksFaultsTest, HoldsThatLeaveNoRoomAreSaid) {
   ExpectSound();
 }
 
+// Looking again and again makes no new segments for a few bytes beside what is held.
+TEST_F(MarksFaultsTest, AStoreFullOfHoldsIsNotCutIntoSegments) {
+  budget_ = 12 * kMiB;
+  Open();
+  Get(log_->CreateStream("s", 1, kDay));
+  PlaceHold("everything", 0, 1'000'000);
+  PutUpTo(196);
+  const std::size_t before = LogFiles().size();
+  for (int look = 0; look < 20; ++look) {
+    PutUpTo(serial_ + 1);
+    EXPECT_OK(log_->Sweep());
+  }
+  EXPECT_EQ(log_->Status().state, StorageState::kHeld);
+  EXPECT_LE(LogFiles().size(), before + 6);  // a segment takes four records
+  ExpectSound();
+}
+
 TEST_F(MarksFaultsTest, PowerGoesAtEveryCallOfAHoldAndItsEviction) {
   bool lost = true;
   for (std::uint64_t call = 0; lost && !HasFailure(); call += 3) {
