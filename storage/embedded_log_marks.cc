@@ -73,9 +73,15 @@ Result<Hold> EmbeddedLog::PlaceHold(const std::string& stream, const std::string
         hold.created = placed.hold.created;
         return ControlChange{HoldRow(state->id, partition_key, placed)};
       }
-      if (marks->live_holds() >= kHoldsMax || marks->holds.size() >= kHoldRowsMax) {
+      if (marks->live_holds() >= kHoldsMax) {
         return Error{ErrorCode::kResourceExhausted,
                      "there are " + std::to_string(kHoldsMax) + " holds of this partition key already"};
+      }
+      if (marks->holds.size() >= kHoldRowsMax) {
+        return Error{ErrorCode::kResourceExhausted,
+                     "the log remembers " + std::to_string(kHoldRowsMax) +
+                         " holds of this partition key already, most of them released, for the holds that "
+                         "took over from them: release those to make room"};
       }
     }
     hold.created = context.now;
