@@ -11,8 +11,10 @@
 #include <utility>
 
 #include "api/aws/async_event.h"
+#include "api/aws/aws_http.h"
 #include "api/aws/token_bucket.h"
 #include "api/http/web_socket.h"
+#include "api/signaling/signaling_names.h"
 #include "base/metrics.h"
 
 namespace millrace::api {
@@ -36,15 +38,12 @@ prometheus::Counter& MessagesCounter(std::string_view outcome) {
 
 class SignalingSocket {
  public:
-  SignalingSocket(WebSocket& socket, ResponseWriter& writer, Duration ping_every,
-                  net::any_io_executor executor)
+  SignalingSocket(WebSocket& socket, ResponseWriter& writer, Duration ping_every, AsyncEvent& changed)
       : socket_(socket),
         writer_(writer),
         ping_every_(std::chrono::duration_cast<SteadyClock::duration>(ping_every)),
-        changed_(executor),
+        changed_(changed),
         rate_(kSignalsPerSecond, kSignalsAtOnce, SteadyClock::now()) {}
-
-  std::function<void()> Notifier() { return changed_.Setter(); }
 
   net::awaitable<void> Run(SignalingHub& hub, SignalingHub::MemberPtr member) {
     auto receiving = Receive(hub, *member);
@@ -122,38 +121,45 @@ class SignalingSocket {
   WebSocket& socket_;
   ResponseWriter& writer_;
   const SteadyClock::duration ping_every_;
-  AsyncEvent changed_;
+  AsyncEvent& changed_;
   TokenBucket rate_;
   bool over_ = false;
 };
+
+// Joins, and then makes sure that the channel is there: one that is deleted meanwhile would be made again by
+// joining it.
+AwsResult<SignalingHub::MemberPtr> Join(const SignalingServices& services, const SignalingChannel& channel,
+                                        const std::string& client_id, std::function<void()> ready) {
+  const SignalingHub::ChannelKey key{channel.name, channel.created};
+  auto member =
+      services.hub.Join(key, client_id, std::chrono::seconds(channel.message_ttl_s), std::move(ready));
+  if (!member) return AwsError("ClientLimitExceededException", std::move(member).error().message);
+  const auto now = services.channels.Get(channel.name, channel.created);
+  if (now) return std::move(*member);
+  if (now.error().code == ErrorCode::kNotFound) services.hub.EndChannel(key);
+  return OfChannel(now.error());
+}
 
 }  // namespace
 
 net::awaitable<void> ServeSignaling(const SignalingServices& services, const SignalingChannel& channel,
                                     const std::string& client_id, Request& request, ResponseWriter& writer) {
+  AsyncEvent changed(co_await net::this_coro::executor);
+  auto join = [&]() -> AwsResult<SignalingHub::MemberPtr> {
+    return Join(services, channel, client_id, changed.Setter());
+  };
+  auto member = co_await services.video.pool.Run(join);
+  if (!member) {
+    co_await RespondAws(writer, AwsService::kVideoStreams, std::move(member).error());
+    co_return;
+  }
   const WebSocket::Limits limits{};
   auto socket = co_await WebSocket::Accept(request, writer, limits);
   if (!socket) co_return;
-  SignalingSocket connection(*socket, writer, services.ping_every, co_await net::this_coro::executor);
-  const SignalingHub::ChannelKey key{channel.name, channel.created};
-  auto member =
-      services.hub.Join(key, client_id, std::chrono::seconds(channel.message_ttl_s), connection.Notifier());
-  // One that is deleted while it is joined would be made again by joining it.
-  auto look = [&]() -> Result<void> {
-    MILLRACE_ASSIGN_OR_RETURN(const SignalingChannel now,
-                              services.channels.Get(channel.name, channel.created));
-    return {};
-  };
-  const auto there = co_await services.video.pool.Run(look);
-  if (!there && there.error().code == ErrorCode::kNotFound) services.hub.EndChannel(key);
-  if (!member) {
-    socket->Close(WebSocket::CloseCode::kTryLater, member.error().message);
-    (void)co_await socket->Flush();
-  } else {
-    ConnectionsGauge().Increment();
-    co_await connection.Run(services.hub, *member);
-    ConnectionsGauge().Decrement();
-  }
+  SignalingSocket connection(*socket, writer, services.ping_every, changed);
+  ConnectionsGauge().Increment();
+  co_await connection.Run(services.hub, *member);
+  ConnectionsGauge().Decrement();
   (void)co_await writer.Finish();
 }
 
