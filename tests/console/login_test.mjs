@@ -39,7 +39,8 @@ describe('logging in', () => {
   it('says what is wrong, and shows the cameras to who is known', async () => {
     await logIn('another');
     await dialog().getByText('there is no such access key, or its secret is another').waitFor();
-    await logIn(server.key.secret);
+    // The page begins anew: it cannot be looked at while it does.
+    await Promise.all([page.waitForEvent('load'), logIn(server.key.secret)]);
     await untilMoving(page, 'LIVE');
     assert.equal(await dialog().count(), 0);
     assert.equal((await state(page)).banner, '');
