@@ -86,20 +86,21 @@ WebSocket::WebSocket(BodySource& body, ResponseWriter& writer, Limits limits)
 
 WebSocket::~WebSocket() { wslay_event_context_free(context_); }
 
-net::awaitable<std::unique_ptr<WebSocket>> WebSocket::Accept(Request& request, ResponseWriter& writer,
-                                                             Limits limits, Headers headers) {
-  const auto version = request.headers.Find("Sec-WebSocket-Version");
+net::awaitable<bool> WebSocket::CheckHandshake(const Request& request, ResponseWriter& writer) {
+  const bool version_fits = request.headers.Find("Sec-WebSocket-Version") == "13";
   const auto key = request.headers.Find("Sec-WebSocket-Key");
-  if (version != "13" || !key || !IsKey(*key) || request.headers.Count("Sec-WebSocket-Key") != 1) {
-    const int status = version == "13" ? 400 : 426;
-    Error error{ErrorCode::kInvalidArgument, status == 400 ? "Sec-WebSocket-Key must be 16 bytes in base64"
-                                                           : "Sec-WebSocket-Version must be 13"};
-    co_await RespondError(writer, std::move(error), status);
-    co_return nullptr;
-  }
-  ResponseHead head{101, std::move(headers)};
+  if (version_fits && key && IsKey(*key) && request.headers.Count("Sec-WebSocket-Key") == 1) co_return true;
+  Error error{ErrorCode::kInvalidArgument, version_fits ? "Sec-WebSocket-Key must be 16 bytes in base64"
+                                                        : "Sec-WebSocket-Version must be 13"};
+  co_await RespondError(writer, std::move(error), version_fits ? 400 : 426);
+  co_return false;
+}
+
+net::awaitable<std::unique_ptr<WebSocket>> WebSocket::Accept(Request& request, ResponseWriter& writer,
+                                                             Limits limits) {
+  ResponseHead head{101, {}};
   head.headers.Add("Upgrade", "websocket");
-  head.headers.Add("Sec-WebSocket-Accept", AcceptOf(*key));
+  head.headers.Add("Sec-WebSocket-Accept", AcceptOf(request.headers.Find("Sec-WebSocket-Key").value_or("")));
   const auto begun = co_await writer.WriteHead(std::move(head));
   if (!begun) co_return nullptr;
   co_return std::unique_ptr<WebSocket>(new WebSocket(*request.body, writer, limits));

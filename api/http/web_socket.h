@@ -37,10 +37,13 @@ class WebSocket {
     kTryLater = 1013
   };
 
-  // Answers the handshake, with the headers of `head` besides its own. Null: it was refused and answered, or
-  // the peer is gone. The request and the writer outlive the socket. REQUIRES: request.websocket.
+  // Whether the handshake can be answered; false: it was refused. Whatever the connection is to take the
+  // place of comes after that. REQUIRES: request.websocket.
+  static net::awaitable<bool> CheckHandshake(const Request& request, ResponseWriter& writer);
+  // Answers the handshake. Null: the peer is gone. The request and the writer outlive the socket.
+  // REQUIRES: CheckHandshake gave true.
   static net::awaitable<std::unique_ptr<WebSocket>> Accept(Request& request, ResponseWriter& writer,
-                                                           Limits limits, Headers headers = {});
+                                                           Limits limits);
   WebSocket(const WebSocket&) = delete;
   WebSocket& operator=(const WebSocket&) = delete;
   ~WebSocket();

@@ -144,6 +144,8 @@ AwsResult<SignalingHub::MemberPtr> Join(const SignalingServices& services, const
 
 net::awaitable<void> ServeSignaling(const SignalingServices& services, const SignalingChannel& channel,
                                     const std::string& client_id, Request& request, ResponseWriter& writer) {
+  const bool fits = co_await WebSocket::CheckHandshake(request, writer);
+  if (!fits) co_return;
   AsyncEvent changed(co_await net::this_coro::executor);
   auto join = [&]() -> AwsResult<SignalingHub::MemberPtr> {
     return Join(services, channel, client_id, changed.Setter());

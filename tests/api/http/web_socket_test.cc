@@ -48,6 +48,8 @@ class WebSocketTest : public ServerTest {
   // Says back what it hears; "bye": closes.
   net::awaitable<void> Chat(Request& request, ResponseWriter& writer) {
     const WebSocket::Limits limits{.message_bytes_max = 1000, .queued_bytes_max = 10'000};
+    const bool fits = co_await WebSocket::CheckHandshake(request, writer);
+    if (!fits) co_return;
     auto socket = co_await WebSocket::Accept(request, writer, limits);
     if (!socket) co_return;
     for (;;) {

@@ -230,6 +230,20 @@ TEST_F(SignalingServiceTest, ANewMasterTakesThePlace) {
   EXPECT_THAT(before->close_reason(), HasSubstr("place"));
 }
 
+TEST_F(SignalingServiceTest, AHandshakeThatIsRefusedTakesNobodysPlace) {
+  const std::string arn = Create("door");
+  const auto master = Connect(arn);
+  ASSERT_EQ(master->status(), 101);
+  RawClient client(server_->port());
+  client.Send("GET /?X-Amz-ChannelARN=" + Encoded(arn) +
+              " HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 8\r\n\r\n");
+  EXPECT_EQ(client.Receive().status, 426);
+  const auto viewer = Connect(arn, "v1");
+  viewer->Write(R"({"action":"SDP_OFFER","messagePayload":"b2ZmZXI="})");
+  EXPECT_THAT(master->Read(), HasSubstr("SDP_OFFER"));
+}
+
 TEST_F(SignalingServiceTest, WhoCannotConnectIsToldWhy) {
   EXPECT_EQ(WebSocketClient(server_->port(), "/").status(), 400);
   EXPECT_EQ(WebSocketClient(server_->port(), "/?X-Amz-ChannelARN=door").status(), 400);
