@@ -51,19 +51,17 @@ Result<Bytes> EncodePng(const cv::Mat& picture) {
 
 }  // namespace
 
-std::optional<ImageEncoding::Format> ImageFormatFromString(std::string_view name) {
-  if (name == "jpeg" || name == "jpg") return ImageEncoding::Format::kJpeg;
-  if (name == "png") return ImageEncoding::Format::kPng;
+std::optional<ImageFormat> ImageFormatFromString(std::string_view name) {
+  if (name == "jpeg" || name == "jpg") return ImageFormat::kJpeg;
+  if (name == "png") return ImageFormat::kPng;
   return std::nullopt;
 }
 
-std::string_view ContentType(ImageEncoding::Format format) {
-  return format == ImageEncoding::Format::kJpeg ? "image/jpeg" : "image/png";
+std::string_view ContentType(ImageFormat format) {
+  return format == ImageFormat::kJpeg ? "image/jpeg" : "image/png";
 }
 
-std::string_view FileEnding(ImageEncoding::Format format) {
-  return format == ImageEncoding::Format::kJpeg ? ".jpg" : ".png";
-}
+std::string_view FileEnding(ImageFormat format) { return format == ImageFormat::kJpeg ? ".jpg" : ".png"; }
 
 Result<Bytes> EncodeImage(const cv::Mat& picture, const ImageEncoding& encoding) {
   if (picture.empty() || picture.type() != CV_8UC3 || picture.cols > kSideMax || picture.rows > kSideMax) {
@@ -73,8 +71,8 @@ Result<Bytes> EncodeImage(const cv::Mat& picture, const ImageEncoding& encoding)
     return Error{ErrorCode::kInvalidArgument, "the JPEG quality must be 1 to 100"};
   }
   try {
-    return encoding.format == ImageEncoding::Format::kJpeg ? EncodeJpeg(picture, encoding.jpeg_quality)
-                                                           : EncodePng(picture);
+    return encoding.format == ImageFormat::kJpeg ? EncodeJpeg(picture, encoding.jpeg_quality)
+                                                 : EncodePng(picture);
   } catch (const std::bad_alloc&) {
     return Error{ErrorCode::kResourceExhausted, "no memory for an image"};
   }

@@ -9,7 +9,7 @@
 namespace millrace {
 namespace {
 
-using Format = ImageEncoding::Format;
+using Format = ImageFormat;
 
 // Smooth, so that JPEG can keep it, and of an odd size.
 cv::Mat Gradient(int width = 321, int height = 177) {

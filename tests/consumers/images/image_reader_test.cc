@@ -16,7 +16,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using Format = ImageEncoding::Format;
+using Format = ImageFormat;
 
 constexpr Timestamp kStart = Timestamp::FromMillis(1'795'240'800'000);
 constexpr int kNoNumber = -1;
