@@ -91,27 +91,14 @@ SignalingAnswer GetIceServerConfig(const SignalingServices& services, const boos
 
 net::awaitable<void> Serve(const SignalingServices& services, SignalingOperation operation, Request& request,
                            ResponseWriter& writer) {
-  auto body = co_await GatherVideoBody(services.video, request);
-  SignalingAnswer answer = std::string();
-  if (body) {
-    const std::string endpoint = EndpointOf(request);
-    auto work = [&]() -> SignalingAnswer {
-      MILLRACE_ASSIGN_OR_RETURN(const boost::json::value value, ParseAwsObject(body->text));
-      MILLRACE_RETURN_IF_ERROR(AuthorizeChannel(request.caller.get(), services.channels,
-                                                services.video.identity, value.get_object()));
-      return operation(services, value.get_object(), endpoint);
-    };
-    answer = co_await services.video.pool.Run(work);
-  } else {
-    answer = std::move(body).error();
-  }
-  if (answer) {
-    co_await RespondAws(writer, AwsService::kVideoStreams, std::move(*answer));
-    co_return;
-  }
-  AwsError error = std::move(answer).error();
-  if (error.code == ErrorCode::kPermissionDenied) error = {"AccessDeniedException", error.message, 401};
-  co_await RespondAws(writer, AwsService::kVideoStreams, std::move(error));
+  const std::string endpoint = EndpointOf(request);
+  auto authorize = [&](const boost::json::object& members) {
+    return AuthorizeChannel(request.caller.get(), services.channels, services.video.identity, members);
+  };
+  auto run = [&](const boost::json::object& members) { return operation(services, members, endpoint); };
+  SignalingAnswer answer = co_await ReadVideoRequest(services.video, request, authorize, run);
+  if (!answer) answer = InWordsOfAccessDenied(std::move(answer).error());
+  co_await RespondVideo(writer, std::move(answer));
 }
 
 }  // namespace

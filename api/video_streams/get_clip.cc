@@ -99,18 +99,8 @@ ResponseHead ClipHead() {
 }
 
 net::awaitable<void> GetClip(const FootageServices& services, Request& request, ResponseWriter& writer) {
-  auto body = co_await GatherVideoBody(services.video, request);
-  if (!body) {
-    co_await RespondAws(writer, AwsService::kVideoStreams, std::move(body).error());
-    co_return;
-  }
-  auto read = [&]() -> AwsResult<ClipOrder> {
-    MILLRACE_ASSIGN_OR_RETURN(const boost::json::value value, ParseAwsObject(body->text));
-    MILLRACE_RETURN_IF_ERROR(AuthorizeVideoStream(request.caller.get(), services.video.store,
-                                                  services.video.identity, value.get_object()));
-    return ReadOrder(services, value.get_object());
-  };
-  auto order = co_await services.video.pool.Run(read);
+  auto read = [&](const boost::json::object& members) { return ReadOrder(services, members); };
+  auto order = co_await ReadVideoRequest(services.video, request, read);
   if (!order) {
     co_await RespondAws(writer, AwsService::kVideoStreams, std::move(order).error());
     co_return;

@@ -132,8 +132,7 @@ AwsResult<ImagesRequest> ReadRequest(const FootageServices& services, const boos
   request.interval_ms = interval.value_or(kIntervalMsDefault);
   request.page = static_cast<std::size_t>(std::min(page.value_or(kPageMax), kPageMax));
   request.options.clock = *clock == "SERVER_TIMESTAMP" ? ImageClock::kServer : ImageClock::kProducer;
-  request.options.form.encoding.format =
-      *format == "PNG" ? ImageEncoding::Format::kPng : ImageEncoding::Format::kJpeg;
+  request.options.form.encoding.format = *format == "PNG" ? ImageFormat::kPng : ImageFormat::kJpeg;
   request.options.form.width = static_cast<int>(width.value_or(0));
   request.options.form.height = static_cast<int>(height.value_or(0));
   request.options.bytes_max = kPageBytesMax;
@@ -203,18 +202,8 @@ net::awaitable<AwsResult<Page>> MakePage(const FootageServices& services, Images
 }
 
 net::awaitable<void> GetImages(const FootageServices& services, Request& request, ResponseWriter& writer) {
-  auto body = co_await GatherVideoBody(services.video, request);
-  if (!body) {
-    co_await RespondAws(writer, AwsService::kVideoStreams, std::move(body).error());
-    co_return;
-  }
-  auto read = [&]() -> AwsResult<ImagesRequest> {
-    MILLRACE_ASSIGN_OR_RETURN(const boost::json::value value, ParseAwsObject(body->text));
-    MILLRACE_RETURN_IF_ERROR(AuthorizeVideoStream(request.caller.get(), services.video.store,
-                                                  services.video.identity, value.get_object()));
-    return ReadRequest(services, value.get_object());
-  };
-  auto asked = co_await services.video.pool.Run(read);
+  auto read = [&](const boost::json::object& members) { return ReadRequest(services, members); };
+  auto asked = co_await ReadVideoRequest(services.video, request, read);
   AwsResult<Page> page = Page();
   if (asked) {
     page = co_await MakePage(services, *asked, writer);

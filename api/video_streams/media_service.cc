@@ -85,9 +85,9 @@ Result<Cursor> FromTime(FragmentStore& store, const std::string& name, FragmentO
   return Cursor{last[0].number, true};
 }
 
-AwsResult<MediaRequest> ReadMediaRequest(const VideoStreamServices& services, const std::string& body) {
-  MILLRACE_ASSIGN_OR_RETURN(const boost::json::value value, ParseAwsObject(body));
-  AwsInput input(value.get_object());
+AwsResult<MediaRequest> ReadMediaRequest(const VideoStreamServices& services,
+                                         const boost::json::object& object) {
+  AwsInput input(object);
   std::optional<std::string> type, after, token;
   std::optional<Timestamp> time;
   if (auto selector = input.Structure("StartSelector", true)) {
@@ -271,9 +271,8 @@ struct FragmentListRequest {
 };
 
 AwsResult<FragmentListRequest> ReadFragmentList(const VideoStreamServices& services,
-                                                const std::string& body) {
-  MILLRACE_ASSIGN_OR_RETURN(const boost::json::value value, ParseAwsObject(body));
-  AwsInput input(value.get_object());
+                                                const boost::json::object& object) {
+  AwsInput input(object);
   FragmentListRequest request;
   request.numbers = input.Strings("Fragments", {.required = true, .min = 1, .max = kFragmentListMax},
                                   {.min = 1, .max = 128, .pattern = kAwsDigitsPattern});
@@ -306,45 +305,32 @@ net::awaitable<void> SendFragmentList(const VideoStreamServices& services, const
   (void)co_await writer.Finish();
 }
 
-// The request that `read` makes of the body, and a place among the readers; nothing: the request was
-// answered.
+// What is asked for, and a place among the readers.
 template <typename T>
 struct Admitted {
   T request;
   ByteBudget::Share place;
 };
 
-template <typename T, typename Read>
+// Nothing: the request was answered.
+template <typename T>
 net::awaitable<std::optional<Admitted<T>>> Admit(const VideoStreamServices& services, Request& request,
-                                                 ResponseWriter& writer, Read read) {
-  auto body = co_await GatherVideoBody(services, request);
-  std::optional<AwsError> refused;
-  if (!body) {
-    refused = std::move(body).error();
-  } else {
-    auto work = [&]() -> AwsResult<T> {
-      if (request.caller) {
-        MILLRACE_ASSIGN_OR_RETURN(const boost::json::value value, ParseAwsObject(body->text));
-        MILLRACE_RETURN_IF_ERROR(AuthorizeVideoStream(request.caller.get(), services.store, services.identity,
-                                                      value.get_object()));
-      }
-      return read(services, body->text);
-    };
-    auto asked = co_await services.pool.Run(work);
-    auto place = services.readers.Take(1);
-    if (asked && place) co_return Admitted<T>{std::move(*asked), std::move(*place)};
-    if (asked) {
-      refused.emplace("ConnectionLimitExceededException", "Too many readers are served media already.");
-    } else {
-      refused = std::move(asked).error();
-    }
-  }
-  co_await RespondAws(writer, AwsService::kVideoStreams, std::move(*refused));
+                                                 ResponseWriter& writer,
+                                                 AwsResult<T> (*read)(const VideoStreamServices&,
+                                                                      const boost::json::object&)) {
+  auto reading = [&](const boost::json::object& members) { return read(services, members); };
+  auto asked = co_await ReadVideoRequest(services, request, reading);
+  auto place = services.readers.Take(1);
+  if (asked && place) co_return Admitted<T>{std::move(*asked), std::move(*place)};
+  AwsError refused =
+      asked ? AwsError("ConnectionLimitExceededException", "Too many readers are served media already.")
+            : std::move(asked).error();
+  co_await RespondAws(writer, AwsService::kVideoStreams, std::move(refused));
   co_return std::nullopt;
 }
 
 net::awaitable<void> GetMedia(const VideoStreamServices& services, Request& request, ResponseWriter& writer) {
-  auto admitted = co_await Admit<MediaRequest>(services, request, writer, ReadMediaRequest);
+  auto admitted = co_await Admit(services, request, writer, &ReadMediaRequest);
   if (!admitted) co_return;
   auto feed = services.store.Live(admitted->request.stream.name);
   if (!feed) {
@@ -360,7 +346,7 @@ net::awaitable<void> GetMedia(const VideoStreamServices& services, Request& requ
 
 net::awaitable<void> GetMediaForFragmentList(const VideoStreamServices& services, Request& request,
                                              ResponseWriter& writer) {
-  auto admitted = co_await Admit<FragmentListRequest>(services, request, writer, ReadFragmentList);
+  auto admitted = co_await Admit(services, request, writer, &ReadFragmentList);
   if (!admitted) co_return;
   ResponseHead head = MediaHead();
   auto begun = co_await writer.WriteHead(std::move(head));

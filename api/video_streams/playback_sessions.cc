@@ -136,25 +136,12 @@ Answer BeginSession(const PlaybackServices& services, const Dialect& dialect,
 
 net::awaitable<void> Serve(const PlaybackServices& services, const Dialect& dialect, Request& request,
                            ResponseWriter& writer) {
-  auto body = co_await GatherVideoBody(services.video, request);
-  Answer answer = std::string();
-  if (body) {
-    const std::string endpoint = EndpointOf(request);
-    auto work = [&]() -> Answer {
-      MILLRACE_ASSIGN_OR_RETURN(const boost::json::value value, ParseAwsObject(body->text));
-      MILLRACE_RETURN_IF_ERROR(AuthorizeVideoStream(request.caller.get(), services.video.store,
-                                                    services.video.identity, value.get_object()));
-      return BeginSession(services, dialect, value.get_object(), endpoint);
-    };
-    answer = co_await services.video.pool.Run(work);
-  } else {
-    answer = std::move(body).error();
-  }
-  if (answer) {
-    co_await RespondAws(writer, AwsService::kVideoStreams, std::move(*answer));
-  } else {
-    co_await RespondAws(writer, AwsService::kVideoStreams, std::move(answer).error());
-  }
+  const std::string endpoint = EndpointOf(request);
+  auto begin = [&](const boost::json::object& members) {
+    return BeginSession(services, dialect, members, endpoint);
+  };
+  Answer answer = co_await ReadVideoRequest(services.video, request, begin);
+  co_await RespondVideo(writer, std::move(answer));
 }
 
 }  // namespace

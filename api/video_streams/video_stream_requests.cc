@@ -19,6 +19,19 @@ net::awaitable<AwsResult<GatheredBody>> GatherVideoBody(const VideoStreamService
   co_return AwsError("InvalidArgumentException", body.error().message, 413);
 }
 
+net::awaitable<void> RespondVideo(ResponseWriter& writer, AwsResult<std::string> answer) {
+  if (answer) {
+    co_await RespondAws(writer, AwsService::kVideoStreams, std::move(*answer));
+  } else {
+    co_await RespondAws(writer, AwsService::kVideoStreams, std::move(answer).error());
+  }
+}
+
+AwsError InWordsOfAccessDenied(AwsError error) {
+  if (error.code != ErrorCode::kPermissionDenied) return error;
+  return {"AccessDeniedException", std::move(error.message), 401};
+}
+
 std::string EndpointOf(const Request& request) {
   const std::string& authority = request.target.authority;
   return (request.secure ? "https://" : "http://") +

@@ -3,9 +3,7 @@
 #include <array>
 #include <boost/json/object.hpp>
 
-#include "api/aws/aws_http.h"
 #include "api/aws/listing_token.h"
-#include "api/video_streams/video_stream_access.h"
 #include "api/video_streams/video_stream_operations.h"
 #include "wire/json_writer.h"
 
@@ -160,38 +158,21 @@ struct Operation {
   Result<void> (*also)(Caller*, const AwsIdentity&, const boost::json::object&) = nullptr;
 };
 
-AwsError InWordsOf(const Operation& operation, AwsError error) {
-  if (operation.denial == Denial::kAccessDenied && error.code == ErrorCode::kPermissionDenied) {
-    return {"AccessDeniedException", std::move(error.message), 401};
-  }
-  return error;
-}
-
 net::awaitable<void> Serve(const VideoStreamServices& services, Operation operation, Request& request,
                            ResponseWriter& writer) {
-  auto body = co_await GatherVideoBody(services, request);
-  Answer answer = std::string();
-  if (body) {
-    const std::string endpoint = EndpointOf(request);
-    auto work = [&]() -> Answer {
-      MILLRACE_ASSIGN_OR_RETURN(const boost::json::value value, ParseAwsObject(body->text));
-      MILLRACE_RETURN_IF_ERROR(
-          AuthorizeVideoStream(request.caller.get(), services.store, services.identity, value.get_object()));
-      if (operation.also != nullptr) {
-        MILLRACE_RETURN_IF_ERROR(operation.also(request.caller.get(), services.identity, value.get_object()));
-      }
-      return operation.run(services, value.get_object(), endpoint);
-    };
-    answer = co_await services.pool.Run(work);
-  } else {
-    answer = std::move(body).error();
+  const std::string endpoint = EndpointOf(request);
+  auto authorize = [&](const boost::json::object& members) -> Result<void> {
+    MILLRACE_RETURN_IF_ERROR(
+        AuthorizeVideoStream(request.caller.get(), services.store, services.identity, members));
+    if (operation.also == nullptr) return {};
+    return operation.also(request.caller.get(), services.identity, members);
+  };
+  auto run = [&](const boost::json::object& members) { return operation.run(services, members, endpoint); };
+  Answer answer = co_await ReadVideoRequest(services, request, authorize, run);
+  if (!answer && operation.denial == Denial::kAccessDenied) {
+    answer = InWordsOfAccessDenied(std::move(answer).error());
   }
-  if (answer) {
-    co_await RespondAws(writer, AwsService::kVideoStreams, std::move(*answer));
-  } else {
-    AwsError error = InWordsOf(operation, std::move(answer).error());
-    co_await RespondAws(writer, AwsService::kVideoStreams, std::move(error));
-  }
+  co_await RespondVideo(writer, std::move(answer));
 }
 
 }  // namespace
