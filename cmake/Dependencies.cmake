@@ -24,15 +24,8 @@ pkg_check_modules(LIBSWSCALE REQUIRED IMPORTED_TARGET libswscale)
 pkg_check_modules(TURBOJPEG REQUIRED IMPORTED_TARGET libturbojpeg)
 pkg_check_modules(LIBPNG REQUIRED IMPORTED_TARGET libpng)
 
-# OpenCV's parts by themselves, as opencv::core and so on: Debian ships the CMake package only with all of them
-# (libopencv-dev and its hundreds).
-find_path(OPENCV_INCLUDE_DIR opencv2/core.hpp PATH_SUFFIXES opencv4 REQUIRED)
-foreach(part core imgproc imgcodecs videoio objdetect dnn)
-  find_library(OPENCV_${part}_LIBRARY opencv_${part} REQUIRED)
-  add_library(opencv::${part} UNKNOWN IMPORTED)
-  set_target_properties(opencv::${part} PROPERTIES IMPORTED_LOCATION ${OPENCV_${part}_LIBRARY}
-                        INTERFACE_INCLUDE_DIRECTORIES ${OPENCV_INCLUDE_DIR})
-endforeach()
+include(OpenCvParts)
+millrace_find_opencv(core imgproc imgcodecs videoio objdetect dnn)
 
 # Boost.Asio through this target only, so that its settings are the same everywhere.
 add_library(asio INTERFACE)

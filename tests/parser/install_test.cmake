@@ -1,5 +1,7 @@
-# Installs the parser by itself, builds a project against it, and runs that on a real file.
-#   cmake -DBUILD=<build directory> -DCONSUMER=<its source> -DFLAGS=<compiler flags> -DWORK=<scratch> -P install_test.cmake
+# Installs the parser and its decoder by themselves, builds a project against them, by CMake and by pkg-config, and runs
+# both on a real file.
+#   cmake -DBUILD=<build directory> -DCONSUMER=<its source> -DCOMPILER=<c++> -DFLAGS=<compiler flags> -DWORK=<scratch>
+#         -P install_test.cmake
 file(REMOVE_RECURSE ${WORK})
 file(MAKE_DIRECTORY ${WORK})
 function(run)
@@ -9,16 +11,31 @@ function(run)
   endif()
   set(output "${text}" PARENT_SCOPE)
 endfunction()
+function(expect count pattern)
+  string(REGEX MATCHALL "${pattern}" found "${output}")
+  list(LENGTH found found_count)
+  if(NOT found_count EQUAL count)
+    message(FATAL_ERROR "'${pattern}' was expected ${count} times:\n${output}")
+  endif()
+endfunction()
 
-run(${CMAKE_COMMAND} --install ${BUILD} --component parser --prefix ${WORK}/installed)
-run(${CMAKE_COMMAND} -G Ninja -S ${CONSUMER} -B ${WORK}/build -DCMAKE_PREFIX_PATH=${WORK}/installed -DCMAKE_CXX_COMPILER=${COMPILER}
-    -DCMAKE_CXX_FLAGS=${FLAGS})
-run(${CMAKE_COMMAND} --build ${WORK}/build)
-run(ffmpeg -v error -f lavfi -i testsrc=size=160x120:rate=10:duration=2 -c:v libx264 -preset ultrafast -threads 1 ${WORK}/a.mkv)
-run(sh -c "exec ${WORK}/build/consumer < ${WORK}/a.mkv")
-string(REGEX MATCHALL "- track 1 at " frames "${output}")
-list(LENGTH frames count)
-if(NOT count EQUAL 20)
-  message(FATAL_ERROR "20 frames were expected:\n${output}")
+run(${CMAKE_COMMAND} --install ${BUILD} --component decoder --prefix ${WORK}/installed)
+file(GLOB_RECURSE private ${WORK}/installed/*cluster_walker.h ${WORK}/installed/*_handles.h
+     ${WORK}/installed/*picture_converter.h ${WORK}/installed/*project_warnings*)
+if(private)
+  message(FATAL_ERROR "what is nobody else's was installed: ${private}")
 endif()
+run(${CMAKE_COMMAND} -G Ninja -S ${CONSUMER} -B ${WORK}/build -DCMAKE_PREFIX_PATH=${WORK}/installed
+    -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_CXX_FLAGS=${FLAGS})
+run(${CMAKE_COMMAND} --build ${WORK}/build)
+run(sh -c "PKG_CONFIG_PATH=$(dirname $(find ${WORK}/installed -name millrace-parser.pc)) && export PKG_CONFIG_PATH &&
+           exec ${COMPILER} -std=c++20 ${FLAGS} ${CONSUMER}/frames.cc -o ${WORK}/frames \
+           $(pkg-config --cflags --libs millrace-parser)")
+
+run(ffmpeg -v error -f lavfi -i testsrc=size=160x120:rate=10:duration=2 -c:v libx264 -preset ultrafast -g 10 -threads 1
+    ${WORK}/a.mkv)
+run(sh -c "exec ${WORK}/frames < ${WORK}/a.mkv")
+expect(20 "- track 1 at ")
+run(${WORK}/build/pictures ${WORK}/a.mkv)
+expect(2 "picture of 160 x 120")
 file(REMOVE_RECURSE ${WORK})
