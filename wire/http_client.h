@@ -21,20 +21,9 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/time.h"
-#include "wire/signature_v4.h"
+#include "wire/endpoint.h"
 
 namespace millrace::wire {
-
-// "http://127.0.0.1:4567", "https://localhost:4568"; a path is not part of it.
-struct Endpoint {
-  std::string host;  // without brackets
-  std::uint16_t port = 80;
-  bool tls = false;
-
-  static Result<Endpoint> Parse(std::string_view url);
-  std::string ToString() const;   // "http://[::1]:4567"
-  std::string Authority() const;  // "[::1]:4567"
-};
 
 struct HttpRequest {
   std::string method = "GET";
@@ -48,13 +37,6 @@ struct HttpResponse {
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;  // empty where it went to a sink
 };
-
-// MILLRACE_ACCESS_KEY_ID and MILLRACE_SECRET_ACCESS_KEY, else those that AWS's clients take:
-// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. None: not both are set.
-std::optional<AccessKey> AccessKeyFromEnvironment();
-
-// MILLRACE_CA_FILE; "" without.
-std::filesystem::path CaFileFromEnvironment();
 
 class HttpClient {
  public:

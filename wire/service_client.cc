@@ -7,8 +7,13 @@
 #include <map>
 #include <utility>
 
+#include "wire/cbor.h"
+
 namespace millrace::wire {
 namespace {
+
+constexpr char kCbor[] = "application/x-amz-cbor-1.1";
+constexpr std::size_t kCborDepthMax = 32;
 
 Result<boost::json::object> ParseObject(const HttpResponse& response) {
   if (response.body.empty()) return boost::json::object();
@@ -50,13 +55,29 @@ bool SameName(std::string_view a, std::string_view b) {
   });
 }
 
+const std::string* HeaderOf(const HttpResponse& response, std::string_view name) {
+  for (const auto& [key, value] : response.headers) {
+    if (SameName(key, name)) return &value;
+  }
+  return nullptr;
+}
+
+// What an error's body says; empty where it is no object.
+boost::json::object BodyOf(const HttpResponse& response) {
+  const std::string* type = HeaderOf(response, "Content-Type");
+  if (type != nullptr && type->starts_with(kCbor)) {
+    auto value = DecodeCbor(AsBytes(response.body), kCborDepthMax);
+    return value && value->is_object() ? std::move(value->get_object()) : boost::json::object();
+  }
+  boost::system::error_code ec;
+  auto value = boost::json::parse(response.body, ec);
+  return !ec && value.is_object() ? std::move(value.get_object()) : boost::json::object();
+}
+
 }  // namespace
 
 Error ErrorOf(const HttpResponse& response) {
-  boost::system::error_code ec;
-  auto value = boost::json::parse(response.body, ec);
-  boost::json::object object;
-  if (!ec && value.is_object()) object = std::move(value.get_object());
+  const boost::json::object object = BodyOf(response);
   if (const auto* ours = object.if_contains("error"); ours != nullptr && ours->is_object()) {
     std::string code = TextOf(ours->get_object(), "code");
     for (int i = 0; i <= static_cast<int>(ErrorCode::kInternal); ++i) {
@@ -66,16 +87,16 @@ Error ErrorOf(const HttpResponse& response) {
     }
   }
   std::string type = TextOf(object, "__type");
-  for (const auto& [name, header] : response.headers) {
-    if (type.empty() && SameName(name, "x-amzn-ErrorType")) type = header.substr(0, header.find(':'));
-  }
+  const std::string* header = HeaderOf(response, "x-amzn-ErrorType");
+  if (type.empty() && header != nullptr) type = header->substr(0, header->find(':'));
   std::string message = TextOf(object, "message");
   if (message.empty()) message = TextOf(object, "Message");
   if (message.empty()) message = "the server answered HTTP " + std::to_string(response.status);
   return Error{CodeOfType(type, response.status), type.empty() ? message : type + ": " + message};
 }
 
-ServiceClient::ServiceClient(Endpoint endpoint) : http_(std::move(endpoint), HttpClient::Options{}) {}
+ServiceClient::ServiceClient(Endpoint endpoint, HttpClient::Options options)
+    : http_(std::move(endpoint), std::move(options)) {}
 
 Result<HttpResponse> ServiceClient::Post(const std::string& target, std::string content_type,
                                          std::string body, const std::string& operation) {
@@ -91,6 +112,16 @@ Result<boost::json::object> ServiceClient::DataStreams(const std::string& operat
   MILLRACE_ASSIGN_OR_RETURN(
       auto response, Post("/", "application/x-amz-json-1.1", boost::json::serialize(request), operation));
   return ParseObject(response);
+}
+
+Result<boost::json::object> ServiceClient::DataStreamsCbor(const std::string& operation,
+                                                           std::string request) {
+  MILLRACE_ASSIGN_OR_RETURN(auto response, Post("/", kCbor, std::move(request), operation));
+  if (response.body.empty()) return boost::json::object();
+  auto value = DecodeCbor(AsBytes(response.body), kCborDepthMax);
+  if (!value || !value->is_object())
+    return Error{ErrorCode::kInternal, "the server's answer is not a CBOR map"};
+  return std::move(value->get_object());
 }
 
 Result<boost::json::object> ServiceClient::Own(const std::string& method, const std::string& target,

@@ -17,10 +17,12 @@ namespace millrace::wire {
 
 class ServiceClient {
  public:
-  explicit ServiceClient(Endpoint endpoint);
+  explicit ServiceClient(Endpoint endpoint, HttpClient::Options options = {});
 
   // An operation of Kinesis Data Streams: "GetRecords".
   Result<boost::json::object> DataStreams(const std::string& operation, const boost::json::object& request);
+  // The same in CBOR (wire/cbor.h), whose blobs cost no base64. `request`: what a CborWriter wrote.
+  Result<boost::json::object> DataStreamsCbor(const std::string& operation, std::string request);
   // One of our own paths: "POST", "/v1/applications/faces/commit". `body` null: none.
   Result<boost::json::object> Own(const std::string& method, const std::string& target,
                                   const boost::json::object* body = nullptr);
@@ -35,7 +37,7 @@ class ServiceClient {
 };
 
 // The error of an answer whose status is none of 2xx: ours ({"error":{"code","message"}}) or that of an AWS
-// protocol ({"__type","message"}, or the type in a header).
+// protocol ({"__type","message"} in JSON or CBOR, or the type in a header).
 Error ErrorOf(const HttpResponse& response);
 
 }  // namespace millrace::wire

@@ -16,14 +16,10 @@
 #include <vector>
 
 #include "base/time.h"
+#include "wire/access_key.h"
 #include "wire/digest.h"
 
 namespace millrace::wire {
-
-struct AccessKey {
-  std::string id;
-  std::string secret;
-};
 
 // What a signature is good for: "20150830/us-east-1/kinesis/aws4_request".
 struct SignatureScope {
