@@ -1,13 +1,18 @@
 #include "consumers/whep/whep_viewer.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "base/metrics.h"
+#include "base/time.h"
 #include "consumers/whep/whep_stream.h"
 
 namespace millrace {
 namespace {
+
+// The pipeline's running time begins so long ago, so that frames of before the viewer came have one.
+constexpr GstClockTime kBeforeViewer = GST_SECOND * 3600;
 
 struct Metrics {
   prometheus::Gauge& viewers = GetGauge("millrace_webrtc_viewers", "WebRTC peers that watch now");
@@ -27,6 +32,15 @@ WhepViewer::WhepViewer(const WebrtcSettings& settings, const WhepViewerOptions& 
 
 Result<void> WhepViewer::Prepare(WebrtcPeer& peer) {
   Counted().viewers.Increment();
+  const std::unique_ptr<GstClock, ReleaseByPointer<gst_object_unref>> clock(gst_system_clock_obtain());
+  gst_pipeline_use_clock(GST_PIPELINE(peer.pipeline()), clock.get());
+  // The base time stays as it is set here.
+  gst_element_set_start_time(peer.pipeline(), GST_CLOCK_TIME_NONE);
+  const GstClockTime now = gst_clock_get_time(clock.get());
+  gst_element_set_base_time(peer.pipeline(), now - std::min(now, kBeforeViewer));
+  // Reports tell when a frame was taken. When it is sent, the default, is known only once the pipeline has a
+  // latency: the first reports would be wrong.
+  g_object_set(peer.rtpbin(), "rtcp-sync-send-time", FALSE, nullptr);
   for (std::size_t i = 0; i < peer.offer().media().size(); ++i) {
     MILLRACE_ASSIGN_OR_RETURN(auto sender, RtpSender::Attach(peer, i, options_.queue_bytes_max));
     senders_.push_back(std::move(sender));
@@ -54,7 +68,10 @@ void WhepViewer::Send(const std::shared_ptr<const RtpFrame>& frame,
   if (!connected_) return;
   if (begun_) return SendOne(*frame);
   begun_ = !since_key_frame.empty();
-  for (const auto& each : since_key_frame) SendOne(*each);
+  // Pictures are needed from the key frame on and shown at once; sound of before now would be played, late.
+  for (const auto& each : since_key_frame) {
+    if (each->kind == TrackKind::kVideo || each == frame) SendOne(*each);
+  }
 }
 
 void WhepViewer::SendOne(const RtpFrame& frame) {
@@ -65,14 +82,11 @@ void WhepViewer::SendOne(const RtpFrame& frame) {
   if (video && behind_ && !frame.key_frame) return;
   if (!first_) {
     first_ = frame.pts;
-    first_place_ = gst_element_get_current_running_time(peer().pipeline());
+    first_place_ = static_cast<std::int64_t>(gst_element_get_current_running_time(peer().pipeline())) -
+                   (SystemClock().Now() - frame.pts).count();
   }
-  const std::int64_t since = (frame.pts - *first_).count();
-  // Sound may begin a little before the first picture.
-  const GstClockTime place = since < 0 && first_place_ < static_cast<GstClockTime>(-since)
-                                 ? 0
-                                 : first_place_ + static_cast<GstClockTime>(since);
-  const bool sent = (*sender)->Send(frame, place);
+  const std::int64_t place = first_place_ + (frame.pts - *first_).count();
+  const bool sent = (*sender)->Send(frame, static_cast<GstClockTime>(std::max<std::int64_t>(place, 0)));
   if (!video) return;
   if (!sent && !behind_) Counted().skipped.Increment();
   behind_ = !sent;

@@ -3,6 +3,8 @@
 // Begins at the newest key frame. What the network does not take waits in a queue that is bounded in bytes;
 // once that is full, pictures are left out up to the next key frame.
 //
+// RTCP sender reports give frames their producer times, so that the viewer knows how old a picture is.
+//
 // Threads: as webrtc_session.h; Send on the thread of its stream.
 #pragma once
 
@@ -53,7 +55,7 @@ class WhepViewer final : public WebrtcSession {
   bool begun_ = false;
   bool behind_ = false;  // pictures are left out
   std::optional<Timestamp> first_;
-  GstClockTime first_place_ = 0;
+  std::int64_t first_place_ = 0;  // running time, ns
 };
 
 }  // namespace millrace
