@@ -10,8 +10,9 @@
 
 #include "base/log.h"
 #include "consumers/analysis/analysis_host.h"
-#include "consumers/analysis/analyzer_plugin.h"
-#include "consumers/faces/faces_analyzer.h"
+#include "consumers/analysis/option_reader.h"
+#include "consumers/analysis/plugin_library.h"
+#include "consumers/analyzers/built_in_analyzers.h"
 #include "server/commands.h"
 #include "server/exit_codes.h"
 #include "server/stop_signals.h"
@@ -21,16 +22,34 @@ namespace {
 
 constexpr auto kWatch = std::chrono::milliseconds(500);
 
-Result<std::unique_ptr<FrameAnalyzer>> MakeAnalyzer(const AnalyzeOptions& options) {
-  if (options.analyzer.find('/') != std::string::npos) return LoadAnalyzer(options.analyzer);
-  if (options.analyzer != "faces") {
-    return Error{ErrorCode::kInvalidArgument,
-                 "'" + options.analyzer + "' is no analyzer: it is faces, or the path of a library"};
+// The options of the command line, those that have words of their own among them.
+Result<boost::json::object> GatherOptions(const AnalyzeOptions& options) {
+  boost::json::object gathered;
+  if (options.options) {
+    MILLRACE_ASSIGN_OR_RETURN(gathered, ParseOptions(*options.options));
   }
-  FaceSettings settings;
-  settings.model = options.model.value_or("");
-  settings.smallest_face = options.smallest_face;
-  return FacesAnalyzer::Open(settings);
+  if (options.model) gathered["model"] = *options.model;
+  if (options.smallest_face) gathered["smallest_face"] = *options.smallest_face;
+  return gathered;
+}
+
+Result<std::unique_ptr<FrameAnalyzer>> MakeAnalyzer(const AnalyzeOptions& options,
+                                                    const boost::json::object& own) {
+  if (options.plugin) {
+    MILLRACE_ASSIGN_OR_RETURN(const PluginLibrary library, PluginLibrary::Load(*options.plugin));
+    return library.Make(own);
+  }
+  if (const BuiltInAnalyzer* built_in = FindBuiltInAnalyzer(options.analyzer)) {
+    auto made = built_in->make(own);
+    if (!made) return WithContext(std::move(made).error(), options.analyzer);
+    return made;
+  }
+  std::string names;
+  for (const BuiltInAnalyzer& built_in : BuiltInAnalyzers()) {
+    names += (names.empty() ? "" : ", ") + std::string(built_in.name);
+  }
+  return Error{ErrorCode::kInvalidArgument, "'" + options.analyzer + "' is no analyzer: there are " + names +
+                                                "; a library of one's own goes to --plugin"};
 }
 
 Result<AnalysisOptions> MakeOptions(const std::string& endpoint, const AnalyzeOptions& options,
@@ -119,10 +138,13 @@ void Watch(AnalysisHost& host, const AnalyzeOptions& options) {
 }  // namespace
 
 int RunAnalyze(const ClientOptions& client, const AnalyzeOptions& options) {
-  auto analyzer = MakeAnalyzer(options);
+  auto own = GatherOptions(options);
+  if (!own) return Complain(own.error());
+  auto analyzer = MakeAnalyzer(options, *own);
   if (!analyzer) return Complain(analyzer.error());
   auto made = MakeOptions(client.endpoint, options, **analyzer);
   if (!made) return Complain(made.error());
+  made->options = std::move(*own);
   if (made->streams.empty() && !options.supervised) {
     return Complain({ErrorCode::kInvalidArgument, "name the streams: --streams door,yard"});
   }

@@ -17,8 +17,9 @@ std::vector<std::string> CommandFor(const AnalyzersConfig& config, const std::st
   std::error_code ec;
   std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", ec);
   std::vector<std::string> command = {
-      ec ? "/proc/self/exe" : self.string(), "--endpoint", endpoint, "analyze", "--supervised", "--analyzer",
-      plugin.empty() ? name : plugin, "--application", "millrace-" + name, "--output", "millrace-" + name,
+      ec ? "/proc/self/exe" : self.string(), "--endpoint", endpoint, "analyze", "--supervised",
+      plugin.empty() ? "--analyzer" : "--plugin", plugin.empty() ? name : plugin, "--application",
+      "millrace-" + name, "--output", "millrace-" + name,
       // Always the same, so that a new process need not wait for the old one's leases.
       "--owner", "server", "--frames", config.frames, "--when-behind", config.when_behind, "--frame-max",
       std::to_string(std::chrono::duration<double>(config.frame_max).count())};

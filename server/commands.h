@@ -96,7 +96,9 @@ struct ExportOptions {
 int RunExport(const ClientOptions& client, const ExportOptions& options);
 
 struct AnalyzeOptions {
-  std::string analyzer = "faces";  // or the path of an analyzer's library
+  std::string analyzer = "faces";      // one of those that Millrace comes with
+  std::optional<std::string> plugin;   // instead: the path of a library
+  std::optional<std::string> options;  // JSON, or @FILE
   std::vector<std::string> streams;
   std::optional<std::string> application;  // none: "millrace-<analyzer>"
   std::optional<std::string> output;       // none: likewise
@@ -107,7 +109,7 @@ struct AnalyzeOptions {
   double skip_after_s = 10;
   double frame_max_s = 60;
   std::optional<std::string> model;
-  double smallest_face = 0.1;
+  std::optional<double> smallest_face;
   bool supervised = false;  // streams come by standard input, and its end ends the process
 };
 int RunAnalyze(const ClientOptions& client, const AnalyzeOptions& options);

@@ -205,8 +205,15 @@ void AddAnalyze(CLI::App& app, CommandLine& line) {
   auto& options = line.analyze;
   auto* command =
       app.add_subcommand("analyze", "Show a stream's frames to an analyzer, and keep what it finds");
-  command->add_option("--analyzer", options.analyzer, "faces (default), or the path of an analyzer's library")
-      ->type_name("NAME|FILE");
+  auto* built_in =
+      command->add_option("--analyzer", options.analyzer, "One that Millrace has (default faces)")
+          ->type_name("NAME");
+  command->add_option("--plugin", options.plugin, "Instead: the path of an analyzer's library")
+      ->excludes(built_in)
+      ->type_name("FILE");
+  command
+      ->add_option("--options", options.options, "The analyzer's options: a JSON object, or @FILE with one")
+      ->type_name("JSON");
   command->add_option("--streams", options.streams, "The streams, with commas between")
       ->delimiter(',')
       ->type_name("A,B");
@@ -249,7 +256,7 @@ void AddAnalyze(CLI::App& app, CommandLine& line) {
       "  millrace analyze --streams door,yard\n"
       "  millrace analyze --streams door --application again --start 2026-11-21T14:00:00Z --frames "
       "per-second:2\n"
-      "  millrace analyze --analyzer ./libplates.so --streams gate\n");
+      "  millrace analyze --plugin ./libplates.so --options '{\"country\":\"it\"}' --streams gate\n");
   command->callback([&line] { line.run = [&line] { return RunAnalyze(line.client, line.analyze); }; });
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "consumers/analysis/option_reader.h"
 
 namespace millrace {
 namespace {
@@ -183,9 +184,22 @@ FragmentDecoder& AnalysisHost::DecoderOf(const std::string& stream) {
   return *decoders_.emplace(stream, std::make_unique<FragmentDecoder>(options)).first->second;
 }
 
-Result<void> AnalysisHost::AnalyzePicture(const FragmentDescriptor& fragment, const Picture& picture,
-                                          Timestamp first, std::vector<WorkerResult>& results,
-                                          std::size_t& bytes) {
+Result<StreamAnalyzer*> AnalysisHost::AnalyzerOf(const std::string& stream) {
+  auto found = analyzers_.find(stream);
+  if (found != analyzers_.end()) return found->second.get();
+  if (analyzers_.size() >= kDecodersMax) analyzers_.erase(analyzers_.begin());
+  auto own = options_.stream_options.find(stream);
+  auto opened =
+      analyzer_.Open(stream, own == options_.stream_options.end() ? options_.options
+                                                                  : LaidOver(options_.options, own->second));
+  if (!opened) return Error{ErrorCode::kInternal, opened.error().ToString()};
+  if (*opened == nullptr) return Error{ErrorCode::kInternal, "the analyzer opened no stream"};
+  return analyzers_.emplace(stream, std::move(*opened)).first->second.get();
+}
+
+Result<void> AnalysisHost::AnalyzePicture(StreamAnalyzer& analyzer, const FragmentDescriptor& fragment,
+                                          const Picture& picture, Timestamp first,
+                                          std::vector<WorkerResult>& results, std::size_t& bytes) {
   if (stopping_) return Error{ErrorCode::kCancelled, "stopped"};
   AnalysisFrame frame;
   frame.image = picture.image;
@@ -198,7 +212,7 @@ Result<void> AnalysisHost::AnalyzePicture(const FragmentDescriptor& fragment, co
   SetBusy(true);
   Result<boost::json::object> found = Error{ErrorCode::kInternal, ""};
   try {
-    found = analyzer_.Analyze(frame);
+    found = analyzer.Analyze(frame);
   } catch (const std::exception& e) {
     found = Error{ErrorCode::kInternal, std::string("the analyzer threw: ") + e.what()};
   }
@@ -232,6 +246,7 @@ Result<std::vector<WorkerResult>> AnalysisHost::Analyze(const FragmentDescriptor
     first.ns = any ? std::min(first.ns, frame.timestamp_ns) : frame.timestamp_ns;
     any = true;
   }
+  MILLRACE_ASSIGN_OR_RETURN(StreamAnalyzer* const analyzer, AnalyzerOf(fragment.stream));
   FragmentDecoder& decoder = DecoderOf(fragment.stream);
   LeadIn& lead_in = lead_ins_[fragment.stream];
   if (fragment.independent) {
@@ -243,7 +258,7 @@ Result<std::vector<WorkerResult>> AnalysisHost::Analyze(const FragmentDescriptor
   std::size_t bytes = 0;
   try {
     auto report = decoder.Decode(parsed, [&](const Picture& picture) {
-      return AnalyzePicture(fragment, picture, first, results, bytes);
+      return AnalyzePicture(*analyzer, fragment, picture, first, results, bytes);
     });
     if (!report) return std::move(report).error();
   } catch (const AnalyzerFailure& failure) {

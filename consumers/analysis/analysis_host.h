@@ -39,7 +39,9 @@ struct AnalysisOptions {
   std::string application;
   std::string output;  // the data stream that results go to
   std::string owner;   // of the leases; empty: one is made. One that was used before takes its own again
-  std::set<std::string> streams;  // video streams; may be none at first
+  std::set<std::string> streams;                              // video streams; may be none at first
+  boost::json::object options;                                // the analyzer's, which streams begin with
+  std::map<std::string, boost::json::object> stream_options;  // laid over them, by stream
   std::string start = "LATEST";
   FrameSelection selection{};
   WhenBehind when_behind = WhenBehind::kCatchUp;
@@ -103,8 +105,10 @@ class AnalysisHost {
   // The fragment's results. kCancelled: stopped meanwhile.
   Result<std::vector<WorkerResult>> Analyze(const FragmentDescriptor& fragment);
   Result<ParsedFragment> Fetch(const FragmentDescriptor& fragment);
-  Result<void> AnalyzePicture(const FragmentDescriptor& fragment, const Picture& picture, Timestamp first,
-                              std::vector<WorkerResult>& results, std::size_t& bytes);
+  Result<void> AnalyzePicture(StreamAnalyzer& analyzer, const FragmentDescriptor& fragment,
+                              const Picture& picture, Timestamp first, std::vector<WorkerResult>& results,
+                              std::size_t& bytes);
+  Result<StreamAnalyzer*> AnalyzerOf(const std::string& stream);
   FragmentDecoder& DecoderOf(const std::string& stream);
   void SetFragment(const std::string& fragment);
   void SetBusy(bool busy);
@@ -116,6 +120,7 @@ class AnalysisHost {
   std::unique_ptr<Worker> worker_;
   wire::ServiceClient media_;
   std::map<std::string, std::unique_ptr<FragmentDecoder>> decoders_;
+  std::map<std::string, std::unique_ptr<StreamAnalyzer>> analyzers_;
   std::map<std::string, LeadIn> lead_ins_;
   std::atomic<bool> stopping_{false};
   std::shared_ptr<StreamSet> streams_;

@@ -1,29 +1,65 @@
 // Analyzers in shared libraries of their own.
 //
-//   MILLRACE_ANALYZER(MyAnalyzer)     in the library: MyAnalyzer has a constructor without arguments
+//   class PlateReader final : public millrace::FrameAnalyzer {
+//    public:
+//     static millrace::Result<std::unique_ptr<millrace::FrameAnalyzer>> Make(const boost::json::object&
+//     options);
+//     ...
+//   };
+//   MILLRACE_ANALYZER(PlateReader);     at file scope, once in the library
 //
-// The library is built with the headers, the compiler and the Boost of the server that loads it;
-// kAnalyzerInterface goes up when the interface changes, and another one is refused.
+// The library says for which interface, and with which C++ library, OpenCV and Boost it was built; another
+// one than the loading program's is refused, with both named. Build it with the headers of the Millrace that
+// loads it: the CMake package's component `analyzer` (samples/analyzer is such a project).
 #pragma once
 
+#include <boost/json/object.hpp>
+#include <boost/version.hpp>
 #include <cstdint>
 #include <memory>
-#include <string>
+#include <opencv2/core/version.hpp>
 
 #include "consumers/analysis/frame_analyzer.h"
 
+#ifndef MILLRACE_VERSION
+#define MILLRACE_VERSION "of an unknown version"  // the CMake package sets it
+#endif
+
 namespace millrace {
 
-inline constexpr std::uint32_t kAnalyzerInterface = 1;
+// Goes up when frame_analyzer.h or this file changes so that a library must be built again.
+inline constexpr std::uint32_t kAnalyzerInterface = 2;
 
-// The analyzer of the library at `path`, which stays loaded until the process ends.
-// Errors: kNotFound, kInvalidArgument (no analyzer's library), kUnsupported (another interface), kInternal
-// (it threw).
-Result<std::unique_ptr<FrameAnalyzer>> LoadAnalyzer(const std::string& path);
+// What the objects that cross the border are laid out by. Clang and GCC agree on the rest.
+struct AnalyzerAbi {
+  std::uint32_t libstdcxx = _GLIBCXX_RELEASE;
+  std::uint32_t new_strings = _GLIBCXX_USE_CXX11_ABI;
+#ifdef _GLIBCXX_DEBUG
+  std::uint32_t debug_containers = 1;
+#else
+  std::uint32_t debug_containers = 0;
+#endif
+  std::uint32_t opencv = CV_VERSION_MAJOR * 100 + CV_VERSION_MINOR;
+  std::uint32_t boost = BOOST_VERSION;
+  friend bool operator==(const AnalyzerAbi&, const AnalyzerAbi&) = default;
+};
 
-#define MILLRACE_ANALYZER(Class)                                                                \
-  extern "C" std::uint32_t MillraceAnalyzerInterface() { return millrace::kAnalyzerInterface; } \
-  extern "C" millrace::FrameAnalyzer* MillraceMakeAnalyzer() { return new Class; }              \
-  static_assert(true)
+// What a library gives of itself. The first two members stay where they are in every interface; the rest is
+// looked at only where the interface is this one.
+struct AnalyzerEntry {
+  std::uint32_t interface_version;
+  const char* library_version;  // of Millrace, which it was built with
+  const char* name;             // of the class
+  AnalyzerAbi abi;
+  MakeFrameAnalyzer make;
+};
 
 }  // namespace millrace
+
+#define MILLRACE_ANALYZER(Class)                                                                        \
+  extern "C" __attribute__((visibility("default"))) const millrace::AnalyzerEntry* MillraceAnalyzer() { \
+    static const millrace::AnalyzerEntry entry{millrace::kAnalyzerInterface, MILLRACE_VERSION, #Class,  \
+                                               millrace::AnalyzerAbi{}, &Class::Make};                  \
+    return &entry;                                                                                      \
+  }                                                                                                     \
+  static_assert(true)

@@ -22,6 +22,7 @@ struct FaceSettings {
   double smallest_face = 0.1;
   // Faces of a lesser confidence are left out; 0 to 100.
   double confidence_min = 50;
+  friend bool operator==(const FaceSettings&, const FaceSettings&) = default;
 };
 
 enum class LandmarkType : std::uint8_t { kEyeLeft, kEyeRight, kNose, kMouthLeft, kMouthRight };

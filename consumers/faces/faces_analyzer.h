@@ -16,21 +16,27 @@ namespace millrace {
 
 class FacesAnalyzer final : public FrameAnalyzer {
  public:
-  // Switches OpenCV's own threads off for the whole process (cv::setNumThreads): a reduced picture is too
-  // small to share out, and the other cores have cameras to record. Errors: as MakeFaceDetector.
-  static Result<std::unique_ptr<FrameAnalyzer>> Open(const FaceSettings& settings);
+  // Options: "model", "smallest_face", "confidence_min", "opencv_data", as in FaceSettings. Switches OpenCV's
+  // own threads off for the whole process (cv::setNumThreads): a reduced picture is too small to share out,
+  // and the other cores have cameras to record. Errors: as MakeFaceDetector; kInvalidArgument: an option.
+  static Result<std::unique_ptr<FrameAnalyzer>> Make(const boost::json::object& options);
+  static Result<std::unique_ptr<FrameAnalyzer>> MakeFrom(const FaceSettings& settings);
 
-  explicit FacesAnalyzer(std::unique_ptr<FaceDetector> detector, double smallest_face);
+  FacesAnalyzer(std::unique_ptr<FaceDetector> detector, const FaceSettings& settings);
 
   std::string name() const override { return "faces"; }
   // With the detector and what decides its results: "cascade1-0.1".
   std::string version() const override { return version_; }
   PictureForm picture_form() const override { return form_; }
+  // All streams share the detector: an option that is another one for this stream is kInvalidArgument.
+  Result<std::unique_ptr<StreamAnalyzer>> Open(const std::string& stream,
+                                               const boost::json::object& options) override;
   // Errors: kInvalidArgument: no picture, or one of another format.
-  Result<boost::json::object> Analyze(const AnalysisFrame& frame) override;
+  Result<boost::json::object> Analyze(const AnalysisFrame& frame);
 
  private:
   const std::unique_ptr<FaceDetector> detector_;
+  const FaceSettings settings_;
   const PictureForm form_;
   const std::string version_;
 };

@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/crc.hpp>
 #include <cmath>
 #include <cstdio>
-#include <fstream>
-#include <iterator>
 #include <opencv2/core/version.hpp>
 #include <opencv2/dnn.hpp>
 #include <utility>
+
+#include "consumers/faces/onnx_file.h"
 
 namespace millrace {
 namespace {
@@ -20,13 +19,11 @@ constexpr int kFacesMax = 5000;      // before overlapping ones are dropped: Ope
 constexpr std::size_t kModelBytesMax = std::size_t{64} << 20;  // YuNet has a third of a megabyte
 constexpr int kRowColumns = 15;                                // box, five landmarks, score
 
+const std::string kWanted = "OpenCV " CV_VERSION
+                            " finds faces with the YuNet of March 2022, face_detection_yunet_2022mar.onnx";
+
 Error WrongModel(const std::string& path, const std::string& because) {
-  return Error{
-      ErrorCode::kUnsupported,
-      path +
-          " is no model that OpenCV " CV_VERSION
-          " can find faces with: it needs the YuNet of March 2022, face_detection_yunet_2022mar.onnx (" +
-          because + ")"};
+  return Error{ErrorCode::kUnsupported, path + " is no model to find faces with (" + because + "): " + kWanted};
 }
 
 // FaceDetectorYN reads so many numbers from the outputs, whatever there are: a model with fewer would be read
@@ -67,24 +64,14 @@ Result<void> CheckOutputs(const std::string& path, const std::vector<unsigned ch
 }  // namespace
 
 Result<std::unique_ptr<FaceDetector>> YunetDetector::Open(const FaceSettings& settings) {
-  std::ifstream in(settings.model, std::ios::binary);
-  if (!in) return Error{ErrorCode::kNotFound, "cannot read the model " + settings.model};
-  std::vector<unsigned char> model;
-  std::array<char, 65536> piece{};
-  while (in.read(piece.data(), piece.size()), in.gcount() > 0) {
-    model.insert(model.end(), piece.begin(), piece.begin() + in.gcount());
-    if (model.size() > kModelBytesMax) return WrongModel(settings.model, "this one is larger than 64 MB");
-  }
-  if (model.empty()) return WrongModel(settings.model, "this one is empty");
-  MILLRACE_RETURN_IF_ERROR(CheckOutputs(settings.model, model));
-  boost::crc_32_type checksum;
-  checksum.process_bytes(model.data(), model.size());
+  MILLRACE_ASSIGN_OR_RETURN(const OnnxFile model, ReadOnnxFile(settings.model, kModelBytesMax, kWanted));
+  MILLRACE_RETURN_IF_ERROR(CheckOutputs(settings.model, model.bytes));
   try {
     auto network =
         cv::FaceDetectorYN::create(settings.model, "", {320, 320},
                                    static_cast<float>(settings.confidence_min / 100), kOverlapMax, kFacesMax);
     std::unique_ptr<YunetDetector> detector(
-        new YunetDetector(settings, std::move(network), checksum.checksum()));
+        new YunetDetector(settings, std::move(network), model.checksum));
     // Whether it runs shows here, and not at the first frame.
     detector->Detect(cv::Mat::zeros(64, 64, CV_8UC3));
     return std::unique_ptr<FaceDetector>(std::move(detector));

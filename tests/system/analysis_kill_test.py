@@ -20,7 +20,7 @@ CAMERAS = ["north", "south"]
 
 
 def start_second(server, log):
-    return subprocess.Popen([MILLRACE, "--endpoint", server.endpoint, "analyze", "--analyzer", LIBRARY, "--streams",
+    return subprocess.Popen([MILLRACE, "--endpoint", server.endpoint, "analyze", "--plugin", LIBRARY, "--streams",
                              ",".join(CAMERAS), "--owner", "second"], stdout=log, stderr=log)
 
 

@@ -24,12 +24,8 @@ std::string Read(const std::string& path) {
   return word;
 }
 
-class TestAnalyzer final : public FrameAnalyzer {
+class TestStream final : public StreamAnalyzer {
  public:
-  std::string name() const override { return "test"; }
-  std::string version() const override { return "1"; }
-  PictureForm picture_form() const override { return {PictureFormat::kGray, 90}; }
-
   Result<boost::json::object> Analyze(const AnalysisFrame& frame) override {
     const char* path = std::getenv("MILLRACE_TEST_ANALYZER");
     const std::string told = path != nullptr ? Read(path) : "";
@@ -53,8 +49,20 @@ class TestAnalyzer final : public FrameAnalyzer {
   std::vector<std::string> leaked_;
 };
 
+class TestAnalyzer final : public FrameAnalyzer {
+ public:
+  static Result<std::unique_ptr<FrameAnalyzer>> Make(const boost::json::object&) {
+    return std::unique_ptr<FrameAnalyzer>(std::make_unique<TestAnalyzer>());
+  }
+  std::string name() const override { return "test"; }
+  std::string version() const override { return "1"; }
+  PictureForm picture_form() const override { return {PictureFormat::kGray, 90}; }
+  Result<std::unique_ptr<StreamAnalyzer>> Open(const std::string&, const boost::json::object&) override {
+    return std::unique_ptr<StreamAnalyzer>(std::make_unique<TestStream>());
+  }
+};
+
 }  // namespace
-
-MILLRACE_ANALYZER(TestAnalyzer);
-
 }  // namespace millrace
+
+MILLRACE_ANALYZER(millrace::TestAnalyzer);

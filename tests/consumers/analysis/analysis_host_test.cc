@@ -44,13 +44,22 @@ class FakeAnalyzer final : public FrameAnalyzer {
  public:
   std::string name() const override { return "fake"; }
   std::string version() const override { return "1"; }
-  Result<boost::json::object> Analyze(const AnalysisFrame& frame) override {
-    EXPECT_FALSE(frame.image.empty());
-    EXPECT_EQ(frame.image.type(), CV_8UC3);
-    if (answer) return answer(frame);
-    return boost::json::object{{"Found", 1}};
+  Result<std::unique_ptr<StreamAnalyzer>> Open(const std::string&, const boost::json::object&) override {
+    return std::unique_ptr<StreamAnalyzer>(std::make_unique<Stream>(*this));
   }
   std::function<Result<boost::json::object>(const AnalysisFrame&)> answer;
+
+ private:
+  struct Stream final : StreamAnalyzer {
+    explicit Stream(FakeAnalyzer& fake) : fake(fake) {}
+    Result<boost::json::object> Analyze(const AnalysisFrame& frame) override {
+      EXPECT_FALSE(frame.image.empty());
+      EXPECT_EQ(frame.image.type(), CV_8UC3);
+      if (fake.answer) return fake.answer(frame);
+      return boost::json::object{{"Found", 1}};
+    }
+    FakeAnalyzer& fake;
+  };
 };
 
 class AnalysisHostTest : public ::testing::Test {

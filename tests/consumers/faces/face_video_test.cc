@@ -69,17 +69,19 @@ std::vector<cv::Rect2d> BoxesOf(const boost::json::object& members) {
 
 // Key frames alone, with the analyzer's defaults.
 std::vector<Analysed> Analyse(const ParsedFragment& clip, int fps) {
-  auto analyzer = FacesAnalyzer::Open({});
+  auto analyzer = FacesAnalyzer::Make({});
   if (!analyzer) {
     ADD_FAILURE() << analyzer.error().ToString();
     return {};
   }
   std::vector<Analysed> all;
+  const auto stream = (*analyzer)->Open("door", {});
+  EXPECT_TRUE(stream);
   FragmentDecoder decoder({.form = (*analyzer)->picture_form()});
   const auto report = decoder.Decode(clip, [&](const Picture& picture) -> Result<void> {
     AnalysisFrame frame;
     frame.image = picture.image;
-    MILLRACE_ASSIGN_OR_RETURN(const boost::json::object members, (*analyzer)->Analyze(frame));
+    MILLRACE_ASSIGN_OR_RETURN(const boost::json::object members, (*stream)->Analyze(frame));
     all.push_back({static_cast<int>(std::lround(static_cast<double>(picture.timestamp_ns) * fps / 1e9)),
                    BoxesOf(members)});
     return {};

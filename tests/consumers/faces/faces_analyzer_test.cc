@@ -33,7 +33,7 @@ cv::Mat WithPortrait(int rows, int columns, double part) {
 }
 
 std::unique_ptr<FrameAnalyzer> Open(const FaceSettings& settings = {}) {
-  auto analyzer = FacesAnalyzer::Open(settings);
+  auto analyzer = FacesAnalyzer::MakeFrom(settings);
   EXPECT_TRUE(analyzer) << analyzer.error().ToString();
   return analyzer ? std::move(*analyzer) : nullptr;
 }
@@ -41,7 +41,9 @@ std::unique_ptr<FrameAnalyzer> Open(const FaceSettings& settings = {}) {
 boost::json::object Analyze(FrameAnalyzer& analyzer, const cv::Mat& picture) {
   AnalysisFrame frame;
   frame.image = picture;
-  auto members = analyzer.Analyze(frame);
+  auto stream = analyzer.Open("door", {});
+  EXPECT_TRUE(stream) << stream.error().ToString();
+  auto members = (*stream)->Analyze(frame);
   EXPECT_TRUE(members) << members.error().ToString();
   return members ? *members : boost::json::object{};
 }
@@ -107,7 +109,7 @@ TEST(FacesAnalyzerTest, RefusesPicturesOfAnotherForm) {
   for (const cv::Mat& picture : pictures) {
     AnalysisFrame frame;
     frame.image = picture;
-    const auto members = analyzer->Analyze(frame);
+    const auto members = (*analyzer->Open("door", {}))->Analyze(frame);
     ASSERT_FALSE(members);
     EXPECT_EQ(members.error().code, ErrorCode::kInvalidArgument);
   }
@@ -148,7 +150,7 @@ void PrintTo(const SettingsCase& test, std::ostream* out) { *out << test.name; }
 class FaceSettingsRefused : public ::testing::TestWithParam<SettingsCase> {};
 
 TEST_P(FaceSettingsRefused, WithAReason) {
-  const auto analyzer = FacesAnalyzer::Open(GetParam().settings);
+  const auto analyzer = FacesAnalyzer::MakeFrom(GetParam().settings);
   ASSERT_FALSE(analyzer);
   EXPECT_EQ(analyzer.error().code, GetParam().code);
   EXPECT_THAT(analyzer.error().message, HasSubstr(GetParam().says));

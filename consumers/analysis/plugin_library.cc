@@ -1,0 +1,77 @@
+#include "consumers/analysis/plugin_library.h"
+
+#include <dlfcn.h>
+
+#include <exception>
+#include <filesystem>
+
+namespace millrace {
+namespace {
+
+std::string Text(const AnalyzerAbi& abi) {
+  std::string text = "libstdc++ " + std::to_string(abi.libstdcxx);
+  if (abi.new_strings == 0) text += " with old strings";
+  if (abi.debug_containers != 0) text += " with debug containers";
+  text += ", OpenCV " + std::to_string(abi.opencv / 100) + "." + std::to_string(abi.opencv % 100);
+  return text + ", Boost " + std::to_string(abi.boost / 100'000) + "." +
+         std::to_string(abi.boost / 100 % 1000);
+}
+
+// It may be any library's: nothing but its beginning is read where the interface is another.
+Result<void> CheckEntry(const std::string& path, const AnalyzerEntry& entry) {
+  if (entry.interface_version != kAnalyzerInterface) {
+    return Error{ErrorCode::kUnsupported,
+                 path + " is built for interface " + std::to_string(entry.interface_version) +
+                     " of analyzers; this Millrace (" MILLRACE_VERSION ") has interface " +
+                     std::to_string(kAnalyzerInterface) + ": build it again with this one's headers"};
+  }
+  if (entry.abi != AnalyzerAbi{}) {
+    return Error{ErrorCode::kUnsupported, path + " (" + entry.name + ") is built with " + Text(entry.abi) +
+                                              "; this Millrace with " + Text(AnalyzerAbi{}) +
+                                              ": build it again on this machine"};
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<PluginLibrary> PluginLibrary::Load(const std::string& path) {
+  std::error_code ec;
+  if (!std::filesystem::is_regular_file(path, ec)) {
+    return Error{ErrorCode::kNotFound, "there is no analyzer at " + path};
+  }
+  const std::string absolute = std::filesystem::absolute(path, ec).string();
+  void* library = ::dlopen(absolute.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) {
+    const char* why = ::dlerror();
+    return Error{ErrorCode::kInvalidArgument, why != nullptr ? why : path + " cannot be loaded"};
+  }
+  auto find = reinterpret_cast<const AnalyzerEntry* (*)()>(::dlsym(library, "MillraceAnalyzer"));
+  if (find == nullptr) {
+    const bool first = ::dlsym(library, "MillraceAnalyzerInterface") != nullptr;
+    return first ? Error{ErrorCode::kUnsupported,
+                         path +
+                             " is built for interface 1 of analyzers; this Millrace (" MILLRACE_VERSION
+                             ") has interface " +
+                             std::to_string(kAnalyzerInterface)}
+                 : Error{ErrorCode::kInvalidArgument,
+                         path + " is no analyzer: MILLRACE_ANALYZER stands nowhere in it"};
+  }
+  const AnalyzerEntry* entry = find();
+  if (entry == nullptr) return Error{ErrorCode::kInvalidArgument, path + " says nothing of its analyzer"};
+  MILLRACE_RETURN_IF_ERROR(CheckEntry(path, *entry));
+  return PluginLibrary(path, entry);
+}
+
+Result<std::unique_ptr<FrameAnalyzer>> PluginLibrary::Make(const boost::json::object& options) const {
+  try {
+    auto made = entry_->make(options);
+    if (!made) return WithContext(std::move(made).error(), path_);
+    if (*made != nullptr) return made;
+  } catch (const std::exception& e) {
+    return Error{ErrorCode::kInternal, path_ + " threw: " + e.what()};
+  }
+  return Error{ErrorCode::kInternal, path_ + " made no analyzer"};
+}
+
+}  // namespace millrace

@@ -1,0 +1,24 @@
+#include "consumers/analyzers/built_in_analyzers.h"
+
+#include <algorithm>
+
+#include "consumers/faces/faces_analyzer.h"
+
+namespace millrace {
+namespace {
+
+constexpr BuiltInAnalyzer kAnalyzers[] = {
+    {"faces", &FacesAnalyzer::Make, "key-frames", "faces that are seen from the front"},
+};
+
+}  // namespace
+
+std::span<const BuiltInAnalyzer> BuiltInAnalyzers() { return kAnalyzers; }
+
+const BuiltInAnalyzer* FindBuiltInAnalyzer(std::string_view name) {
+  const auto* found = std::find_if(std::begin(kAnalyzers), std::end(kAnalyzers),
+                                   [&](const BuiltInAnalyzer& analyzer) { return analyzer.name == name; });
+  return found != std::end(kAnalyzers) ? found : nullptr;
+}
+
+}  // namespace millrace

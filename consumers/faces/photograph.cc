@@ -1,0 +1,117 @@
+#include "consumers/faces/photograph.h"
+
+extern "C" {
+#include <libavutil/dict.h>
+#include <libavutil/log.h>
+}
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <opencv2/core.hpp>
+#include <string>
+#include <string_view>
+
+#include "media/libav_handles.h"
+#include "parser/decoder/picture_converter.h"
+
+namespace millrace {
+namespace {
+
+constexpr std::string_view kPngBegins("\x89PNG\r\n\x1a\n", 8);
+
+bool BeginsWith(ByteSpan bytes, std::string_view text) {
+  return bytes.size() >= text.size() && std::memcmp(bytes.data(), text.data(), text.size()) == 0;
+}
+
+// The chunks that the picture itself is made of.
+Bytes PictureChunks(ByteSpan png) {
+  Bytes kept(png.begin(), png.begin() + kPngBegins.size());
+  std::size_t at = kPngBegins.size();
+  while (png.size() - at >= 12) {
+    const std::size_t length = ReadBigEndian<std::uint32_t>(png.subspan(at, 4));
+    const std::size_t whole = std::min(png.size() - at, length + 12);
+    const std::string_view type(reinterpret_cast<const char*>(png.data()) + at + 4, 4);
+    if (type == "IHDR" || type == "PLTE" || type == "tRNS" || type == "IDAT" || type == "IEND") {
+      kept.insert(kept.end(), png.begin() + static_cast<std::ptrdiff_t>(at),
+                  png.begin() + static_cast<std::ptrdiff_t>(at + whole));
+    }
+    at += whole;
+  }
+  return kept;
+}
+
+// 1 to 8, as EXIF has it: where the picture's first row and column lie.
+int OrientationOf(const AVFrame& frame) {
+  const AVDictionaryEntry* entry = av_dict_get(frame.metadata, "Orientation", nullptr, 0);
+  return entry != nullptr ? std::atoi(entry->value) : 1;
+}
+
+cv::Mat Upright(const cv::Mat& picture, int orientation) {
+  cv::Mat turned = picture;
+  if (orientation >= 5 && orientation <= 8) cv::transpose(picture, turned);
+  // Now what is left is a mirroring of columns, rows or both.
+  const bool columns = orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7;
+  const bool rows = orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
+  cv::Mat upright = turned;
+  if (columns || rows) cv::flip(turned, upright, columns && rows ? -1 : columns ? 1 : 0);
+  return upright;
+}
+
+Result<AvFramePtr> Decode(AVCodecID id, ByteSpan bytes) {
+  const AVCodec* codec = avcodec_find_decoder(id);
+  AvCodecContextPtr context(codec != nullptr ? avcodec_alloc_context3(codec) : nullptr);
+  AvPacketPtr packet(av_packet_alloc());
+  AvFramePtr frame(av_frame_alloc());
+  if (!context || !packet || !frame || av_new_packet(packet.get(), static_cast<int>(bytes.size())) < 0) {
+    return Error{ErrorCode::kResourceExhausted, "no memory for the photograph"};
+  }
+  std::memcpy(packet->data, bytes.data(), bytes.size());
+  context->thread_count = 1;
+  context->log_level_offset = AV_LOG_MAX_OFFSET + AV_LOG_TRACE;  // attackers' bytes are not logged
+  context->max_pixels = kPhotographPixelsMax;
+  if (avcodec_open2(context.get(), codec, nullptr) < 0) {
+    return Error{ErrorCode::kInternal, "libavcodec does not open its decoder"};
+  }
+  int code = avcodec_send_packet(context.get(), packet.get());
+  if (code >= 0) {
+    avcodec_send_packet(context.get(), nullptr);
+    code = avcodec_receive_frame(context.get(), frame.get());
+  }
+  const bool large = std::int64_t{context->width} * context->height > kPhotographPixelsMax;
+  if (code < 0 && large) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "the photograph has more than " + std::to_string(kPhotographPixelsMax / 1'000'000) +
+                     " million pixels: make it smaller"};
+  }
+  if (code == AVERROR(ENOMEM)) return Error{ErrorCode::kResourceExhausted, "no memory for the photograph"};
+  if (code < 0) return Error{ErrorCode::kCorruption, "the photograph cannot be decoded: " + AvErrorText(code)};
+  return frame;
+}
+
+}  // namespace
+
+Result<cv::Mat> DecodePhotograph(ByteSpan bytes) {
+  if (bytes.size() > kPhotographBytesMax) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "a photograph has at most " + std::to_string(kPhotographBytesMax >> 20) + " MB"};
+  }
+  const bool png = BeginsWith(bytes, kPngBegins);
+  if (!png && !BeginsWith(bytes, "\xff\xd8\xff")) {
+    return Error{ErrorCode::kUnsupported, "a photograph is a JPEG or a PNG; this is neither"};
+  }
+  try {
+    MILLRACE_ASSIGN_OR_RETURN(const AvFramePtr frame, png ? Decode(AV_CODEC_ID_PNG, PictureChunks(bytes))
+                                                          : Decode(AV_CODEC_ID_MJPEG, bytes));
+    PictureConverter converter({PictureFormat::kBgr, kPhotographRowsMax});
+    MILLRACE_ASSIGN_OR_RETURN(const cv::Mat picture, converter.Convert(*frame));
+    return Upright(picture, OrientationOf(*frame)).clone();
+  } catch (const std::bad_alloc&) {
+    return Error{ErrorCode::kResourceExhausted, "no memory for the photograph"};
+  } catch (const cv::Exception& e) {
+    return Error{ErrorCode::kInternal, std::string("the photograph cannot be converted: ") + e.what()};
+  }
+}
+
+}  // namespace millrace
