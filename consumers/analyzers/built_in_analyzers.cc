@@ -3,12 +3,15 @@
 #include <algorithm>
 
 #include "consumers/faces/faces_analyzer.h"
+#include "consumers/motion/motion_analyzer.h"
 
 namespace millrace {
 namespace {
 
 constexpr BuiltInAnalyzer kAnalyzers[] = {
     {"faces", &FacesAnalyzer::Make, "key-frames", "faces that are seen from the front"},
+    {"motion", &MotionAnalyzer::Make, "per-second:5",
+     "what moves in which zone, and when it begins and ends"},
 };
 
 }  // namespace
