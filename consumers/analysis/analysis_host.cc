@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/json/serialize.hpp>
 #include <exception>
+#include <thread>
 #include <utility>
 
 #include "base/log.h"

@@ -51,7 +51,7 @@ class FakeAnalyzer final : public FrameAnalyzer {
 
  private:
   struct Stream final : StreamAnalyzer {
-    explicit Stream(FakeAnalyzer& fake) : fake(fake) {}
+    explicit Stream(FakeAnalyzer& owner) : fake(owner) {}
     Result<boost::json::object> Analyze(const AnalysisFrame& frame) override {
       EXPECT_FALSE(frame.image.empty());
       EXPECT_EQ(frame.image.type(), CV_8UC3);
