@@ -46,4 +46,11 @@ bool ServiceTags::Take(const MkvTag& tag) {
   return false;
 }
 
+Error ServiceError(const ServiceTags& service) {
+  return Error{ErrorCode::kUnavailable, "the service stopped at fragment " +
+                                            service.fragment_number.value_or("-") + ": " +
+                                            service.error_code.value_or("no reason given") + " (" +
+                                            std::to_string(service.error_id.value_or(0)) + ")"};
+}
+
 }  // namespace millrace

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "base/result.h"
 #include "base/time.h"
 
 namespace millrace {
@@ -38,6 +39,10 @@ struct ServiceTags {
 
   friend bool operator==(const ServiceTags&, const ServiceTags&) = default;
 };
+
+// What the service says in place of a fragment, for those who end there: kUnavailable, with its code and
+// text.
+Error ServiceError(const ServiceTags& service);
 
 inline constexpr const char* kFragmentNumberTag = "AWS_KINESISVIDEO_FRAGMENT_NUMBER";
 inline constexpr const char* kServerTimestampTag = "AWS_KINESISVIDEO_SERVER_TIMESTAMP";
