@@ -1,524 +1,383 @@
 #include "consumers/worker/worker.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <boost/json/array.hpp>
-#include <random>
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
 #include <set>
 #include <utility>
 
-#include "base/log.h"
-#include "consumers/worker/lease_share.h"
-#include "wire/base64.h"
+#include "consumers/worker/aggregate_unpacker.h"
+#include "consumers/worker/checkpoint_committer.h"
+#include "consumers/worker/held_shards.h"
+#include "consumers/worker/lease_keeper.h"
+#include "consumers/worker/polling_reader.h"
+#include "consumers/worker/shard_ranges.h"
+#include "consumers/worker/worker_state.h"
 
 namespace millrace {
-namespace {
 
 using std::chrono::steady_clock;
 
-constexpr auto kFlushSkippedAfter = std::chrono::seconds(2);
-constexpr auto kTroublePause = std::chrono::milliseconds(500);
-constexpr int kCommitTries = 5;
-constexpr char kShardEnd[] = "SHARD_END";
-
-std::string MakeOwner() {
-  char host[64] = "worker";
-  ::gethostname(host, sizeof(host) - 1);
-  std::random_device random;
-  std::string name;
-  for (const char* c = host; *c != 0; ++c) {
-    bool plain =
-        (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || *c == '-';
-    name.push_back(plain ? *c : '-');
-  }
-  return name + "-" + std::to_string(::getpid()) + "-" + std::to_string(random() % 1'000'000);
-}
-
-std::string Text(const boost::json::object& object, const char* name) {
-  const auto* value = object.if_contains(name);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-bool Flag(const boost::json::object& object, const char* name) {
-  const auto* value = object.if_contains(name);
-  return value != nullptr && value->is_bool() && value->get_bool();
-}
-std::uint64_t Count(const boost::json::object& object, const char* name) {
-  const auto* value = object.if_contains(name);
-  return value != nullptr && value->is_int64() ? static_cast<std::uint64_t>(value->get_int64()) : 0;
-}
-// Seconds with a fraction, as AWS's JSON has times.
-Timestamp Seconds(const boost::json::object& object, const char* name) {
-  const auto* value = object.if_contains(name);
-  if (value == nullptr || !value->is_number()) return {};
-  boost::system::error_code ec;
-  double seconds = value->to_number<double>(ec);
-  return Timestamp::FromMillis(static_cast<std::int64_t>(seconds * 1000 + 0.5));
-}
-
-bool ServerIsAway(ErrorCode code) {
-  return code == ErrorCode::kUnavailable || code == ErrorCode::kDeadlineExceeded ||
-         code == ErrorCode::kResourceExhausted || code == ErrorCode::kNoSpace || code == ErrorCode::kIo;
-}
-
+namespace {
+constexpr std::chrono::milliseconds kDeferredPause{50};
 }  // namespace
 
-Worker::Worker(WorkerOptions options)
-    : options_(std::move(options)), client_(options_.endpoint), lease_client_(options_.endpoint) {
-  thread_ = std::thread([this] { RunLeases(); });
-}
-
-Result<std::unique_ptr<Worker>> Worker::Start(WorkerOptions options) {
-  if (options.application.empty() || options.stream.empty() || options.read_ahead_records == 0 ||
-      options.lease_length < std::chrono::seconds(1)) {
-    return Error{ErrorCode::kInvalidArgument,
-                 "a worker needs an application, a stream, and a lease of a second"};
+class Worker::Impl {
+ public:
+  explicit Impl(WorkerOptions options)
+      : options_(std::move(options)),
+        held_(options_.read_ahead_records, options_.read_ahead_bytes),
+        committer_(options_, state_, [this](Duration pause) { return Pause(pause); }),
+        ranges_(options_),
+        reader_(std::make_unique<consumer::PollingReader>(options_, held_, state_)) {
+    held_.SetReader(reader_.get());
+    keeper_.emplace(options_, held_, state_);
   }
-  if (options.owner.empty()) options.owner = MakeOwner();
-  return std::unique_ptr<Worker>(new Worker(std::move(options)));
+  ~Impl() { Close(); }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  std::vector<WorkerRecord> Next(Duration wait, std::size_t records_max);
+  void Done(const WorkerRecord& record) { committer_.Done(record.shard, record.place()); }
+  Result<void> Commit(const WorkerRecord& record, const std::vector<WorkerResult>& results);
+  void Flush(bool all);
+  void GiveUp(const std::string& shard);
+  Result<std::uint64_t> Attempt(const WorkerRecord& record, const std::string& what);
+  void Close();
+  void Stop();
+
+  const WorkerOptions& options() const { return options_; }
+  std::string trouble() const { return state_.troubles.Any(); }
+  std::size_t shards() const { return held_.Leases().size(); }
+  WorkerMetrics metrics() const;
+
+ private:
+  using TimePoint = steady_clock::time_point;
+  // A shard that this worker holds, as the using thread knows it.
+  struct Shard {
+    consumer::HeldLease lease;
+    bool suspect = false;  // the next record that is given is
+    consumer::AggregateUnpacker unpacker;
+    std::optional<WorkerRecord> next;  // taken from held_, and not given yet
+    consumer::HashKeyRange range;      // empty: not known yet
+    bool at_end = false;               // all of it was given
+    TimePoint again_at;                // not before; after trouble
+  };
+
+  bool Pause(Duration pause);
+  void Tell(ShardEvent::Kind kind, const std::string& shard, const ShardPlace& place = {});
+  // Takes notice of leases that came and went.
+  void FollowLeases();
+  void Lose(const std::string& shard);
+  // Records of the next shard that has some; none: no shard has.
+  std::vector<WorkerRecord> Gather(std::size_t records_max);
+  std::string NextShard() const;
+  std::vector<WorkerRecord> GatherFrom(const std::string& name, Shard& shard, std::size_t records_max);
+  // The next record of the shard, taken apart; none: nothing is there now, or there is trouble.
+  std::optional<WorkerRecord> TakeOne(const std::string& name, Shard& shard);
+  void EndShards();
+
+  const WorkerOptions options_;
+  consumer::WorkerState state_;
+  consumer::HeldShards held_;
+  consumer::CheckpointCommitter committer_;
+  consumer::ShardRanges ranges_;
+
+  // Of the using thread.
+  std::map<std::string, Shard> shards_;
+  std::set<std::string> busy_;    // have a record that was taken, or one that is being taken apart
+  std::set<std::string> ending_;  // are at their end
+  std::string last_shard_;        // where the last records came from
+  std::uint64_t generation_ = 0;
+  bool deferred_ = false;  // a shard has records, and they cannot be given yet
+  bool closed_ = false;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::atomic<bool> stopping_{false};  // set under mutex_
+
+  std::unique_ptr<consumer::ShardReader> reader_;
+  std::optional<consumer::LeaseKeeper> keeper_;
+};
+
+// ---- stopping
+
+bool Worker::Impl::Pause(Duration pause) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, pause, [this] { return stopping_.load(); });
 }
 
-Worker::~Worker() { Close(); }
-
-void Worker::Close() {
-  if (!thread_.joinable()) return;
-  Stop();
-  thread_.join();
-  for (const auto& [shard, lease] : leases_) {
-    boost::json::object body;
-    body["stream"] = options_.stream;
-    body["shard"] = shard;
-    body["owner"] = options_.owner;
-    body["counter"] = lease.counter;
-    if (!client_.Own("POST", Path("leases/release"), &body)) break;  // they run out
-  }
-}
-
-void Worker::Stop() {
+void Worker::Impl::Stop() {
   {
-    std::lock_guard lock(mutex_);
+    const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   changed_.notify_all();
+  held_.Wake();
 }
 
-std::string Worker::trouble() const {
-  std::lock_guard lock(mutex_);
-  return trouble_;
-}
-std::size_t Worker::shards() const {
-  std::lock_guard lock(mutex_);
-  return leases_.size();
-}
-
-std::string Worker::Path(const char* what) const {
-  return "/v1/applications/" + options_.application + "/" + what;
-}
-
-void Worker::Note(const Result<void>& outcome) {
-  std::string text = outcome ? std::string() : outcome.error().ToString();
-  bool news = false;
-  {
-    std::lock_guard lock(mutex_);
-    news = !text.empty() && trouble_.empty();
-    trouble_ = text;
+void Worker::Impl::Close() {
+  if (std::exchange(closed_, true)) return;
+  Stop();
+  keeper_.reset();
+  held_.SetReader(nullptr);
+  reader_.reset();
+  FollowLeases();
+  Flush(true);
+  consumer::ApplicationClient client(options_);
+  bool away = false;
+  for (const consumer::HeldLease& lease : held_.Leases()) {
+    away = away || !client.Release(lease);  // then they run out
+    held_.Remove(lease.shard, lease.counter);
+    Tell(away ? ShardEvent::Kind::kLost : ShardEvent::Kind::kReleased, lease.shard);
   }
-  if (news)
-    Log(LogLevel::kWarning, "the worker waits", {{"application", options_.application}, {"error", text}});
+  shards_.clear();
 }
 
 // ---- leases
 
-void Worker::RunLeases() {
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    balance_now_ = false;
-    lock.unlock();
-    Note(RenewAndBalance());
-    lock.lock();
-    bool troubled = !trouble_.empty();
-    changed_.notify_all();
-    auto pause = troubled ? Duration(kTroublePause) : options_.lease_length / 3;
-    changed_.wait_for(lock, pause, [this] { return stopping_ || balance_now_; });
+void Worker::Impl::Tell(ShardEvent::Kind kind, const std::string& shard, const ShardPlace& place) {
+  if (options_.shard_event) options_.shard_event({kind, shard, place});
+}
+
+void Worker::Impl::FollowLeases() {
+  const std::uint64_t generation = held_.generation();
+  if (generation == generation_) return;
+  generation_ = generation;
+  std::map<std::string, consumer::HeldLease> leases;
+  for (consumer::HeldLease& lease : held_.Leases()) leases[lease.shard] = std::move(lease);
+  std::vector<std::string> gone;
+  for (const auto& [name, shard] : shards_) {
+    const auto lease = leases.find(name);
+    if (lease == leases.end() || lease->second.counter != shard.lease.counter) gone.push_back(name);
+  }
+  for (const std::string& name : gone) Lose(name);
+  for (const auto& [name, lease] : leases) {
+    if (shards_.contains(name)) continue;
+    Shard& shard = shards_[name];
+    shard.lease = lease;
+    shard.suspect = lease.suspect;
+    committer_.Begin(lease);
+    Tell(ShardEvent::Kind::kTaken, name, lease.place);
   }
 }
 
-Result<void> Worker::RenewAndBalance() {
-  boost::json::array list;
-  {
-    std::lock_guard lock(mutex_);
-    for (const auto& [shard, lease] : leases_) {
-      boost::json::object each;
-      each["stream"] = options_.stream;
-      each["shard"] = shard;
-      each["counter"] = lease.counter;
-      list.push_back(std::move(each));
-    }
-  }
-  if (!list.empty()) {
-    boost::json::object body;
-    body["owner"] = options_.owner;
-    body["leases"] = std::move(list);
-    MILLRACE_ASSIGN_OR_RETURN(auto answer, lease_client_.Own("POST", Path("leases/renew"), &body));
-    if (const auto* lost = answer.if_contains("lost"); lost != nullptr && lost->is_array()) {
-      std::lock_guard lock(mutex_);
-      for (const auto& each : lost->get_array()) {
-        if (!each.is_object()) continue;
-        auto found = leases_.find(Text(each.get_object(), "shard"));
-        if (found == leases_.end() || found->second.counter != Count(each.get_object(), "counter")) continue;
-        Log(LogLevel::kInfo, "a lease is another worker's now", {{"shard", found->first}});
-        leases_.erase(found);
-      }
-    }
-  }
-  boost::json::object body;
-  body["stream"] = options_.stream;
-  body["start"] = options_.start;
-  MILLRACE_ASSIGN_OR_RETURN(auto answer, lease_client_.Own("POST", Path("begin"), &body));
-  const auto* leases = answer.if_contains("leases");
-  if (leases == nullptr || !leases->is_array())
-    return Error{ErrorCode::kInternal, "an answer without leases"};
-  std::vector<SeenLease> seen;
-  for (const auto& value : leases->get_array()) {
-    if (!value.is_object()) continue;
-    const auto& object = value.get_object();
-    seen.push_back({Text(object, "shard"), Text(object, "owner"), Count(object, "counter"),
-                    Flag(object, "expired"), Flag(object, "ready")});
-  }
-  std::set<std::string> held;
-  {
-    std::lock_guard lock(mutex_);
-    if (stopping_) return {};
-    for (const auto& [shard, lease] : leases_) held.insert(shard);
-  }
-  for (const LeaseWish& wish : ChooseLeases(seen, options_.owner, held)) {
-    auto taken = Take(wish.shard, wish.steal_counter);
-    // Another worker was faster: the next look shows what is left.
-    if (!taken && taken.error().code != ErrorCode::kFailedPrecondition) return taken;
-  }
-  return {};
+void Worker::Impl::Lose(const std::string& shard) {
+  shards_.erase(shard);
+  busy_.erase(shard);
+  ending_.erase(shard);
+  committer_.Forget(shard);
+  ranges_.Forget(shard);
+  Tell(ShardEvent::Kind::kLost, shard);
 }
 
-Result<void> Worker::Take(const std::string& shard, std::optional<std::uint64_t> steal_counter) {
-  boost::json::object body;
-  body["stream"] = options_.stream;
-  body["shard"] = shard;
-  body["owner"] = options_.owner;
-  body["seconds"] = std::chrono::duration<double>(options_.lease_length).count();
-  if (steal_counter) body["steal_counter"] = *steal_counter;
-  MILLRACE_ASSIGN_OR_RETURN(auto answer, lease_client_.Own("POST", Path("leases/take"), &body));
-  std::string checkpoint = Text(answer, "checkpoint");
-  if (checkpoint == kShardEnd) return {};
-  Lease lease;
-  lease.counter = Count(answer, "counter");
-  lease.suspect = Flag(answer, "suspect");
-  lease.checkpoint.sequence_number = checkpoint;
-  if (answer.contains("sub_sequence")) lease.checkpoint.sub_sequence = Count(answer, "sub_sequence");
-  std::lock_guard lock(mutex_);
-  leases_[shard] = std::move(lease);
-  return {};
+void Worker::Impl::GiveUp(const std::string& shard) {
+  const auto found = shards_.find(shard);
+  if (found == shards_.end()) return;
+  if (held_.Remove(shard, found->second.lease.counter)) ++state_.counters.leases_lost;
+  Lose(shard);
+}
+
+void Worker::Impl::EndShards() {
+  for (const std::string& name : std::set<std::string>(ending_)) {
+    Shard& shard = shards_.at(name);
+    if (!committer_.AllDone(name) || steady_clock::now() < shard.again_at) continue;
+    auto ended = committer_.End(name);
+    if (!ended && ended.error().code == ErrorCode::kFailedPrecondition) {
+      GiveUp(name);
+    } else if (!ended) {
+      shard.again_at = steady_clock::now() + consumer::kTroublePause;
+    } else {
+      held_.Remove(name, shard.lease.counter);
+      shards_.erase(name);
+      ending_.erase(name);
+      committer_.Forget(name);
+      ++state_.counters.shards_ended;
+      if (keeper_) keeper_->BalanceNow();
+      Tell(ShardEvent::Kind::kEnded, name);
+    }
+  }
 }
 
 // ---- reading
 
-std::optional<WorkerRecord> Worker::Next(Duration wait) {
-  auto until = steady_clock::now() + wait;
-  while (true) {
-    {
-      std::lock_guard lock(mutex_);
-      if (stopping_) return std::nullopt;
-      for (const auto& [shard, lease] : leases_) {
-        Held& held = reading_[shard];
-        if (held.counter == lease.counter) continue;
-        held = Held();
-        held.counter = lease.counter;
-        held.checkpoint = lease.checkpoint;
-        held.suspect = lease.suspect;
-      }
-      std::erase_if(reading_, [this](const auto& held) {
-        auto lease = leases_.find(held.first);
-        return lease == leases_.end() || lease->second.counter != held.second.counter;
-      });
+std::vector<WorkerRecord> Worker::Impl::Next(Duration wait, std::size_t records_max) {
+  const TimePoint until = steady_clock::now() + wait;
+  while (!stopping_) {
+    FollowLeases();
+    Flush(false);
+    EndShards();
+    auto records = Gather(records_max);
+    if (!records.empty()) return records;
+    const TimePoint now = steady_clock::now();
+    if (now >= until) break;
+    if (std::exchange(deferred_, false)) {  // what is there may not be taken yet
+      (void)Pause(std::min<Duration>(until - now, kDeferredPause));
+      continue;
     }
-    FlushSkipped(false);
-    if (auto record = TakeAhead()) return record;
-    auto now = steady_clock::now();
-    if (now >= until) return std::nullopt;
-    auto wake = std::min(until, now + options_.poll_interval);
-    for (const auto& [shard, held] : reading_) wake = std::min(wake, std::max(held.poll_at, now));
-    std::unique_lock lock(mutex_);
-    changed_.wait_until(lock, wake, [this] { return stopping_; });
+    // Noted checkpoints and ends wait for this thread alone.
+    const Duration tick = ending_.empty() ? options_.checkpoint_interval / 2 + std::chrono::milliseconds(10)
+                                          : Duration(consumer::kTroublePause);
+    held_.Wait(std::min(until, now + tick), generation_);
   }
+  return {};
 }
 
-std::optional<WorkerRecord> Worker::TakeAhead() {
-  std::vector<std::string> order;  // each shard in its turn
-  for (auto it = reading_.upper_bound(last_shard_); it != reading_.end(); ++it) order.push_back(it->first);
-  for (auto it = reading_.begin(); it != reading_.upper_bound(last_shard_); ++it) order.push_back(it->first);
-  for (const std::string& shard : order) {
-    Held* held = &reading_.at(shard);
-    if (held->ahead.empty() && !held->aggregate && steady_clock::now() >= held->poll_at) {
-      auto polled = Poll(shard, *held);
-      if (!polled) Note(polled);
-      auto still = reading_.find(shard);  // the lease may be lost by now
-      if (still == reading_.end()) continue;
-      held = &still->second;
+std::string Worker::Impl::NextShard() const {
+  const std::string fetched = held_.NextReady(last_shard_);
+  if (busy_.empty()) return fetched;
+  const auto behind = busy_.upper_bound(last_shard_);
+  const std::string& busy = behind != busy_.end() ? *behind : *busy_.begin();
+  if (fetched.empty()) return busy;
+  const bool wraps_fetched = fetched <= last_shard_;
+  const bool wraps_busy = busy <= last_shard_;
+  if (wraps_fetched != wraps_busy) return wraps_fetched ? busy : fetched;
+  return std::min(fetched, busy);
+}
+
+std::vector<WorkerRecord> Worker::Impl::Gather(std::size_t records_max) {
+  // A circle of the shards at most: then leases and checkpoints are looked after again.
+  for (std::size_t i = 0; i <= shards_.size() && !stopping_; ++i) {
+    const std::string name = NextShard();
+    const auto shard = shards_.find(name);
+    if (shard == shards_.end()) break;  // none is ready, or it came this moment
+    last_shard_ = name;
+    if (steady_clock::now() < shard->second.again_at) {
+      deferred_ = true;
+      continue;
     }
-    for (;;) {
-      auto one = TakeOne(shard, *held);
-      if (!one) {
-        Note(std::move(one).error());
-        held->poll_at = steady_clock::now() + kTroublePause;
-        break;
-      }
-      if (!*one) break;
-      WorkerRecord& record = **one;
-      if (!options_.wanted || options_.wanted(record)) {
-        record.suspect = held->suspect;
-        last_shard_ = shard;
-        return std::move(record);
-      }
-      if (held->skipped.sequence_number.empty()) held->skipped_since = steady_clock::now();
-      held->skipped = PlaceOf(record);
-    }
+    auto records = GatherFrom(name, shard->second, records_max);
+    if (!records.empty()) return records;
   }
-  return std::nullopt;
+  return {};
 }
 
-Worker::Place Worker::PlaceOf(const WorkerRecord& record) {
-  return {record.sequence_number, record.last_of_record ? std::nullopt : record.sub_sequence};
+std::vector<WorkerRecord> Worker::Impl::GatherFrom(const std::string& name, Shard& shard,
+                                                   std::size_t records_max) {
+  std::vector<WorkerRecord> records;
+  while (records.size() < records_max) {
+    auto record = TakeOne(name, shard);
+    if (!record) break;
+    state_.counters.bytes += record->data.size();
+    if (options_.wanted && !options_.wanted(*record)) {
+      ++state_.counters.records_passed;
+      committer_.Passed(name, record->place());
+      continue;
+    }
+    ++state_.counters.records;
+    committer_.Given(name, record->place());
+    record->suspect = std::exchange(shard.suspect, false);
+    records.push_back(std::move(*record));
+  }
+  if (shard.next || shard.unpacker.active()) {
+    busy_.insert(name);
+  } else {
+    busy_.erase(name);
+    if (shard.at_end) ending_.insert(name);
+  }
+  return records;
 }
 
-Result<std::optional<WorkerRecord>> Worker::TakeOne(const std::string& shard, Held& held) {
+std::optional<WorkerRecord> Worker::Impl::TakeOne(const std::string& name, Shard& shard) {
   for (;;) {
-    if (held.aggregate) {
-      Aggregate& aggregate = *held.aggregate;
-      while (aggregate.next < aggregate.parts.size()) {
-        const std::uint64_t index = aggregate.next++;
-        const wire::UserRecord& part = aggregate.parts[index];
-        if (!wire::BelongsTo(part, held.hash_keys.first, held.hash_keys.last)) continue;
-        WorkerRecord record;
-        record.shard = shard;
-        record.sequence_number = aggregate.record.sequence_number;
-        record.sub_sequence = index;
-        record.last_of_record = index + 1 == aggregate.parts.size();
-        record.partition_key = part.partition_key;
-        record.arrival = aggregate.record.arrival;
-        record.data.assign(part.data.begin(), part.data.end());
-        return std::optional<WorkerRecord>(std::move(record));
+    if (shard.unpacker.active()) {
+      if (shard.range.first.empty()) {
+        auto range = ranges_.Find(name);
+        state_.troubles.Note("shard's range", range ? Result<void>() : Result<void>(range.error()));
+        if (!range) {
+          shard.again_at = steady_clock::now() + consumer::kTroublePause;
+          return std::nullopt;
+        }
+        shard.range = std::move(*range);
       }
-      // Its last ones were left out: nothing but this says that the record is done.
-      if (held.skipped.sequence_number.empty()) held.skipped_since = steady_clock::now();
-      held.skipped = {aggregate.record.sequence_number, std::nullopt};
-      held.aggregate.reset();
+      if (auto record = shard.unpacker.Next(shard.range)) return record;
+      committer_.Passed(name, shard.unpacker.passed());
+      continue;
     }
-    if (held.ahead.empty()) return std::optional<WorkerRecord>();
-    MILLRACE_ASSIGN_OR_RETURN(const bool aggregated, BeginAggregate(shard, held, held.ahead.front()));
-    if (!aggregated) {
-      WorkerRecord record = std::move(held.ahead.front());
-      held.ahead.pop_front();
-      return std::optional<WorkerRecord>(std::move(record));
-    }
-    held.ahead.pop_front();
+    auto taken = held_.Take(name, shard.lease.counter, 1);
+    shard.at_end = shard.at_end || taken.end;
+    if (taken.records.empty()) return std::nullopt;
+    WorkerRecord& record = taken.records.front();
+    if (!options_.deaggregate || !shard.unpacker.Begin(record, shard.lease.place)) return std::move(record);
   }
-}
-
-Result<bool> Worker::BeginAggregate(const std::string& shard, Held& held, WorkerRecord& record) {
-  if (!options_.deaggregate) return false;
-  auto parts = wire::ReadAggregatedRecord(record.data);
-  if (!parts) return false;
-  MILLRACE_RETURN_IF_ERROR(FindHashKeys(shard, held));
-  Aggregate aggregate;
-  aggregate.record = std::move(record);  // its bytes stay where they are, and `parts` in them
-  aggregate.parts = std::move(*parts);
-  const Place& done = held.checkpoint;
-  if (done.sub_sequence && done.sequence_number == aggregate.record.sequence_number) {
-    aggregate.next =
-        static_cast<std::size_t>(std::min<std::uint64_t>(*done.sub_sequence + 1, aggregate.parts.size()));
-  }
-  held.aggregate = std::move(aggregate);
-  return true;
-}
-
-Result<void> Worker::FindHashKeys(const std::string& shard, Held& held) {
-  boost::json::object request;
-  request["StreamName"] = options_.stream;
-  while (held.hash_keys.first.empty()) {
-    MILLRACE_ASSIGN_OR_RETURN(auto answer, client_.DataStreams("ListShards", request));
-    const auto* shards = answer.if_contains("Shards");
-    if (shards == nullptr || !shards->is_array())
-      return Error{ErrorCode::kInternal, "an answer without shards"};
-    for (const auto& value : shards->get_array()) {
-      if (!value.is_object() || Text(value.get_object(), "ShardId") != shard) continue;
-      const auto* range = value.get_object().if_contains("HashKeyRange");
-      if (range == nullptr || !range->is_object()) break;
-      held.hash_keys = {Text(range->get_object(), "StartingHashKey"),
-                        Text(range->get_object(), "EndingHashKey")};
-    }
-    const std::string token = Text(answer, "NextToken");
-    if (held.hash_keys.first.empty() && token.empty()) {
-      return Error{ErrorCode::kNotFound, "shard " + shard + " is gone"};
-    }
-    request = {};
-    request["NextToken"] = token;
-  }
-  return {};
-}
-
-Result<void> Worker::Poll(const std::string& shard, Held& held) {
-  held.poll_at = steady_clock::now() + options_.poll_interval;
-  if (held.read_to_end) {
-    // Everything that was read is done: Next is called when what it gave before is.
-    held.poll_at = steady_clock::now() + kTroublePause;
-    auto ended = CommitTo(shard, {kShardEnd, std::nullopt}, {});
-    if (!ended) return ended;
-    std::lock_guard lock(mutex_);
-    leases_.erase(shard);
-    balance_now_ = true;
-    changed_.notify_all();
-    return {};
-  }
-  auto read = ReadOn(shard, held);
-  if (!read) {
-    held.poll_at = steady_clock::now() + kTroublePause;
-    // An iterator that is too old, or of a server that is gone: from the last record that was read, anew.
-    held.iterator.clear();
-  }
-  return read;
-}
-
-Result<void> Worker::ReadOn(const std::string& shard, Held& held) {
-  if (held.iterator.empty()) {
-    boost::json::object request;
-    request["StreamName"] = options_.stream;
-    request["ShardId"] = shard;
-    const bool begun = !held.read_to.empty();
-    const std::string& after = begun ? held.read_to : held.checkpoint.sequence_number;
-    // Of an aggregated record that is done in part, the rest is still to come.
-    const bool again = !begun && held.checkpoint.sub_sequence;
-    request["ShardIteratorType"] = after.empty() ? "TRIM_HORIZON"
-                                   : again       ? "AT_SEQUENCE_NUMBER"
-                                                 : "AFTER_SEQUENCE_NUMBER";
-    if (!after.empty()) request["StartingSequenceNumber"] = after;
-    MILLRACE_ASSIGN_OR_RETURN(auto answer, client_.DataStreams("GetShardIterator", request));
-    held.iterator = Text(answer, "ShardIterator");
-  }
-  boost::json::object request;
-  request["ShardIterator"] = held.iterator;
-  request["Limit"] = options_.read_ahead_records;
-  MILLRACE_ASSIGN_OR_RETURN(auto answer, client_.DataStreams("GetRecords", request));
-  const auto* records = answer.if_contains("Records");
-  if (records == nullptr || !records->is_array())
-    return Error{ErrorCode::kInternal, "an answer without records"};
-  for (const auto& value : records->get_array()) {
-    if (!value.is_object()) return Error{ErrorCode::kInternal, "a record that is none"};
-    const auto& object = value.get_object();
-    WorkerRecord record;
-    record.shard = shard;
-    record.sequence_number = Text(object, "SequenceNumber");
-    record.partition_key = Text(object, "PartitionKey");
-    record.arrival = Seconds(object, "ApproximateArrivalTimestamp");
-    MILLRACE_ASSIGN_OR_RETURN(record.data, wire::DecodeBase64(Text(object, "Data")));
-    held.read_to = record.sequence_number;
-    held.ahead.push_back(std::move(record));
-  }
-  if (records->get_array().size() == options_.read_ahead_records) held.poll_at = steady_clock::now();
-  held.iterator = Text(answer, "NextShardIterator");
-  held.read_to_end = held.iterator.empty();
-  if (held.read_to_end) held.poll_at = steady_clock::now();
-  Note({});
-  return {};
 }
 
 // ---- committing
 
-Result<void> Worker::CommitTo(const std::string& shard, const Place& checkpoint,
-                              const std::vector<WorkerResult>& results) {
-  auto found = reading_.find(shard);
-  if (found == reading_.end()) {
-    return Error{ErrorCode::kFailedPrecondition, "the lease of " + shard + " is another worker's now"};
-  }
-  boost::json::object body;
-  body["stream"] = options_.stream;
-  body["shard"] = shard;
-  body["owner"] = options_.owner;
-  body["counter"] = found->second.counter;
-  body["checkpoint"] = checkpoint.sequence_number;
-  if (checkpoint.sub_sequence) body["sub_sequence"] = *checkpoint.sub_sequence;
-  boost::json::array records;
-  for (const WorkerResult& result : results) {
-    boost::json::object record;
-    record["stream"] = result.stream;
-    record["partition_key"] = result.partition_key;
-    record["data"] = wire::EncodeBase64(AsBytes(result.data));
-    if (!result.key.empty()) record["key"] = result.key;
-    if (result.time) record["time"] = FormatRfc3339(*result.time);
-    records.push_back(std::move(record));
-  }
-  body["records"] = std::move(records);
-  auto answer = client_.Own("POST", Path("commit"), &body);
-  if (answer) {
-    found->second.skipped = {};
-    return {};
-  }
-  if (answer.error().code == ErrorCode::kFailedPrecondition) {
-    std::lock_guard lock(mutex_);
-    auto lease = leases_.find(shard);
-    if (lease != leases_.end() && lease->second.counter == found->second.counter) leases_.erase(lease);
-    reading_.erase(found);
-  }
-  return std::move(answer).error();
+void Worker::Impl::Flush(bool all) {
+  for (const std::string& shard : committer_.Flush(all)) GiveUp(shard);
 }
 
+Result<void> Worker::Impl::Commit(const WorkerRecord& record, const std::vector<WorkerResult>& results) {
+  auto committed = committer_.Commit(record.shard, record.place(), results);
+  if (!committed && committed.error().code == ErrorCode::kFailedPrecondition) GiveUp(record.shard);
+  return committed;
+}
+
+Result<std::uint64_t> Worker::Impl::Attempt(const WorkerRecord& record, const std::string& what) {
+  Flush(true);  // a later checkpoint would forget the attempt
+  return committer_.Attempt(record.shard, what);
+}
+
+WorkerMetrics Worker::Impl::metrics() const {
+  const consumer::WorkerCounters& counters = state_.counters;
+  WorkerMetrics metrics;
+  metrics.records = counters.records;
+  metrics.records_passed = counters.records_passed;
+  metrics.bytes = counters.bytes;
+  metrics.requests = counters.requests;
+  metrics.subscriptions = counters.subscriptions;
+  metrics.events = counters.events;
+  metrics.read_retries = counters.read_retries;
+  metrics.commits = counters.commits;
+  metrics.commit_retries = counters.commit_retries;
+  metrics.results = counters.results;
+  metrics.leases_taken = counters.leases_taken;
+  metrics.leases_stolen = counters.leases_stolen;
+  metrics.leases_lost = counters.leases_lost;
+  metrics.shards_ended = counters.shards_ended;
+  metrics.leases = shards();
+  metrics.read_ahead_bytes = held_.read_ahead_bytes();
+  metrics.behind = held_.Behind();
+  return metrics;
+}
+
+// ---- the worker
+
+Worker::Worker(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Worker::~Worker() = default;
+
+Result<std::unique_ptr<Worker>> Worker::Start(WorkerOptions options) {
+  MILLRACE_ASSIGN_OR_RETURN(WorkerOptions checked, CheckWorkerOptions(std::move(options)));
+  return std::unique_ptr<Worker>(new Worker(std::make_unique<Impl>(std::move(checked))));
+}
+
+std::optional<WorkerRecord> Worker::Next(Duration wait) {
+  auto records = impl_->Next(wait, 1);
+  return records.empty() ? std::nullopt : std::optional(std::move(records.front()));
+}
+std::vector<WorkerRecord> Worker::NextBatch(Duration wait, std::size_t records_max) {
+  return impl_->Next(wait, std::max<std::size_t>(records_max, 1));
+}
+void Worker::Done(const WorkerRecord& record) { impl_->Done(record); }
 Result<void> Worker::Commit(const WorkerRecord& record, const std::vector<WorkerResult>& results) {
-  for (int i = 1;; ++i) {
-    auto committed = CommitTo(record.shard, PlaceOf(record), results);
-    if (committed) {
-      reading_.at(record.shard).suspect = false;
-      return committed;
-    }
-    if (!ServerIsAway(committed.error().code) || i == kCommitTries) return committed;
-    Note(committed);
-    std::unique_lock lock(mutex_);
-    if (changed_.wait_for(lock, kTroublePause * i, [this] { return stopping_; })) return committed;
-  }
+  return impl_->Commit(record, results);
 }
-
-void Worker::GiveUp(const WorkerRecord& record) {
-  reading_.erase(record.shard);
-  std::lock_guard lock(mutex_);
-  leases_.erase(record.shard);
-}
-
+void Worker::Flush() { impl_->Flush(true); }
+void Worker::GiveUp(const WorkerRecord& record) { impl_->GiveUp(record.shard); }
 Result<std::uint64_t> Worker::Attempt(const WorkerRecord& record, const std::string& what) {
-  FlushSkipped(true);  // a later checkpoint would forget the attempt
-  auto found = reading_.find(record.shard);
-  if (found == reading_.end())
-    return Error{ErrorCode::kFailedPrecondition, "the lease is another worker's now"};
-  boost::json::object body;
-  body["stream"] = options_.stream;
-  body["shard"] = record.shard;
-  body["owner"] = options_.owner;
-  body["counter"] = found->second.counter;
-  body["what"] = what;
-  MILLRACE_ASSIGN_OR_RETURN(auto answer, client_.Own("POST", Path("leases/attempt"), &body));
-  return Count(answer, "attempts");
+  return impl_->Attempt(record, what);
 }
-
-void Worker::FlushSkipped(bool all) {
-  std::vector<std::pair<std::string, Place>> due;
-  for (const auto& [shard, held] : reading_) {
-    bool old = steady_clock::now() - held.skipped_since >= kFlushSkippedAfter;
-    if (!held.skipped.sequence_number.empty() && (all || old)) due.emplace_back(shard, held.skipped);
-  }
-  for (const auto& [shard, checkpoint] : due) {
-    auto flushed = CommitTo(shard, checkpoint, {});
-    if (!flushed && flushed.error().code != ErrorCode::kFailedPrecondition) {
-      auto held = reading_.find(shard);
-      if (held != reading_.end()) held->second.skipped_since = steady_clock::now();
-      return Note(flushed);
-    }
-  }
+void Worker::Close() { impl_->Close(); }
+void Worker::Stop() { impl_->Stop(); }
+std::string Worker::trouble() const { return impl_->trouble(); }
+std::size_t Worker::shards() const { return impl_->shards(); }
+WorkerMetrics Worker::metrics() const { return impl_->metrics(); }
+std::string Worker::PrometheusText() const {
+  const WorkerOptions& options = impl_->options();
+  return millrace::PrometheusText(metrics(), options.application, options.stream, options.owner);
 }
+const std::string& Worker::owner() const { return impl_->options().owner; }
 
 }  // namespace millrace

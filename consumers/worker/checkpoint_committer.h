@@ -1,0 +1,65 @@
+// Commits how far the shards are done: at once and with results, or what has gathered, each while.
+//
+// Errors:  kFailedPrecondition: the lease is another worker's now. kUnavailable and the like: no server was
+//          there for so many tries; the same commit may be made again, a repeated one is recognised.
+// Threads: the thread that uses the worker.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "consumers/worker/application_client.h"
+#include "consumers/worker/shard_progress.h"
+#include "consumers/worker/worker_state.h"
+
+namespace millrace::consumer {
+
+class CheckpointCommitter {
+ public:
+  // Waits; true: the worker is being stopped, and nothing is to be waited for.
+  using Pause = std::function<bool(Duration)>;
+
+  // `options` and `state` outlive this.
+  CheckpointCommitter(const WorkerOptions& options, WorkerState& state, Pause pause);
+
+  void Begin(const HeldLease& lease);
+  void Forget(const std::string& shard) { shards_.erase(shard); }
+  void Given(const std::string& shard, const ShardPlace& place);
+  void Passed(const std::string& shard, const ShardPlace& place);
+  // Committed with the next flush.
+  void Done(const std::string& shard, const ShardPlace& place);
+  bool AllDone(const std::string& shard) const;
+
+  // REQUIRES of the rest: the shard was begun.
+  Result<void> Commit(const std::string& shard, const ShardPlace& place,
+                      const std::vector<WorkerResult>& results);
+  // The shard is done to its end. One try.
+  Result<void> End(const std::string& shard);
+  Result<std::uint64_t> Attempt(const std::string& shard, const std::string& what);
+  // Commits what is done and due: of all shards whose oldest has waited for checkpoint_interval, or of `all`.
+  // One try each; gives the shards whose leases are lost.
+  std::vector<std::string> Flush(bool all);
+
+ private:
+  using TimePoint = std::chrono::steady_clock::time_point;
+  struct Shard {
+    std::uint64_t counter = 0;
+    ShardProgress progress;
+    TimePoint due_since;
+  };
+  void NoteDue(const std::string& name, Shard& shard);
+  Result<void> Send(const CommitRequest& request);
+
+  const WorkerOptions& options_;
+  WorkerState& state_;
+  const Pause pause_;
+  ApplicationClient client_;
+  std::map<std::string, Shard> shards_;
+  std::set<std::string> due_;  // names of shards, some of which may be gone
+  TimePoint flush_at_;         // not before
+};
+
+}  // namespace millrace::consumer
