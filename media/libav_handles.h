@@ -22,6 +22,7 @@ struct ReleaseByAddress {  // av_frame_free(&p)
 
 using AvFramePtr = std::unique_ptr<AVFrame, ReleaseByAddress<av_frame_free>>;
 using AvPacketPtr = std::unique_ptr<AVPacket, ReleaseByAddress<av_packet_free>>;
+using AvBufferPtr = std::unique_ptr<AVBufferRef, ReleaseByAddress<av_buffer_unref>>;
 using AvCodecContextPtr = std::unique_ptr<AVCodecContext, ReleaseByAddress<avcodec_free_context>>;
 using AvInputPtr = std::unique_ptr<AVFormatContext, ReleaseByAddress<avformat_close_input>>;
 

@@ -7,6 +7,7 @@ extern "C" {
 #include <libavcodec/avcodec.h>
 #include <libavutil/channel_layout.h>
 #include <libavutil/mem.h>
+#include <libavutil/pixfmt.h>
 }
 
 #include <cstring>
@@ -14,8 +15,23 @@ extern "C" {
 #include "base/result.h"
 #include "media/codec.h"
 #include "media/libav_codec.h"
+#include "media/vpx.h"
 
 namespace millrace {
+
+// MP4 says of VP9 what its CodecPrivate has; libavformat takes it from the parameters alone.
+inline void DescribeVp9(const TrackInfo& track, AVCodecParameters& parameters) {
+  const Vp9Features features = DecodeVp9Features(track.codec_private).value_or(Vp9Features{});
+  constexpr AVPixelFormat kFormats[3][3] = {
+      {AV_PIX_FMT_YUV420P, AV_PIX_FMT_YUV422P, AV_PIX_FMT_YUV444P},
+      {AV_PIX_FMT_YUV420P10, AV_PIX_FMT_YUV422P10, AV_PIX_FMT_YUV444P10},
+      {AV_PIX_FMT_YUV420P12, AV_PIX_FMT_YUV422P12, AV_PIX_FMT_YUV444P12}};
+  const std::size_t depth = features.bit_depth == 12 ? 2 : features.bit_depth == 10 ? 1 : 0;
+  const std::size_t chroma = features.chroma_subsampling == 3 ? 2 : features.chroma_subsampling == 2 ? 1 : 0;
+  parameters.format = kFormats[depth][chroma];
+  parameters.profile = features.profile;
+  parameters.level = features.level;
+}
 
 // Errors: kResourceExhausted.
 inline Result<void> DescribeTrack(const TrackInfo& track, AVCodecParameters& parameters) {
@@ -24,6 +40,7 @@ inline Result<void> DescribeTrack(const TrackInfo& track, AVCodecParameters& par
     parameters.codec_type = AVMEDIA_TYPE_VIDEO;
     parameters.width = static_cast<int>(track.width);
     parameters.height = static_cast<int>(track.height);
+    if (track.codec == Codec::kVp9) DescribeVp9(track, parameters);
   } else {
     parameters.codec_type = AVMEDIA_TYPE_AUDIO;
     parameters.sample_rate = static_cast<int>(track.sample_rate);

@@ -1,20 +1,16 @@
 #include "consumers/clips/clip_muxer.h"
 
-#include <cstring>
 #include <mutex>
 #include <utility>
 
 extern "C" {
-#include <libavutil/channel_layout.h>
 #include <libavutil/dict.h>
 #include <libavutil/log.h>
 #include <libavutil/mathematics.h>
 #include <libavutil/mem.h>
-#include <libavutil/pixfmt.h>
 }
 
-#include "media/libav_codec.h"
-#include "media/vpx.h"
+#include "media/libav_stream.h"
 
 namespace millrace {
 namespace {
@@ -58,20 +54,6 @@ std::uint64_t MoovBytesMax(const ClipPlan& plan) {
   return bytes + plan.audio_frames * kAudio;
 }
 
-// MP4 says of VP9 what its CodecPrivate has; libavformat takes it from the parameters alone.
-void DescribeVp9(const TrackInfo& track, AVCodecParameters& parameters) {
-  const Vp9Features features = DecodeVp9Features(track.codec_private).value_or(Vp9Features{});
-  constexpr AVPixelFormat kFormats[3][3] = {
-      {AV_PIX_FMT_YUV420P, AV_PIX_FMT_YUV422P, AV_PIX_FMT_YUV444P},
-      {AV_PIX_FMT_YUV420P10, AV_PIX_FMT_YUV422P10, AV_PIX_FMT_YUV444P10},
-      {AV_PIX_FMT_YUV420P12, AV_PIX_FMT_YUV422P12, AV_PIX_FMT_YUV444P12}};
-  const std::size_t depth = features.bit_depth == 12 ? 2 : features.bit_depth == 10 ? 1 : 0;
-  const std::size_t chroma = features.chroma_subsampling == 3 ? 2 : features.chroma_subsampling == 2 ? 1 : 0;
-  parameters.format = kFormats[depth][chroma];
-  parameters.profile = features.profile;
-  parameters.level = features.level;
-}
-
 }  // namespace
 
 std::uint64_t IndexBytesMax(const ClipPlan& plan) {
@@ -105,39 +87,23 @@ Result<std::unique_ptr<ClipMuxer>> ClipMuxer::Open(const ClipPlan& plan, const s
 }
 
 Result<void> ClipMuxer::AddTrack(const TrackInfo& track) {
-  const AVCodecID codec = ToAvCodec(track.codec);
   MILLRACE_RETURN_IF_ERROR(
       CheckTrack(track, layout_ == ClipLayout::kMkv ? ClipFormat::kMkv : ClipFormat::kMp4));
   AVStream* stream = avformat_new_stream(muxer_.get(), nullptr);
   if (stream == nullptr) return Error{ErrorCode::kResourceExhausted, "out of memory"};
   AVCodecParameters& parameters = *stream->codecpar;
-  parameters.codec_id = codec;
+  MILLRACE_RETURN_IF_ERROR(DescribeTrack(track, parameters));
   if (track.kind() == TrackKind::kVideo) {
-    parameters.codec_type = AVMEDIA_TYPE_VIDEO;
-    parameters.width = static_cast<int>(track.width);
-    parameters.height = static_cast<int>(track.height);
     // Parameter sets out of band, as they are stored: hvc1, not hev1.
     if (track.codec == Codec::kH265 && layout_ != ClipLayout::kMkv) {
       parameters.codec_tag = MKTAG('h', 'v', 'c', '1');
     }
-    if (track.codec == Codec::kVp9) DescribeVp9(track, parameters);
     stream->time_base = {1, kVideoTicks};
   } else {
-    parameters.codec_type = AVMEDIA_TYPE_AUDIO;
-    parameters.sample_rate = static_cast<int>(track.sample_rate);
     if (track.codec == Codec::kAac) parameters.frame_size = kAacFrameSamples;
-    av_channel_layout_default(&parameters.ch_layout, static_cast<int>(track.channels));
     stream->time_base = {1, static_cast<int>(track.sample_rate)};
   }
   time_bases_.push_back(stream->time_base);
-  if (!track.codec_private.empty()) {
-    auto* extra =
-        static_cast<std::uint8_t*>(av_mallocz(track.codec_private.size() + AV_INPUT_BUFFER_PADDING_SIZE));
-    if (extra == nullptr) return Error{ErrorCode::kResourceExhausted, "out of memory"};
-    std::memcpy(extra, track.codec_private.data(), track.codec_private.size());
-    parameters.extradata = extra;
-    parameters.extradata_size = static_cast<int>(track.codec_private.size());
-  }
   return {};
 }
 

@@ -13,6 +13,7 @@
 
 #include "media/libav_codec.h"
 #include "media/libav_handles.h"
+#include "parser/decoder/hardware_device.h"
 #include "parser/decoder/picture_converter.h"
 
 namespace millrace {
@@ -57,6 +58,9 @@ class FragmentDecoder::Codec {
   void Forget() { avcodec_flush_buffers(context_.get()); }
 
   PictureConverter& converter() { return converter_; }
+  const std::string& device() const { return device_; }
+  // Of the picture that is being taken.
+  bool is_from_device() const { return frame_->hw_frames_ctx != nullptr; }
 
   bool led_in = false;  // holds what the next fragment refers to
 
@@ -65,11 +69,16 @@ class FragmentDecoder::Codec {
 
   template <typename Take>
   Result<void> Receive(const Take& take);
+  // frame_ in the processor's memory: itself, or a copy of what a device has. nullptr: it could not be
+  // fetched.
+  const AVFrame* Fetched();
 
   const TrackInfo track_;
   AvCodecContextPtr context_;
   AvPacketPtr packet_;
   AvFramePtr frame_;
+  AvFramePtr fetched_;
+  std::string device_ = "software";
   PictureConverter converter_;
 };
 
@@ -84,13 +93,24 @@ Result<std::unique_ptr<FragmentDecoder::Codec>> FragmentDecoder::Codec::Open(con
   codec->packet_.reset(av_packet_alloc());
   codec->frame_.reset(av_frame_alloc());
   AVCodecContext* context = codec->context_.get();
-  if (context == nullptr || codec->packet_ == nullptr || codec->frame_ == nullptr) return OutOfMemory();
+  codec->fetched_.reset(av_frame_alloc());
+  if (context == nullptr || codec->packet_ == nullptr || codec->frame_ == nullptr ||
+      codec->fetched_ == nullptr) {
+    return OutOfMemory();
+  }
   context->thread_count = options.threads;
   context->max_pixels = options.pixels_max;
   // Of H.264 that begins with a recovery point libavcodec keeps the first pictures back, and marks them as
   // corrupt, although those that are shown after that point are whole: which are is told from their times.
   context->flags |= AV_CODEC_FLAG_OUTPUT_CORRUPT;
   if (SkipsDeblocking(track, options)) context->skip_loop_filter = AVDISCARD_ALL;
+  if (options.hardware) {
+    HardwareDevice device = FindHardwareDevice(*decoder);
+    codec->device_ = device.name;
+    // libavcodec takes the device's pixel format where the stream fits it, and the processor's where it does
+    // not.
+    context->hw_device_ctx = device.context.release();
+  }
   // Cameras' and attackers' broken bytes are counted, not logged by a library.
   context->log_level_offset = AV_LOG_MAX_OFFSET + AV_LOG_TRACE;
   if (!track.codec_private.empty()) {
@@ -150,11 +170,22 @@ Result<void> FragmentDecoder::Codec::Receive(const Take& take) {
       continue;
     }
     errors = 0;
-    auto taken = take(*frame_);
+    const AVFrame* fetched = Fetched();
+    auto taken = fetched != nullptr ? take(*fetched) : Result<void>();
     av_frame_unref(frame_.get());
+    av_frame_unref(fetched_.get());
     MILLRACE_RETURN_IF_ERROR(std::move(taken));
   }
   return {};
+}
+
+const AVFrame* FragmentDecoder::Codec::Fetched() {
+  if (frame_->hw_frames_ctx == nullptr) return frame_.get();
+  if (av_hwframe_transfer_data(fetched_.get(), frame_.get(), 0) < 0 ||
+      av_frame_copy_props(fetched_.get(), frame_.get()) < 0) {
+    return nullptr;
+  }
+  return fetched_.get();
 }
 
 // The video of one fragment: its frames in decode order, which are wanted, and which those need.
@@ -221,6 +252,8 @@ Result<cv::Mat> Converted(PictureConverter& converter, const AVFrame& decoded) {
 
 FragmentDecoder::FragmentDecoder(const DecoderOptions& options) : options_(options) {}
 FragmentDecoder::~FragmentDecoder() = default;
+
+std::string FragmentDecoder::device() const { return codec_ != nullptr ? codec_->device() : std::string(); }
 
 Result<const MkvTrack*> FragmentDecoder::Prepare(const ParsedFragment& fragment) {
   const MkvTrack* track = VideoTrack(fragment.document);
@@ -304,6 +337,7 @@ Result<DecodeReport> FragmentDecoder::DecodeFootage(const MkvTrack& track, const
     if ((leads && (decoded.flags & AV_FRAME_FLAG_CORRUPT) != 0) || decoded.decode_error_flags != 0) return {};
     MILLRACE_ASSIGN_OR_RETURN(cv::Mat image, Converted(codec_->converter(), decoded));
     ++report.pictures;
+    if (codec_->is_from_device()) ++report.on_device;
     const ParsedFrame& frame = *footage.frames[place];
     return sink({std::move(image), frame.timestamp_ns, frame.key_frame, decoded.width, decoded.height});
   };

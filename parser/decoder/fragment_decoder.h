@@ -28,6 +28,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/result.h"
@@ -40,7 +41,11 @@ namespace millrace {
 struct DecoderOptions {
   FrameSelection selection{};
   PictureForm form{};
-  int threads = 1;                                   // libavcodec's, for one stream
+  int threads = 1;  // libavcodec's, for one stream
+  // On a device of this machine where libavcodec has one for the codec (VAAPI, CUDA, VDPAU, …); else by the
+  // processor, which FragmentDecoder::device says. A device that fails on a stream leaves it to the
+  // processor, too.
+  bool hardware = false;
   std::int64_t pixels_max = std::int64_t{16} << 20;  // of a coded picture; 4096 x 4096
   // Asked before each frame; true ends a call with kCancelled.
   std::function<bool()> cancelled{};
@@ -51,6 +56,7 @@ struct DecodeReport {
   std::uint32_t pictures = 0;   // that were given
   std::uint32_t damaged = 0;    // chosen, but their pictures are incomplete or missing
   std::uint32_t too_early = 0;  // chosen, but before the first key frame, and without a lead-in
+  std::uint32_t on_device = 0;  // of the pictures: decoded by a device, not by the processor
   friend bool operator==(const DecodeReport&, const DecodeReport&) = default;
 };
 
@@ -78,6 +84,10 @@ class FragmentDecoder {
   // The same for the frames that are shown at exactly these times, instead of those that the options choose.
   Result<DecodeReport> DecodeFrames(const ParsedFragment& fragment,
                                     std::span<const std::int64_t> timestamps_ns, const PictureSink& sink);
+
+  // What decodes: "vaapi", "cuda", …, or "software", with the reason where a device was asked for: "software
+  // (no device for h264: vaapi: …)". Empty before the first fragment with video.
+  std::string device() const;
 
  private:
   class Codec;

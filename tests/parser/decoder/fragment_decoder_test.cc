@@ -289,5 +289,23 @@ TEST(FragmentDecoderTest, WhatTheSinkSaysEndsIt) {
   EXPECT_EQ(DecodeAll(decoder, video).numbers, Every(1, 10)) << "the decoder stays usable";
 }
 
+// With a device or, as on most machines, without one: the same pictures, and it says which.
+TEST(FragmentDecoder, HardwareGivesTheSamePicturesOrSaysWhyItDoesNot) {
+  const ParsedFragment video = MakeVideo({});
+  FragmentDecoder software({.selection = {Kind::kAll}, .form = {PictureFormat::kGray}});
+  EXPECT_EQ(software.device(), "");
+  const Taken expected = DecodeAll(software, video);
+  EXPECT_EQ(software.device(), "software");
+  FragmentDecoder decoder({.selection = {Kind::kAll}, .form = {PictureFormat::kGray}, .hardware = true});
+  const Taken taken = DecodeAll(decoder, video);
+  EXPECT_EQ(taken.numbers, expected.numbers);
+  EXPECT_EQ(taken.times, expected.times);
+  EXPECT_NE(decoder.device(), "software") << "it says what was tried";
+  if (decoder.device().starts_with("software")) {
+    EXPECT_EQ(taken.report.on_device, 0u);
+    EXPECT_TRUE(decoder.device().starts_with("software (no device for h264: ")) << decoder.device();
+  }
+}
+
 }  // namespace
 }  // namespace millrace::testing
