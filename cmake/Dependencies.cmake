@@ -25,7 +25,7 @@ pkg_check_modules(TURBOJPEG REQUIRED IMPORTED_TARGET libturbojpeg)
 pkg_check_modules(LIBPNG REQUIRED IMPORTED_TARGET libpng)
 
 include(OpenCvParts)
-millrace_find_opencv(core imgproc imgcodecs videoio objdetect dnn)
+millrace_find_opencv(core imgproc imgcodecs videoio objdetect dnn face)
 
 # Boost.Asio through this target only, so that its settings are the same everywhere.
 add_library(asio INTERFACE)

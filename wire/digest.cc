@@ -71,6 +71,15 @@ std::string Hex(ByteSpan bytes) {
   return text;
 }
 
+std::string UuidOf(ByteSpan bytes) {
+  Digest digest = Sha256Of(bytes);
+  digest[6] = static_cast<std::uint8_t>((digest[6] & 0x0F) | 0x80);
+  digest[8] = static_cast<std::uint8_t>((digest[8] & 0x3F) | 0x80);
+  std::string text = Hex(ByteSpan(digest).first(16));
+  for (const std::size_t place : {8, 13, 18, 23}) text.insert(place, 1, '-');
+  return text;
+}
+
 bool IsHexDigest(std::string_view text) {
   return text.size() == 2 * sizeof(Digest) && std::all_of(text.begin(), text.end(), [](char c) {
            return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');

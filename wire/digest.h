@@ -33,6 +33,9 @@ class Sha256 {
 Digest Sha256Of(ByteSpan bytes);
 Digest HmacSha256(ByteSpan key, std::string_view text);
 
+// A name that anybody can make again from the same bytes: a UUID of version 8 (RFC 9562) of their SHA-256.
+std::string UuidOf(ByteSpan bytes);
+
 std::string Hex(ByteSpan bytes);  // lower case
 // Exactly 64 hexadecimal digits, lower case: how Signature V4 writes a digest.
 bool IsHexDigest(std::string_view text);

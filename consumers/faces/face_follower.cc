@@ -7,7 +7,7 @@
 namespace millrace {
 namespace {
 
-constexpr double kWidth = 24;      // pixels of the face when it is compared
+constexpr double kWidth = 24;  // pixels of the face when it is compared
 constexpr double kHeightMax = 40;
 constexpr double kReach = 0.7;     // widths of the face around the expected place
 constexpr double kAlikeMin = 0.6;  // normalised correlation

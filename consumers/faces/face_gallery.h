@@ -51,8 +51,8 @@ class FaceGallery {
 
   const std::string name_;
   const std::string version_;
-  std::vector<KnownFace> faces_;        // without their images
-  std::vector<cv::Mat> descriptions_;   // of each face; empty: unusable
+  std::vector<KnownFace> faces_;       // without their images
+  std::vector<cv::Mat> descriptions_;  // of each face; empty: unusable
   std::size_t unusable_ = 0;
 };
 

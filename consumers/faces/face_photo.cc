@@ -14,11 +14,11 @@
 namespace millrace {
 namespace {
 
-constexpr double kLarge = 0.12;        // of the photograph's height
+constexpr double kLarge = 0.12;  // of the photograph's height
 constexpr double kSmall = 0.04;
 constexpr double kConfidenceMin = 75;
-constexpr double kPixelsMin = 40;
-constexpr double kAround = 2.0;        // of the kept picture to the face
+constexpr double kPixelsMin = 32;
+constexpr double kAround = 2.0;         // of the kept picture to the face
 constexpr double kClearlyLarger = 2.0;  // the area of the face that is meant to any other one's
 
 cv::Mat ReducedGray(const cv::Mat& picture, int rows_max) {
@@ -67,18 +67,19 @@ Result<FacePhoto> Cut(const cv::Mat& picture, const Face& face) {
 FaceFinder::FaceFinder() = default;
 FaceFinder::~FaceFinder() = default;
 
-Result<std::unique_ptr<FaceFinder>> FaceFinder::Open() {
-  std::unique_ptr<FaceFinder> finder(new FaceFinder);
+Result<void> FaceFinder::Load() {
+  if (small_ != nullptr) return {};
   FaceSettings settings;
   settings.smallest_face = kLarge;
-  MILLRACE_ASSIGN_OR_RETURN(finder->large_, MakeFaceDetector(settings));
+  MILLRACE_ASSIGN_OR_RETURN(large_, MakeFaceDetector(settings));
   settings.smallest_face = kSmall;
-  MILLRACE_ASSIGN_OR_RETURN(finder->small_, MakeFaceDetector(settings));
-  return finder;
+  MILLRACE_ASSIGN_OR_RETURN(small_, MakeFaceDetector(settings));
+  return {};
 }
 
 Result<FacePhoto> FaceFinder::Find(ByteSpan photograph) {
   std::lock_guard lock(mutex_);
+  MILLRACE_RETURN_IF_ERROR(Load());
   MILLRACE_ASSIGN_OR_RETURN(const cv::Mat picture, DecodePhotograph(photograph));
   try {
     std::vector<Face> faces = Detect(*large_, picture);
@@ -89,12 +90,13 @@ Result<FacePhoto> FaceFinder::Find(ByteSpan photograph) {
                    "smaller than a twenty-fifth of its height"};
     }
     if (faces.size() > 1 && faces[0].box.area() < kClearlyLarger * faces[1].box.area()) {
-      return Error{ErrorCode::kInvalidArgument, "the photograph shows " + std::to_string(faces.size()) +
-                                                    " faces: cut it so that only the one that is meant is left"};
+      return Error{ErrorCode::kInvalidArgument,
+                   "the photograph shows " + std::to_string(faces.size()) +
+                       " faces: cut it so that only the one that is meant is left"};
     }
     if (faces[0].box.width * picture.cols < kPixelsMin) {
       return Error{ErrorCode::kInvalidArgument,
-                   "the face in the photograph has fewer than 40 pixels: take a larger picture"};
+                   "the face in the photograph has fewer than 32 pixels: take a larger picture"};
     }
     return Cut(picture, faces[0]);
   } catch (const cv::Exception& e) {

@@ -19,8 +19,8 @@ struct FaceBox {  // as ratios of a picture's width and height
 };
 
 struct FacePhoto {
-  Bytes image;           // JPEG: the face with half its width around, at most kFacePhotoSideMax either way
-  FaceBox in_image;      // the face in it
+  Bytes image;       // JPEG: the face with half its width around, at most kFacePhotoSideMax either way
+  FaceBox in_image;  // the face in it
   FaceBox in_photograph;
   double confidence = 0;  // that it is one, 0 to 100
 };
@@ -31,16 +31,16 @@ inline constexpr std::size_t kFacePhotoBytesMax = 128 * 1024;
 // Threads: any; one photograph is looked at at a time, whose memory is DecodePhotograph's.
 class FaceFinder {
  public:
-  // Errors: as MakeFaceDetector.
-  static Result<std::unique_ptr<FaceFinder>> Open();
+  FaceFinder();
   ~FaceFinder();
 
   // The face of the one person that the photograph shows. Errors: DecodePhotograph's; kInvalidArgument: no
-  // face, or several that could be meant, or one of less than 40 pixels.
+  // face, or several that could be meant, or one of fewer than 32 pixels; kNotFound, kUnsupported: the
+  // detector's files, which are looked for at the first photograph.
   Result<FacePhoto> Find(ByteSpan photograph);
 
  private:
-  FaceFinder();
+  Result<void> Load();
 
   std::mutex mutex_;
   // One after the other: for faces as large as in a portrait, and for small ones. GUARDED_BY(mutex_)

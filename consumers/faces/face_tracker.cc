@@ -30,6 +30,7 @@ void TakePlace(FaceTrack& track, Timestamp time, const cv::Rect2d& box) {
   track.seen = time;
   track.misses = 0;
   track.visible = true;
+  track.detected = true;
 }
 
 }  // namespace
@@ -62,8 +63,8 @@ std::vector<std::optional<std::size_t>> FaceTracker::Pair(Timestamp time,
       const double alike = std::min(box.width, expected.width) / std::max(box.width, expected.width);
       if (!(alike >= kAlike)) continue;
       const cv::Point2d apart = Centre(box) - Centre(expected);
-      const double away = 2 * std::hypot(apart.x / (box.width + expected.width),
-                                         apart.y / (box.height + expected.height));
+      const double away =
+          2 * std::hypot(apart.x / (box.width + expected.width), apart.y / (box.height + expected.height));
       if (away > reach) continue;
       pairs.emplace_back(away - 2 * std::log(alike) - (both_known ? 1 : 0), f, t);
     }
@@ -85,9 +86,8 @@ std::optional<std::size_t> FaceTracker::Begin(Timestamp time, const SeenFace& se
     tracks_.push_back(std::move(made));
     return tracks_.size() - 1;
   }
-  const auto oldest = std::min_element(tracks_.begin(), tracks_.end(), [](const auto& a, const auto& b) {
-    return a.seen < b.seen;
-  });
+  const auto oldest = std::min_element(tracks_.begin(), tracks_.end(),
+                                       [](const auto& a, const auto& b) { return a.seen < b.seen; });
   if (oldest->seen >= time) return std::nullopt;
   *oldest = std::move(made);
   return static_cast<std::size_t>(oldest - tracks_.begin());
@@ -110,6 +110,7 @@ std::vector<std::optional<std::size_t>> FaceTracker::Update(
       track.visible = false;
     } else if (track.visible) {
       track.seen = time;  // nothing moved there
+      track.detected = false;
     }
   }
   for (std::size_t f = 0; f < faces.size(); ++f) {
@@ -134,6 +135,7 @@ void FaceTracker::Move(std::size_t track, Timestamp time, const cv::Rect2d& box)
   // The landmarks go with the box.
   for (Landmark& landmark : moved.face.landmarks) landmark.place += Centre(box) - Centre(moved.face.box);
   TakePlace(moved, time, box);
+  moved.detected = false;
 }
 
 }  // namespace millrace

@@ -33,7 +33,8 @@ struct FaceTrack {
   cv::Point2d velocity{};   // of the box's centre, ratios of the picture a second
   Timestamp seen;           // last
   int misses = 0;           // times it was looked for since then
-  bool visible = true;      // in the frame before
+  bool visible = true;      // in the newest frame
+  bool detected = true;     // in it, and not only followed
   std::string person{};     // the newest that is known
   Timestamp person_seen{};  // when that was
 };

@@ -1,128 +1,115 @@
 #include "consumers/faces/faces_analyzer.h"
 
-#include <boost/json/array.hpp>
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <opencv2/core.hpp>
-#include <string_view>
 #include <utility>
 
 #include "consumers/analysis/option_reader.h"
+#include "consumers/faces/collection_reader.h"
 
 namespace millrace {
 namespace {
 
-// A millionth of a picture is finer than any detector.
-double Rounded(double value) { return std::round(value * 1e6) / 1e6; }
+constexpr double kComfortable =
+    1.5;  // of the recogniser's smallest width: the smallest face's in the picture
 
-std::string_view TypeName(LandmarkType type) {
-  switch (type) {
-    case LandmarkType::kEyeLeft:
-      return "eyeLeft";
-    case LandmarkType::kEyeRight:
-      return "eyeRight";
-    case LandmarkType::kNose:
-      return "nose";
-    case LandmarkType::kMouthLeft:
-      return "mouthLeft";
-    case LandmarkType::kMouthRight:
-      return "mouthRight";
-  }
-  return "";
-}
-
-std::string VersionOf(const FaceDetector& detector, double smallest_face) {
-  char text[32];
-  std::snprintf(text, sizeof(text), "-%.6g", smallest_face);
-  return detector.version() + text;
-}
-
-Result<FaceSettings> ReadSettings(const boost::json::object& options) {
-  FaceSettings settings;
+Result<FacesSettings> ReadSettings(const boost::json::object& options, FacesSettings settings = {}) {
   OptionReader reader(options);
-  reader.Text("model", settings.model);
-  reader.Text("opencv_data", settings.opencv_data);
-  reader.Number("smallest_face", settings.smallest_face, 0.02, 1);
-  reader.Number("confidence_min", settings.confidence_min, 0, 100);
+  reader.Text("model", settings.detector.model);
+  reader.Text("opencv_data", settings.detector.opencv_data);
+  reader.Number("smallest_face", settings.detector.smallest_face, 0.02, 1);
+  reader.Text("recognizer_model", settings.recognizer.model);
+  reader.Text("collection", settings.collection, 128);
+  reader.Number("confidence_min", settings.stream.confidence_min, 0, 100);
+  reader.Number("match_threshold", settings.stream.match_threshold, 0, 100);
+  reader.Integer("detect_every", settings.stream.detect_every, 1, 1000);
+  reader.Boolean("only_moving", settings.stream.only_moving);
   MILLRACE_RETURN_IF_ERROR(reader.Finish());
   return settings;
 }
 
-boost::json::object Options(const FaceSettings& settings) {
-  return {{"model", settings.model},
-          {"opencv_data", settings.opencv_data},
-          {"smallest_face", settings.smallest_face},
-          {"confidence_min", settings.confidence_min}};
+bool SameModels(const FacesSettings& a, const FacesSettings& b) {
+  return a.detector.model == b.detector.model && a.detector.opencv_data == b.detector.opencv_data &&
+         a.detector.smallest_face == b.detector.smallest_face && a.recognizer.model == b.recognizer.model &&
+         a.collection == b.collection;
 }
 
-class FacesStream final : public StreamAnalyzer {
- public:
-  explicit FacesStream(FacesAnalyzer& analyzer) : analyzer_(analyzer) {}
-  Result<boost::json::object> Analyze(const AnalysisFrame& frame) override {
-    return analyzer_.Analyze(frame);
+Result<std::unique_ptr<FaceRecognizer>> OpenRecognizer(const FacesSettings& settings) {
+  MILLRACE_ASSIGN_OR_RETURN(std::unique_ptr<FaceRecognizer> recognizer,
+                            MakeFaceRecognizer(settings.recognizer));
+  if (recognizer->needs_landmarks() && settings.detector.model.empty()) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "recognizer_model needs the landmarks of faces, which OpenCV's cascades do not give: give a "
+                 "YuNet model as model, too"};
   }
-
- private:
-  FacesAnalyzer& analyzer_;
-};
+  return recognizer;
+}
 
 }  // namespace
 
-boost::json::object FaceSearchResponse(const std::vector<Face>& faces) {
-  boost::json::array list;
-  for (const Face& face : faces) {
-    boost::json::array landmarks;
-    for (const Landmark& landmark : face.landmarks) {
-      landmarks.push_back({{"X", Rounded(landmark.place.x)},
-                           {"Y", Rounded(landmark.place.y)},
-                           {"Type", TypeName(landmark.type)}});
-    }
-    boost::json::object box{{"Height", Rounded(face.box.height)},
-                            {"Width", Rounded(face.box.width)},
-                            {"Left", Rounded(face.box.x)},
-                            {"Top", Rounded(face.box.y)}};
-    boost::json::object detected{{"BoundingBox", std::move(box)},
-                                 {"Confidence", Rounded(face.confidence)},
-                                 {"Landmarks", std::move(landmarks)}};
-    list.push_back({{"DetectedFace", std::move(detected)}, {"MatchedFaces", boost::json::array()}});
-  }
-  return {{"FaceSearchResponse", std::move(list)}};
-}
-
 Result<std::unique_ptr<FrameAnalyzer>> FacesAnalyzer::Make(const boost::json::object& options) {
-  MILLRACE_ASSIGN_OR_RETURN(const FaceSettings settings, ReadSettings(options));
-  return MakeFrom(settings);
+  MILLRACE_ASSIGN_OR_RETURN(FacesSettings settings, ReadSettings(options));
+  settings.detector.confidence_min = settings.stream.confidence_min;
+  if (settings.collection.empty()) {
+    if (!settings.recognizer.model.empty()) {
+      return Error{ErrorCode::kInvalidArgument,
+                   "recognizer_model is of no use without a collection: name one"};
+    }
+    return MakeFrom(settings);
+  }
+  // Of its own, since it looks at the collection on a thread of its own.
+  MILLRACE_ASSIGN_OR_RETURN(auto detector, MakeFaceDetector(settings.detector));
+  MILLRACE_ASSIGN_OR_RETURN(auto recognizer, OpenRecognizer(settings));
+  MILLRACE_ASSIGN_OR_RETURN(
+      auto reader, CollectionReader::Start(settings.collection, std::move(detector), std::move(recognizer)));
+  return MakeFrom(settings, std::move(reader));
 }
 
-Result<std::unique_ptr<FrameAnalyzer>> FacesAnalyzer::MakeFrom(const FaceSettings& settings) {
+Result<std::unique_ptr<FrameAnalyzer>> FacesAnalyzer::MakeFrom(const FacesSettings& settings,
+                                                               std::unique_ptr<GallerySource> galleries) {
   cv::setNumThreads(1);
-  MILLRACE_ASSIGN_OR_RETURN(std::unique_ptr<FaceDetector> detector, MakeFaceDetector(settings));
-  return std::unique_ptr<FrameAnalyzer>(std::make_unique<FacesAnalyzer>(std::move(detector), settings));
+  std::unique_ptr<FacesAnalyzer> analyzer(new FacesAnalyzer(settings));
+  MILLRACE_ASSIGN_OR_RETURN(analyzer->detector_, MakeFaceDetector(settings.detector));
+  if (galleries != nullptr) {
+    MILLRACE_ASSIGN_OR_RETURN(analyzer->recognizer_, OpenRecognizer(settings));
+    analyzer->galleries_ = std::move(galleries);
+  }
+  return std::unique_ptr<FrameAnalyzer>(std::move(analyzer));
 }
 
-FacesAnalyzer::FacesAnalyzer(std::unique_ptr<FaceDetector> detector, const FaceSettings& settings)
-    : detector_(std::move(detector)),
-      settings_(settings),
-      form_(detector_->form()),
-      version_(VersionOf(*detector_, settings.smallest_face)) {}
+std::string FacesAnalyzer::version() const {
+  char smallest[32];
+  std::snprintf(smallest, sizeof(smallest), "-%.6g", settings_.detector.smallest_face);
+  return detector_->version() + smallest + (recognizer_ ? "-" + recognizer_->version() : "") + "-t1";
+}
+
+PictureForm FacesAnalyzer::picture_form() const {
+  PictureForm form = detector_->form();
+  if (recognizer_ == nullptr) return form;
+  // Recognising takes more pixels than finding; the detector is shown the picture reduced.
+  const double wanted = kComfortable * recognizer_->smallest_width() / settings_.detector.smallest_face;
+  form.rows_max = std::max(form.rows_max, static_cast<int>(std::ceil(wanted)));
+  return form;
+}
 
 Result<std::unique_ptr<StreamAnalyzer>> FacesAnalyzer::Open(const std::string& stream,
                                                             const boost::json::object& options) {
-  MILLRACE_ASSIGN_OR_RETURN(const FaceSettings settings, ReadSettings(LaidOver(Options(settings_), options)));
-  if (settings != settings_) {
-    return Error{ErrorCode::kInvalidArgument, "the faces analyzer has one set of options for all streams; '" +
-                                                  stream + "' needs an analyzer of another name for its own"};
-  }
-  return std::unique_ptr<StreamAnalyzer>(std::make_unique<FacesStream>(*this));
-}
-
-Result<boost::json::object> FacesAnalyzer::Analyze(const AnalysisFrame& frame) {
-  const int type = form_.format == PictureFormat::kGray ? CV_8UC1 : CV_8UC3;
-  if (frame.image.empty() || frame.image.type() != type) {
+  MILLRACE_ASSIGN_OR_RETURN(const FacesSettings own, ReadSettings(options, settings_));
+  if (!SameModels(own, settings_)) {
     return Error{ErrorCode::kInvalidArgument,
-                 "the faces analyzer got no picture of the form that it asks for"};
+                 "model, opencv_data, smallest_face, recognizer_model and collection are the same for all "
+                 "streams of an analyzer; '" +
+                     stream + "' needs an analyzer of another name for its own"};
   }
-  return FaceSearchResponse(detector_->Detect(frame.image));
+  if (own.stream.confidence_min < settings_.detector.confidence_min) {
+    return Error{
+        ErrorCode::kInvalidArgument,
+        "confidence_min of '" + stream + "' is less than the analyzer's, which decides what is found"};
+  }
+  return std::unique_ptr<StreamAnalyzer>(std::make_unique<FacesStream>(
+      stream, FaceTools{*detector_, recognizer_.get(), galleries_.get()}, own.stream));
 }
 
 }  // namespace millrace

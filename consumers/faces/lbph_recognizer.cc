@@ -14,7 +14,8 @@ constexpr int kSide = 64;        // pixels of a face when it is described
 constexpr double kSmooth = 1.5;  // pixels: noise and compression make patterns of their own
 
 // Measured (docs/faces.md): of pairs of different people one in a thousand is nearer than 0.43, half are
-// beyond 0.60; of pairs of the same photograph in other light, size and noise 95 in a hundred are within 0.32.
+// beyond 0.60; of pairs of the same photograph in other light, size and noise 95 in a hundred are within
+// 0.32.
 constexpr double kHalfAlike = 0.472;
 constexpr double kSlope = 0.0374;
 
@@ -58,9 +59,9 @@ cv::Mat LbphRecognizer::Describe(const cv::Mat& picture, const Face& face) {
   if (gray.channels() == 3) cv::cvtColor(picture(around), gray, cv::COLOR_BGR2GRAY);
   const double width = around.width;
   const double height = around.height;
-  cv::Mat cut = Cut(gray, {(face.box.x * picture.cols - around.x) / width,
-                           (face.box.y * picture.rows - around.y) / height,
-                           face.box.width * picture.cols / width, face.box.height * picture.rows / height});
+  cv::Mat cut = Cut(
+      gray, {(face.box.x * picture.cols - around.x) / width, (face.box.y * picture.rows - around.y) / height,
+             face.box.width * picture.cols / width, face.box.height * picture.rows / height});
   cv::GaussianBlur(cut, cut, {}, kSmooth);
   // The recogniser gives histograms only of what it is trained with.
   patterns_->train(std::vector<cv::Mat>{cut}, std::vector<int>{0});

@@ -8,11 +8,11 @@ namespace millrace {
 namespace {
 
 constexpr int kColumns = 160;
-constexpr double kDiffers = 10;       // of 255, after smoothing: noise stays below
-constexpr int kPixelsMin = 6;         // of 160 columns' pixels
-constexpr double kMostOfIt = 0.5;     // of the picture's area
+constexpr double kDiffers = 10;    // of 255, after smoothing: noise stays below
+constexpr int kPixelsMin = 6;      // of 160 columns' pixels
+constexpr double kMostOfIt = 0.5;  // of the picture's area
 constexpr double kMeanSeconds = 0.5;
-constexpr double kWiden = 0.08;       // of the picture, on each side; and a quarter of the region
+constexpr double kWiden = 0.08;  // of the picture, on each side; and a quarter of the region
 
 const cv::Rect2d kWhole(0, 0, 1, 1);
 
@@ -23,16 +23,21 @@ cv::Rect2d Widened(const cv::Rect2d& region) {
 }
 
 // Those that overlap become one, until none do.
-std::vector<cv::Rect2d> Joined(std::vector<cv::Rect2d> regions) {
-  for (std::size_t i = 0; i < regions.size(); ++i) {
-    for (std::size_t k = i + 1; k < regions.size(); ++k) {
-      if ((regions[i] & regions[k]).empty()) continue;
-      regions[i] |= regions[k];
-      regions.erase(regions.begin() + static_cast<std::ptrdiff_t>(k));
-      k = i;  // it may now overlap what was passed over
+std::vector<cv::Rect2d> Joined(const std::vector<cv::Rect2d>& regions) {
+  std::vector<cv::Rect2d> joined;
+  for (cv::Rect2d region : regions) {
+    for (std::size_t i = 0; i < joined.size();) {
+      if ((joined[i] & region).empty()) {
+        ++i;
+        continue;
+      }
+      region |= joined[i];
+      joined.erase(joined.begin() + static_cast<std::ptrdiff_t>(i));
+      i = 0;  // it may now overlap what was passed over
     }
+    joined.push_back(region);
   }
-  return regions;
+  return joined;
 }
 
 }  // namespace
@@ -64,11 +69,11 @@ std::vector<cv::Rect2d> MovingRegions::Update(Timestamp time, const cv::Mat& gra
   for (int i = 1; i < count; ++i) {  // 0: what does not move
     const int* part = parts.ptr<int>(i);
     if (part[cv::CC_STAT_AREA] < kPixelsMin) continue;
-    regions.push_back(Widened({1.0 * part[cv::CC_STAT_LEFT] / columns, 1.0 * part[cv::CC_STAT_TOP] / rows,
-                               1.0 * part[cv::CC_STAT_WIDTH] / columns,
-                               1.0 * part[cv::CC_STAT_HEIGHT] / rows}));
+    regions.push_back(
+        Widened({1.0 * part[cv::CC_STAT_LEFT] / columns, 1.0 * part[cv::CC_STAT_TOP] / rows,
+                 1.0 * part[cv::CC_STAT_WIDTH] / columns, 1.0 * part[cv::CC_STAT_HEIGHT] / rows}));
   }
-  regions = Joined(std::move(regions));
+  regions = Joined(regions);
   if (regions.size() > kRegionsMax) {
     for (const cv::Rect2d& region : regions) regions.front() |= region;
     regions.resize(1);

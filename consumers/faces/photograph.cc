@@ -81,12 +81,13 @@ Result<AvFramePtr> Decode(AVCodecID id, ByteSpan bytes) {
   }
   const bool large = std::int64_t{context->width} * context->height > kPhotographPixelsMax;
   if (code < 0 && large) {
-    return Error{ErrorCode::kInvalidArgument,
-                 "the photograph has more than " + std::to_string(kPhotographPixelsMax / 1'000'000) +
-                     " million pixels: make it smaller"};
+    return Error{ErrorCode::kInvalidArgument, "the photograph has more than " +
+                                                  std::to_string(kPhotographPixelsMax / 1'000'000) +
+                                                  " million pixels: make it smaller"};
   }
   if (code == AVERROR(ENOMEM)) return Error{ErrorCode::kResourceExhausted, "no memory for the photograph"};
-  if (code < 0) return Error{ErrorCode::kCorruption, "the photograph cannot be decoded: " + AvErrorText(code)};
+  if (code < 0)
+    return Error{ErrorCode::kCorruption, "the photograph cannot be decoded: " + AvErrorText(code)};
   return frame;
 }
 

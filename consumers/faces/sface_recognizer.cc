@@ -36,7 +36,8 @@ Result<void> CheckOutput(const std::string& path, const std::vector<unsigned cha
     trouble = "it makes " + std::to_string(numbers.total()) + " numbers of a face";
   } catch (const std::exception&) {
   }
-  return Error{ErrorCode::kUnsupported, path + " is no model to recognise faces with (" + trouble + "): " + kWanted};
+  return Error{ErrorCode::kUnsupported,
+               path + " is no model to recognise faces with (" + trouble + "): " + kWanted};
 }
 
 // As YuNet gives it: box and landmarks, in pixels.
@@ -65,7 +66,8 @@ Result<std::unique_ptr<FaceRecognizer>> SfaceRecognizer::Open(const std::string&
     auto network = cv::FaceRecognizerSF::create(model, "");
     return std::unique_ptr<FaceRecognizer>(new SfaceRecognizer(std::move(network), file.checksum));
   } catch (const std::exception&) {
-    return Error{ErrorCode::kUnsupported, model + " cannot be opened; its name must end in .onnx: " + kWanted};
+    return Error{ErrorCode::kUnsupported,
+                 model + " cannot be opened; its name must end in .onnx: " + kWanted};
   }
 }
 

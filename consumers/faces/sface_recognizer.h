@@ -1,8 +1,8 @@
 // Faces by an SFace model that the user has, through OpenCV's FaceRecognizerSF.
 //
 // The model (face_recognition_sface_2021dec.onnx, from the OpenCV Zoo) makes 128 numbers of a face that was
-// turned upright by its landmarks; alike by the cosine between them. It needs a detector that gives landmarks:
-// YuNet.
+// turned upright by its landmarks; alike by the cosine between them. It needs a detector that gives
+// landmarks: YuNet.
 #pragma once
 
 #include <cstdint>

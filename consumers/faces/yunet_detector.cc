@@ -19,11 +19,12 @@ constexpr int kFacesMax = 5000;      // before overlapping ones are dropped: Ope
 constexpr std::size_t kModelBytesMax = std::size_t{64} << 20;  // YuNet has a third of a megabyte
 constexpr int kRowColumns = 15;                                // box, five landmarks, score
 
-const std::string kWanted = "OpenCV " CV_VERSION
-                            " finds faces with the YuNet of March 2022, face_detection_yunet_2022mar.onnx";
+const std::string kWanted =
+    "OpenCV " CV_VERSION " finds faces with the YuNet of March 2022, face_detection_yunet_2022mar.onnx";
 
 Error WrongModel(const std::string& path, const std::string& because) {
-  return Error{ErrorCode::kUnsupported, path + " is no model to find faces with (" + because + "): " + kWanted};
+  return Error{ErrorCode::kUnsupported,
+               path + " is no model to find faces with (" + because + "): " + kWanted};
 }
 
 // FaceDetectorYN reads so many numbers from the outputs, whatever there are: a model with fewer would be read
@@ -70,8 +71,7 @@ Result<std::unique_ptr<FaceDetector>> YunetDetector::Open(const FaceSettings& se
     auto network =
         cv::FaceDetectorYN::create(settings.model, "", {320, 320},
                                    static_cast<float>(settings.confidence_min / 100), kOverlapMax, kFacesMax);
-    std::unique_ptr<YunetDetector> detector(
-        new YunetDetector(settings, std::move(network), model.checksum));
+    std::unique_ptr<YunetDetector> detector(new YunetDetector(settings, std::move(network), model.checksum));
     // Whether it runs shows here, and not at the first frame.
     detector->Detect(cv::Mat::zeros(64, 64, CV_8UC3));
     return std::unique_ptr<FaceDetector>(std::move(detector));

@@ -33,7 +33,7 @@ cv::Mat WithPortrait(int rows, int columns, double part) {
 }
 
 std::unique_ptr<FrameAnalyzer> Open(const FaceSettings& settings = {}) {
-  auto analyzer = FacesAnalyzer::MakeFrom(settings);
+  auto analyzer = FacesAnalyzer::MakeFrom({.detector = settings});
   EXPECT_TRUE(analyzer) << analyzer.error().ToString();
   return analyzer ? std::move(*analyzer) : nullptr;
 }
@@ -51,10 +51,10 @@ boost::json::object Analyze(FrameAnalyzer& analyzer, const cv::Mat& picture) {
 TEST(FacesAnalyzerTest, SaysWhatItIs) {
   const auto analyzer = Open();
   EXPECT_EQ(analyzer->name(), "faces");
-  EXPECT_EQ(analyzer->version(), "cascade1-0.1");
+  EXPECT_EQ(analyzer->version(), "cascade1-0.1-t1");
   EXPECT_EQ(analyzer->picture_form(), (PictureForm{PictureFormat::kGray, 240}));
   EXPECT_EQ(Open({.smallest_face = 0.05})->picture_form().rows_max, 480);
-  EXPECT_EQ(Open({.smallest_face = 0.05})->version(), "cascade1-0.05");
+  EXPECT_EQ(Open({.smallest_face = 0.05})->version(), "cascade1-0.05-t1");
 }
 
 TEST(FacesAnalyzerTest, WritesRekognitionsRecord) {
@@ -136,7 +136,7 @@ TEST(FacesAnalyzerTest, LandmarksAreWritten) {
       "BoundingBox": {"Height": 0.4, "Width": 0.3, "Left": 0.1, "Top": 0.2}, "Confidence": 97.5,
       "Landmarks": [{"X": 0.15, "Y": 0.25, "Type": "eyeLeft"}, {"X": 0.2, "Y": 0.3, "Type": "nose"}]},
       "MatchedFaces": []}]})");
-  EXPECT_EQ(boost::json::value(FaceSearchResponse({face})), expected);
+  EXPECT_EQ(boost::json::value(FaceSearchResponse({{.face = face}}, nullptr)), expected);
 }
 
 struct SettingsCase {
@@ -150,7 +150,7 @@ void PrintTo(const SettingsCase& test, std::ostream* out) { *out << test.name; }
 class FaceSettingsRefused : public ::testing::TestWithParam<SettingsCase> {};
 
 TEST_P(FaceSettingsRefused, WithAReason) {
-  const auto analyzer = FacesAnalyzer::MakeFrom(GetParam().settings);
+  const auto analyzer = FacesAnalyzer::MakeFrom({.detector = GetParam().settings});
   ASSERT_FALSE(analyzer);
   EXPECT_EQ(analyzer.error().code, GetParam().code);
   EXPECT_THAT(analyzer.error().message, HasSubstr(GetParam().says));

@@ -89,7 +89,7 @@ TEST(YunetDetectorTest, AnotherModelIsRefusedWithTheNameOfTheRightOne) {
                {MakeYunetModel({}, {"conf", "loc", "iou"}), "another size"}};
   for (const auto& test : cases) {
     const ModelFile model(test.bytes);
-    const auto analyzer = FacesAnalyzer::MakeFrom({.model = model.path()});
+    const auto analyzer = FacesAnalyzer::MakeFrom({.detector = {.model = model.path()}});
     ASSERT_FALSE(analyzer) << test.says;
     EXPECT_EQ(analyzer.error().code, ErrorCode::kUnsupported);
     EXPECT_THAT(analyzer.error().message, HasSubstr("face_detection_yunet_2022mar.onnx"));
