@@ -37,6 +37,9 @@ inline std::string EventId(std::string_view what, Timestamp began) {
   return std::string(what) + "-" + std::to_string(began.millis());
 }
 
+// Of an option in seconds.
+inline Duration DurationOf(double seconds) { return Duration(std::llround(seconds * 1e9)); }
+
 // "1-3b2a9c01": what decides an analyzer's results, the code's own version and all settings written as text.
 inline std::string VersionOf(std::string_view code, std::string_view settings) {
   boost::crc_32_type checksum;

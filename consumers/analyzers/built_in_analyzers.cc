@@ -4,6 +4,7 @@
 
 #include "consumers/faces/faces_analyzer.h"
 #include "consumers/motion/motion_analyzer.h"
+#include "consumers/tamper/tamper_analyzer.h"
 
 namespace millrace {
 namespace {
@@ -12,6 +13,8 @@ constexpr BuiltInAnalyzer kAnalyzers[] = {
     {"faces", &FacesAnalyzer::Make, "key-frames", "faces that are seen from the front"},
     {"motion", &MotionAnalyzer::Make, "per-second:5",
      "what moves in which zone, and when it begins and ends"},
+    {"tamper", &TamperAnalyzer::Make, "per-second:2",
+     "whether the camera is covered, moved, out of focus, black, frozen"},
 };
 
 }  // namespace

@@ -83,14 +83,14 @@ void ThroughH264(const Encoding& encoding, int count, const std::function<cv::Ma
   for (int i = 0; i < count; ++i) {
     const cv::Mat picture = draw(i);
     if (encoder == nullptr) {
-      const std::string rate = encoding.kbps == 0 ? std::string("-crf 26")
+      const std::string rate = encoding.kbps == 0 ? std::string("-qp 26")
                                                   : "-b:v " + std::to_string(encoding.kbps) + "k -maxrate " +
                                                         std::to_string(encoding.kbps) + "k -bufsize " +
                                                         std::to_string(encoding.kbps) + "k";
       const std::string command =
           "timeout 150 ffmpeg -v error -y -f rawvideo -pix_fmt bgr24 -s " + std::to_string(picture.cols) +
           "x" + std::to_string(picture.rows) + " -r " + std::to_string(encoding.fps) +
-          " -i - -c:v libx264 -preset veryfast -threads 1 -bf 0 -g " +
+          " -i - -c:v libx264 -preset veryfast -tune zerolatency -threads 1 -g " +
           std::to_string(encoding.key_frame_interval) + " -pix_fmt yuv420p " + rate + " " + path;
       encoder = popen(command.c_str(), "w");
       ASSERT_NE(encoder, nullptr);

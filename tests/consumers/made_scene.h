@@ -40,7 +40,7 @@ void DrawPerson(cv::Mat& picture, cv::Point feet, int height);
 struct Encoding {
   int fps = 5;
   int key_frame_interval = 10;  // frames
-  int kbps = 0;                 // 0: at a constant quality
+  int kbps = 0;                 // 0: at a constant quantiser
 };
 
 // The picture as an analyzer gets it.

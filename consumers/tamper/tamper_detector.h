@@ -1,0 +1,87 @@
+// Whether somebody, or something, keeps a camera from seeing what it usually sees.
+//
+//   kBlack      nothing but black
+//   kCovered    the usual edges are gone, and hardly any others are there: a hand, paint, fog
+//   kDefocused  the usual view, much less sharp
+//   kMoved      the usual edges are gone, and others are there
+//   kFrozen     the same picture again and again, beyond a key frame (stillness.h)
+//
+// One at a time, the first of these that holds (frozen only where none other does). It begins when it has
+// held in each picture for start_after, with the first of them as its time, and ends when it has not for
+// stop_after. The usual view is learned slowly, and not while it is not seen. A moved camera's new view
+// becomes the usual one after kAccepted.
+//
+// Threads: one owner. Errors: none; a picture of another size begins anew.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <opencv2/core/mat.hpp>
+#include <optional>
+#include <vector>
+
+#include "base/time.h"
+#include "consumers/motion/zone_map.h"
+#include "consumers/tamper/stillness.h"
+#include "consumers/tamper/view_measures.h"
+
+namespace millrace {
+
+enum class TamperKind : std::uint8_t { kBlack, kCovered, kDefocused, kMoved, kFrozen };
+inline constexpr std::size_t kTamperKinds = 5;
+
+struct TamperSettings {
+  std::array<bool, kTamperKinds> wanted{true, true, true, true, true};  // by TamperKind
+  std::vector<Zone> masks{};  // not looked at: a clock in the picture, that goes on when all else is frozen
+  double sensitivity = 50;    // 0 to 100: how much of the view must be gone
+  Duration start_after = std::chrono::seconds(1);
+  Duration stop_after = std::chrono::seconds(3);
+};
+
+struct TamperEvent {
+  TamperKind kind = TamperKind::kBlack;
+  bool started = true;  // else ended
+  Timestamp time;       // when it began, or ended
+  Timestamp began;
+};
+
+struct TamperFrame {
+  std::optional<TamperKind> kind;  // that is going on
+  std::vector<TamperEvent> events;
+  ReferenceView::Likeness likeness;
+  double brightness = 0;  // mean level, 0 to 255
+};
+
+class TamperDetector {
+ public:
+  static constexpr Duration kAccepted = std::chrono::minutes(4);
+
+  explicit TamperDetector(const TamperSettings& settings) : settings_(settings) {}
+
+  // `picture`: height x width, uint8. `time`: later than the one before. Valid until the next call.
+  const TamperFrame& Look(const cv::Mat& picture, bool key_frame, Timestamp time);
+
+ private:
+  std::optional<TamperKind> Judge() const;
+  bool Wanted(TamperKind kind) const { return settings_.wanted[static_cast<std::size_t>(kind)]; }
+  // `now`: what holds in this picture, since `since`.
+  void Follow(std::optional<TamperKind> now, Timestamp since, Timestamp time);
+  void End(Timestamp time);
+  void Forget(Timestamp time);  // the usual view
+
+  const TamperSettings settings_;
+  ZoneMap zones_;
+  ViewMeasures view_;
+  ReferenceView usual_;
+  Timestamp learning_since_;
+  Stillness stillness_;
+  std::optional<Timestamp> time_;  // of the last picture
+  std::optional<TamperKind> going_on_;
+  Timestamp began_;  // of what is going on
+  Timestamp held_;   // when it held last
+  std::optional<TamperKind> candidate_;
+  Timestamp candidate_since_;
+  TamperFrame frame_;
+};
+
+}  // namespace millrace
