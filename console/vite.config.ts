@@ -13,5 +13,5 @@ export default defineConfig({
     chunkSizeWarningLimit: 700,
     reportCompressedSize: false,
   },
-  server: { proxy: { '/v1': server, '/hls': server, '/healthz': server } },
+  server: { proxy: { '/v1': server, '/hls': server, '/whip': server, '/whep': server, '/healthz': server } },
 });

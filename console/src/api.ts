@@ -141,6 +141,10 @@ export async function listStreams(): Promise<Stream[]> {
   return (await call<{ streams: Stream[] }>('GET', '/v1/streams')).streams;
 }
 
+export function getStream(name: string): Promise<Stream> {
+  return call('GET', path('v1', 'streams', name));
+}
+
 export function putCamera(name: string, settings: CameraSettings): Promise<Camera> {
   return call('PUT', path('v1', 'cameras', name), settings);
 }
@@ -274,9 +278,69 @@ export async function whyNot(url: string): Promise<ApiError | null> {
   try {
     const response = await fetch(url, { cache: 'no-store', signal: AbortSignal.timeout(kDeadlineMs) });
     if (response.ok) return null;
-    const body = (await response.json().catch(() => null)) as { error?: { code?: string; message?: string } } | null;
-    return new ApiError(response.status, body?.error?.code ?? '', body?.error?.message ?? `HTTP ${response.status}`);
+    return await refusal(response);
   } catch (error) {
     throw new Unreachable(String(error));
   }
+}
+
+const kOfferMs = 12_000; // the server gathers candidates before it answers
+
+export interface WebrtcAnswer {
+  readonly sdp: string;
+  readonly location: string; // of the session
+  readonly tag: string; // its ETag
+}
+
+export const whepUrl = (stream: string): string => path('whep', stream);
+export const whipUrl = (stream: string): string => path('whip', stream);
+
+async function refusal(response: Response): Promise<ApiError> {
+  const body = (await response.json().catch(() => null)) as { error?: { code?: string; message?: string } } | null;
+  const error = new ApiError(response.status, body?.error?.code ?? '', body?.error?.message ?? `HTTP ${response.status}`);
+  if (asksWhoWeAre(error)) window.dispatchEvent(new Event(kUnauthenticated));
+  return error;
+}
+
+/** Opens a WHIP or WHEP session. Throws ApiError, Unreachable, or the signal's reason. */
+export async function postOffer(url: string, sdp: string, signal: AbortSignal): Promise<WebrtcAnswer> {
+  let response: Response;
+  let text = '';
+  const late = AbortSignal.timeout(kOfferMs);
+  const either = new AbortController();
+  for (const each of [signal, late]) each.addEventListener('abort', () => either.abort(), { once: true });
+  try {
+    response = await fetch(url, {
+      method: 'POST', cache: 'no-store', signal: either.signal, headers: { 'content-type': 'application/sdp' }, body: sdp,
+    });
+    if (response.status === 201) text = await response.text();
+  } catch (error) {
+    signal.throwIfAborted();
+    throw new Unreachable(String(error));
+  }
+  if (response.status !== 201) throw await refusal(response);
+  return { sdp: text, location: response.headers.get('location') ?? '', tag: response.headers.get('etag') ?? '' };
+}
+
+/** Candidates for a session (PATCH), or its end (DELETE), which the page may send while it is left. */
+export async function sendWebrtc(method: 'PATCH' | 'DELETE', location: string, fragment?: string, tag?: string): Promise<void> {
+  const response = await fetch(location, {
+    method, keepalive: method === 'DELETE', signal: AbortSignal.timeout(kDeadlineMs),
+    ...(fragment === undefined ? {} : { body: fragment, headers: { 'content-type': 'application/trickle-ice-sdpfrag', 'if-match': tag ?? '' } }),
+  });
+  if (!response.ok) throw await refusal(response);
+}
+
+let stun: Promise<RTCIceServer[]> | null = null;
+
+/** The STUN servers that the server names (RFC 9725 section 4.6), asked for once. Never fails: none are needed in most networks. */
+export function stunServers(url: string): Promise<RTCIceServer[]> {
+  stun ??= fetch(url, { method: 'OPTIONS', cache: 'no-store', signal: AbortSignal.timeout(2000) }).then(
+    (response) => [...(response.headers.get('link') ?? '').matchAll(/<(stuns?:[^>]+)>\s*;\s*rel="ice-server"/g)]
+      .map((match) => ({ urls: match[1]! })),
+    () => {
+      stun = null;
+      return [];
+    });
+  return stun;
 }

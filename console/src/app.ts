@@ -5,14 +5,16 @@ import { cameraDialog, purgeDialog, removeDialog } from './cameras/dialogs.js';
 import { CameraList, emptyState } from './cameras/list.js';
 import { type Row, retryWords, rowsOf, wordsOf } from './cameras/rows.js';
 import { h, iconButton, setHidden, setText } from './dom.js';
-import { type Place, readHash, readStreamsHash, writeHash, writeStreamsHash } from './hash.js';
+import { type Place, kPublishHash, kWallHash, readHash, readStreamsHash, writeHash, writeStreamsHash } from './hash.js';
 import { FaceWindow } from './faces/face_window.js';
 import { boxesAt } from './faces/sightings.js';
 import { helpDialog } from './help.js';
 import { listen } from './keys.js';
 import { Player } from './player/player.js';
 import { PlayerPanel, type Shown, kRates } from './player/controls.js';
-import { codecName } from './player/words.js';
+import { liveWays } from './player/live_ways.js';
+import { codecName, formatDelay } from './player/words.js';
+import { PublishPage } from './publish/publish_page.js';
 import { Poll } from './poll.js';
 import { StreamsPage } from './streams/page.js';
 import { nextTheme, theme } from './theme.js';
@@ -24,6 +26,7 @@ import { Coverage } from './timeline/coverage.js';
 import { intervalAt, isRecorded, nextRecorded, nextStart, previousStart } from './timeline/intervals.js';
 import { Timeline } from './timeline/timeline.js';
 import { spanOf } from './timeline/view.js';
+import { WallPage } from './wall/wall_page.js';
 
 const kTickMs = 250;
 const kCoverageMs = 6 * kSecond; // how often what is seen is asked for again
@@ -32,9 +35,13 @@ const kFacesMs = kSecond; // how often faces around the picture are asked for
 const kFacesSeenMs = 4 * kSecond; // and those in the timeline
 const kFacesSpanMax = 6 * kHour; // a longer timeline shows those that are known
 const kLiveEdgeMs = 4 * kSecond; // closer to now than this is live: its fragment may still be open
+// Faces are found once their fragment is whole: by WebRTC the picture would be gone before its boxes come.
+const kFacesByHls = 'faces are found some seconds later, and their boxes would miss the picture; “Low delay” plays it all the same.';
 const kSpans: readonly (readonly [string, number])[] = [
   ['10 min', 10 * kMinute], ['1 h', kHour], ['6 h', 6 * kHour], ['1 d', kDay], ['7 d', 7 * kDay],
 ];
+
+type Page = 'cameras' | 'wall' | 'publish' | 'streams';
 
 export class App {
   private readonly poll = new Poll((back) => this.answered(back));
@@ -54,13 +61,21 @@ export class App {
   private readonly spans = kSpans.map(([label, ms]) =>
     h('button', { type: 'button', className: 'span', onclick: () => this.timeline.setSpan(ms) }, label));
   private readonly streams = new StreamsPage((words) => this.say(words));
-  private readonly pages = [h('a', { href: '#', className: 'page-link' }, 'Cameras'),
-    h('a', { href: writeStreamsHash(), className: 'page-link' }, 'Data streams')] as const;
+  private readonly wall = new WallPage();
+  private readonly publish = new PublishPage();
+  private readonly pages: Readonly<Record<Page, HTMLAnchorElement>> = {
+    cameras: h('a', { href: '#', className: 'page-link' }, 'Cameras'),
+    wall: h('a', { href: kWallHash, className: 'page-link' }, 'Wall'),
+    publish: h('a', { href: kPublishHash, className: 'page-link' }, 'Publish'),
+    streams: h('a', { href: writeStreamsHash(), className: 'page-link' }, 'Data streams'),
+  };
   private readonly menu = iconButton('menu', 'Cameras', '', () => this.openMenu(!document.body.classList.contains('menu-open')));
   private readonly cameras = h('div', { className: 'body' });
   private readonly themeButton = iconButton('theme', 'Theme', '', () => this.switchTheme());
 
   private rows: Row[] = [];
+  private page: Page = 'cameras';
+  private lowDelay: boolean | null = null; // asked for, or not wanted, by a person; null: as is best for the stream
   private place: Place | null = null;
   private coverage: Coverage | null = null;
   private coverageAt = -Infinity; // performance.now() of the last question; -Infinity: ask at once
@@ -82,6 +97,7 @@ export class App {
       live: () => this.live(),
       rate: (rate) => this.setRate(rate),
       mute: () => this.mute(),
+      lowDelay: () => this.switchDelay(),
       fullscreen: () => this.fullscreen(),
       goTo: (value) => this.goToInput(value),
     }, () => this.messageAction());
@@ -97,13 +113,15 @@ export class App {
     this.timeline.onView = () => this.renderRange();
     window.addEventListener('popstate', () => this.follow());
     const keys = this.keys();
-    // On the data streams' page nothing plays: only what names no picture works there.
-    const anywhere = ['s', '?'];
+    // Other pages show no one picture: only what names none works there.
+    const anywhere = ['s', 'w', '?'];
     listen(Object.fromEntries(Object.entries(keys).map(([key, run]) =>
-      [key, () => { if (!this.streams.shown || anywhere.includes(key)) run(); }])));
+      [key, () => { if (this.page === 'cameras' || anywhere.includes(key)) run(); }])));
     this.watchPictures();
+    document.addEventListener('visibilitychange', () => this.player.setSeen(document.visibilityState === 'visible'));
+    this.publish.onChange = () => this.renderPublishing();
     window.setInterval(() => this.tick(), kTickMs);
-    this.showStreams(readStreamsHash(location.hash));
+    this.showPage(this.pageOf(location.hash));
     void this.poll.now();
   }
 
@@ -145,9 +163,9 @@ export class App {
     document.body.append(
       this.banner,
       h('header', { className: 'top' }, this.menu, brand,
-        h('nav', { className: 'pages', attributes_: { 'aria-label': 'Pages' } }, ...this.pages),
+        h('nav', { className: 'pages', attributes_: { 'aria-label': 'Pages' } }, ...Object.values(this.pages)),
         h('span', { className: 'spring' }), this.themeButton, iconButton('help', 'Help', '?', helpDialog)),
-      this.cameras, this.streams.element, this.toast);
+      this.cameras, this.wall.element, this.publish.element, this.streams.element, this.toast);
     this.cameras.append(this.list.element, h('main', null, this.stage, this.empty));
     this.nameTheme();
   }
@@ -182,6 +200,7 @@ export class App {
       '.': () => this.stepRate(1),
       a: () => this.add(),
       s: () => { location.hash = this.streams.shown ? '' : writeStreamsHash(); },
+      w: () => { location.hash = this.wall.shown ? '' : kWallHash; },
       '?': helpDialog,
     };
   }
@@ -194,10 +213,12 @@ export class App {
     setText(this.banner, trouble ?? '');
     setHidden(this.banner, trouble === null);
     document.body.classList.toggle('stale', trouble !== null);
-    if (fleet && !this.place && !this.streams.shown) this.follow();
+    if (fleet && !this.place && this.page === 'cameras') this.follow();
     if (back) {
       this.say('The server is back.');
+      liveWays.forget();
       this.player.retry();
+      this.wall.retry();
       this.coverageAt = -Infinity;
     }
     if (trouble === null) {
@@ -233,10 +254,15 @@ export class App {
     this.show(place);
   }
 
+  private pageOf(hash: string): Page {
+    if (hash === kWallHash) return 'wall';
+    if (hash === kPublishHash) return 'publish';
+    return readStreamsHash(hash) === null ? 'cameras' : 'streams';
+  }
+
   private follow(): void {
-    const dataStream = readStreamsHash(location.hash);
-    this.showStreams(dataStream);
-    if (dataStream !== null) return;
+    this.showPage(this.pageOf(location.hash));
+    if (this.page !== 'cameras') return;
     const place = readHash(location.hash);
     if (place) {
       this.show(place);
@@ -247,21 +273,23 @@ export class App {
     else this.leave();
   }
 
-  /** The data streams' page with this stream; null: the cameras. */
-  private showStreams(name: string | null): void {
-    this.cameras.hidden = name !== null;
-    this.menu.hidden = name !== null;
-    this.pages.forEach((link, i) => {
-      if ((name !== null) === (i === 1)) link.setAttribute('aria-current', 'page');
+  private showPage(page: Page): void {
+    this.page = page;
+    this.cameras.hidden = page !== 'cameras';
+    this.menu.hidden = page !== 'cameras';
+    for (const [name, link] of Object.entries(this.pages)) {
+      if (name === page) link.setAttribute('aria-current', 'page');
       else link.removeAttribute('aria-current');
-    });
-    if (name === null) {
-      this.streams.hide();
-      return;
     }
+    if (page !== 'wall') this.wall.hide();
+    if (page !== 'publish') this.publish.hide();
+    if (page !== 'streams') this.streams.hide();
+    if (page === 'cameras') return;
     this.openMenu(false);
     if (this.place) this.leave();
-    this.streams.show(name);
+    if (page === 'wall') this.wall.show();
+    else if (page === 'publish') this.publish.show();
+    else this.streams.show(readStreamsHash(location.hash) ?? '');
     this.render();
   }
 
@@ -289,6 +317,7 @@ export class App {
     const moved = place.stream !== this.place?.stream;
     this.place = place;
     this.choose(place.stream);
+    if (moved) this.lowDelay = null;
     if (moved || place.time !== null) this.timeline.follow();
     this.continuedAt = null;
     if (place.time === null) {
@@ -302,7 +331,22 @@ export class App {
 
   private startLive(stream: string): void {
     this.timeline.follow();
-    this.player.playLive(stream);
+    this.player.playLive(stream, this.whyNoLowDelay());
+  }
+
+  /** Why live is to come by HLS alone; undefined: WebRTC is tried. */
+  private whyNoLowDelay(): string | undefined {
+    if (this.lowDelay === false) return 'low delay is switched off.';
+    const finds = this.lowDelay === null && this.row()?.camera?.analyzers.includes('faces');
+    return finds ? kFacesByHls : undefined;
+  }
+
+  private switchDelay(): void {
+    if (!this.place) return;
+    this.lowDelay = this.player.way()?.name !== 'WebRTC';
+    if (this.lowDelay) liveWays.forget(this.place.stream);
+    if (this.player.mode === 'live') this.startLive(this.place.stream);
+    else this.live();
   }
 
   private live(): void {
@@ -441,6 +485,14 @@ export class App {
     if (last !== null) void this.go(last - 30 * kSecond, true);
   }
 
+  private renderPublishing(): void {
+    const stream = this.publish.publishing;
+    const link = this.pages.publish;
+    link.classList.toggle('publishing', stream !== null);
+    setText(link, stream === null ? 'Publish' : 'Publishing');
+    void this.poll.now();
+  }
+
   private switchTheme(): void {
     nextTheme();
     this.nameTheme();
@@ -525,11 +577,13 @@ export class App {
   private render(): void {
     const now = serverNow();
     this.list.update(this.rows, this.place?.stream ?? null, now);
+    this.wall.update(this.rows, now, this.poll.trouble === null);
     const known = this.poll.fleet !== null;
     setHidden(this.empty, !known || this.rows.length > 0);
     setHidden(this.stage, this.place === null || (known && this.rows.length === 0));
     if (!this.place) {
-      document.title = this.streams.title() ?? 'Millrace';
+      document.title = this.streams.title()
+        ?? (this.page === 'wall' ? 'Live wall · Millrace' : this.page === 'publish' ? 'Publish · Millrace' : 'Millrace');
       return;
     }
     const row = this.row();
@@ -562,7 +616,8 @@ export class App {
       clock: wall !== null && moving ? formatClock(wall) : '',
       date: wall !== null && moving ? formatDate(wall) : '',
       behind: wall === null || latency === null || !moving ? ''
-        : player.mode === 'live' && !stalled ? `${(latency / kSecond).toFixed(1)} s behind` : `${formatDuration(latency)} ago`,
+        : player.mode === 'live' && !stalled ? `${formatDelay(latency)} behind` : `${formatDuration(latency)} ago`,
+      way: moving && !none ? player.way() : null,
       message,
       action: message !== '' && player.mode === 'live' && row?.stream?.last && !row.stream.live ? 'Play the newest footage' : '',
       busy: player.phase === 'loading' || player.phase === 'buffering',

@@ -1,5 +1,6 @@
 // Deep links: #/stream/NAME is live, #/stream/NAME?t=TIME (RFC 3339 or seconds since 1970) goes to that time;
-// #/streams is the data streams' page, #/streams/NAME one of them. Pure.
+// #/streams is the data streams' page, #/streams/NAME one of them; #/wall shows all live pictures, #/publish is the page that
+// publishes from this device. Pure.
 import { parseTime, toApiTime } from './time.js';
 
 export interface Place {
@@ -38,3 +39,6 @@ export function readStreamsHash(hash: string): string | null {
 export function writeStreamsHash(name = ''): string {
   return name === '' ? '#/streams' : `#/streams/${encodeURIComponent(name)}`;
 }
+
+export const kWallHash = '#/wall';
+export const kPublishHash = '#/publish';

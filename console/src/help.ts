@@ -14,6 +14,7 @@ const kKeys: readonly (readonly [string, string])[] = [
   ['+ −', 'zoom the timeline'],
   ['↑ ↓', 'previous or next camera'],
   ['A', 'add a camera'],
+  ['W', 'wall of live pictures, and back'],
   ['S', 'data streams, and back'],
   ['?', 'this help'],
 ];

@@ -12,6 +12,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { FakeDataStreams } from './fake_data_streams.mjs';
+import { FakeWebrtc } from './fake_webrtc.mjs';
 
 const kLoopSeconds = 20;
 export const kFaceSeconds = 15; // of each loop's 20: a face is in the picture
@@ -97,6 +98,7 @@ export class FakeServer {
     this.refuse = null; // { status, code, message }: answered to every put and delete of a camera
     this.fleetEmpty = false;
     this.dataStreams = new FakeDataStreams();
+    this.webrtc = new FakeWebrtc();
     this.reset();
   }
 
@@ -181,6 +183,7 @@ export class FakeServer {
         if (parts[0] === 'v1' && parts[1] === 'data-streams') this.dataStreams.get(parts.slice(2), url.searchParams, json, error);
         else if (request.method === 'POST' && url.pathname === '/') this.dataStreams.call(request.headers['x-amz-target'], JSON.parse(text), json);
         else if (parts[0] === 'v1') this.api(request.method, parts.slice(1), url.searchParams, text, json, error);
+        else if (parts[0] === 'whip' || parts[0] === 'whep') void this.webrtc.serve(request, parts, text, response, error);
         else if (parts[0] === 'hls') this.hls(parts[1], parts[2], url, response, error);
         else this.file(url.pathname, response, error);
       } catch (problem) {

@@ -28,11 +28,11 @@ export class Browser {
     return browser;
   }
 
-  /** A page in a Chromium of its own. `options` are Playwright's of a context. */
-  async open(options = {}) {
+  /** A page in a Chromium of its own. `options` are Playwright's of a context; `args` more of Chromium's. */
+  async open({ args = [], ...options } = {}) {
     await this.context?.close();
     this.context = await this.chromium.launchPersistentContext(fs.mkdtempSync(path.join(this.profile, 'p-')), {
-      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: kArguments, viewport: { width: 1280, height: 800 },
+      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: [...kArguments, ...args], viewport: { width: 1280, height: 800 },
       colorScheme: 'dark', ...options,
     });
     const page = this.context.pages()[0] ?? await this.context.newPage();
@@ -59,12 +59,12 @@ export class Browser {
 }
 
 /** A fake server and a page of a browser of its own, which has opened `at` (null: nothing yet). For `before`. */
-export async function openConsole(at = '/') {
+export async function openConsole(at = '/', options = {}) {
   const opened = { server: new FakeServer(kConsoleDir) };
   try {
     opened.base = await opened.server.listen();
     opened.browser = await Browser.launch();
-    opened.page = await opened.browser.open();
+    opened.page = await opened.browser.open(options);
     if (at !== null) await opened.page.goto(`${opened.base}${at}`);
     return opened;
   } catch (error) {

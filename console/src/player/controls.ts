@@ -3,6 +3,7 @@
 import { h, icon, iconButton, setHidden, setIcon, setText } from '../dom.js';
 import { FaceOverlay } from '../faces/overlay.js';
 import { kMinute, kSecond } from '../time.js';
+import type { Way } from './player.js';
 
 export interface Actions {
   toggle: () => void;
@@ -12,6 +13,7 @@ export interface Actions {
   live: () => void;
   rate: (rate: number) => void;
   mute: () => void;
+  lowDelay: () => void;
   fullscreen: () => void;
   goTo: (value: string) => void;
 }
@@ -23,6 +25,7 @@ export interface Shown {
   readonly clock: string; // the picture's time of day; empty while there is none
   readonly date: string;
   readonly behind: string; // "2.1 s behind"
+  readonly way: Way | null; // how live plays
   readonly message: string; // over the picture; empty: none
   readonly action: string; // of the button under the message; empty: none
   readonly busy: boolean;
@@ -47,6 +50,7 @@ export class PlayerPanel {
   private readonly clock = h('span', { className: 'clock' });
   private readonly date = h('span', { className: 'date' });
   private readonly behind = h('span', { className: 'behind' });
+  private readonly way = h('span', { className: 'way' });
   private readonly message = h('p', { className: 'message' });
   private readonly action = h('button', { type: 'button', className: 'primary' });
   private readonly notice = h('div', { className: 'notice', hidden: true }, this.message, this.action);
@@ -55,11 +59,12 @@ export class PlayerPanel {
   private readonly sound: HTMLButtonElement;
   private readonly unmute: HTMLButtonElement;
   private readonly live: HTMLButtonElement;
+  private readonly lowDelay: HTMLButtonElement;
   private readonly rate = h('select', { className: 'rate', title: 'Speed (< >)' },
     ...kRates.map((rate) => h('option', { value: String(rate) }, `${rate}×`)));
 
   constructor(actions: Actions, onAction: () => void) {
-    const stamp = h('div', { className: 'stamp' }, this.badge, this.clock, this.date, this.behind);
+    const stamp = h('div', { className: 'stamp' }, this.badge, this.clock, this.date, this.behind, this.way);
     this.video.setAttribute('aria-label', 'Picture of the camera');
     this.video.disablePictureInPicture = false;
     this.notice.setAttribute('role', 'status');
@@ -75,6 +80,7 @@ export class PlayerPanel {
     this.sound = iconButton('muted', 'Unmute', 'M', actions.mute);
     this.live = h('button', { type: 'button', className: 'live-button', title: 'Live (L)', onclick: actions.live },
       h('span', { className: 'dot' }), 'Live');
+    this.lowDelay = h('button', { type: 'button', className: 'low-delay', onclick: actions.lowDelay }, 'Low delay');
     this.rate.setAttribute('aria-label', 'Speed');
     let pointed = false; // chosen with a pointer: the keys go back to the page
     this.rate.addEventListener('pointerdown', () => { pointed = true; });
@@ -103,7 +109,7 @@ export class PlayerPanel {
         jump('+10 s', 'On 10 seconds', '→', 10 * kSecond),
         jump('+1 m', 'On 1 minute', 'Shift →', kMinute),
         iconButton('next', 'Start of the next recording', ']', actions.next)),
-      h('div', { className: 'group' }, this.live, this.rate, this.sound,
+      h('div', { className: 'group' }, this.live, this.lowDelay, this.rate, this.sound,
         iconButton('full', 'Full screen', 'F', actions.fullscreen)),
       go);
     this.controls.setAttribute('role', 'group');
@@ -116,6 +122,11 @@ export class PlayerPanel {
     setText(this.clock, shown.clock);
     setText(this.date, shown.date);
     setText(this.behind, shown.behind);
+    setText(this.way, shown.way?.name ?? '');
+    const words = shown.way?.words ?? 'Live by WebRTC, a fraction of a second behind, where that works';
+    for (const each of [this.way, this.lowDelay]) if (each.title !== words) each.title = words;
+    const low = String(shown.way?.name === 'WebRTC');
+    if (this.lowDelay.getAttribute('aria-pressed') !== low) this.lowDelay.setAttribute('aria-pressed', low);
     setHidden(this.notice, shown.message === '');
     setText(this.message, shown.message);
     setHidden(this.action, shown.action === '');
@@ -133,7 +144,7 @@ export class PlayerPanel {
     if (this.rate.value !== rate) this.rate.value = rate;
     const pressed = String(shown.isLive);
     if (this.live.getAttribute('aria-pressed') !== pressed) this.live.setAttribute('aria-pressed', pressed);
-    if (this.live.disabled === shown.canGoLive) this.live.disabled = !shown.canGoLive;
+    for (const each of [this.live, this.lowDelay]) if (each.disabled === shown.canGoLive) each.disabled = !shown.canGoLive;
     this.screen.dataset['mode'] = shown.badge;
   }
 }

@@ -4,15 +4,24 @@
 // a window a jump is a seek. The window that reaches the present is left open and grows with the stream. What is between
 // footage (which window comes next, what becomes of a gap) is the caller's: `onRangeEnd` says when a window is over.
 //
+// Live comes by WebRTC where that works (live_ways.ts) and by HLS otherwise; while it plays by HLS, WebRTC is tried again
+// behind it now and then, and takes over with its first picture. Who is not seen and not heard plays nothing (setSeen).
+//
 // Failures never end in silence: the status holds them in words, and the player tries again by itself.
-import Hls, { ErrorTypes, Events } from 'hls.js/light';
-import type { ErrorData, HlsConfig, LevelDetails, Loader, PlaylistLoaderContext } from 'hls.js/light';
-import { ApiError, playlistUrl, serverNow, whyNot } from '../api.js';
+import { playlistUrl, serverNow } from '../api.js';
 import { kMinute } from '../time.js';
-import { type Piece, mediaAt, readPlaylist, wallAt, wallEnd, withStart } from './playlist.js';
-import { failureWords, unplayable } from './words.js';
+import { delayWords } from '../webrtc/delay.js';
+import { HlsSource, type HlsFailure } from './hls_source.js';
+import { type WhepTrouble, liveWays } from './live_ways.js';
+import { mediaAt, wallAt, wallEnd } from './playlist.js';
+import { WhepSource } from './whep_source.js';
 
 export type Mode = 'idle' | 'live' | 'recorded';
+/** How live plays, and in words why, or what its delay means. */
+export interface Way {
+  readonly name: 'WebRTC' | 'HLS';
+  readonly words: string;
+}
 export type Phase = 'idle' | 'loading' | 'playing' | 'paused' | 'buffering' | 'failed';
 
 export interface Quality {
@@ -27,10 +36,12 @@ const kLeadMs = kMinute; // a window begins this much before the time asked for:
 const kWindowMs = 30 * kMinute;
 const kRetryMs = [1000, 2000, 4000, 8000, 15000] as const;
 const kStallMs = 12_000; // without progress though there should be some: load again
+const kUnseenMs = 5000; // not seen for so long: nothing needs to play
 
 interface Target {
   readonly stream: string;
   readonly wall: number | null; // null: live
+  readonly byHls?: string; // why live is to be played by HLS
 }
 
 export class Player {
@@ -48,21 +59,24 @@ export class Player {
   /** The answer was that there is no footage (as opposed to a failure). */
   empty = false;
 
-  private hls: Hls | null = null;
+  private hls: HlsSource | null = null;
+  private whep: WhepSource | null = null; // plays
+  private coming: WhepSource | null = null; // is tried, and plays from its first picture on
+  private shownAt: { time: number; wall: number } | null = null; // by WebRTC: which media time was when
+  private whyHls = ''; // live does not come by WebRTC
+  private upgradeTimer = 0;
   private target: Target | null = null;
-  private pieces: Piece[] = [];
-  private codecs: string[] = []; // as the playlist names them
-  private rangeEnded = false; // the window's playlist is complete
+  private seen = true;
+  private unseenTimer = 0;
+  private asleep = false;
   private rate = 1;
   private wantsPlay = true;
   private retries = 0;
   private retryTimer = 0;
-  private decodeRetried = false;
   private lastWall: number | null = null;
   private pausedAt = 0; // performance.now()
   private progressAt = 0;
   private progressTime = -1;
-  private bits = { bytes: 0, seconds: 0 };
   private frames: { time: number; count: number }[] = [];
 
   constructor(readonly video: HTMLVideoElement) {
@@ -82,16 +96,17 @@ export class Player {
     on('timeupdate', () => this.progressed());
     on('volumechange', () => this.onChange());
     on('ended', () => {
-      const end = wallEnd(this.pieces);
+      const end = wallEnd(this.hls?.pieces ?? []);
       if (this.mode === 'recorded' && end !== null) this.onRangeEnd(end);
     });
     on('error', () => {
-      if (!this.hls && video.error) this.fail('The browser could not play this stream.');
+      if (!this.hls && !this.whep && video.error) this.fail('The browser could not play this stream.');
     });
   }
 
-  playLive(stream: string): void {
-    this.open({ stream, wall: null });
+  /** `byHls`: why it is to be played by HLS alone. */
+  playLive(stream: string, byHls?: string): void {
+    this.open({ stream, wall: null, ...(byHls === undefined ? {} : { byHls }) });
   }
 
   /** Plays from the footage that shows `wall`, or the first after it. */
@@ -126,12 +141,13 @@ export class Player {
 
   /** The wall-clock time of the picture at this media time (seconds). */
   wallOf(mediaTime: number): number | null {
+    if (this.whep) return this.shownAt && this.shownAt.wall + (mediaTime - this.shownAt.time) * 1000;
     if (!this.hls) {
       const start = (this.video as { getStartDate?: () => Date }).getStartDate?.().getTime() ?? Number.NaN;
       return Number.isNaN(start) || this.mode === 'idle' ? null : start + mediaTime * 1000;
     }
     if (this.video.readyState < 1) return null;
-    return wallAt(this.pieces, mediaTime);
+    return wallAt(this.hls.pieces, mediaTime);
   }
 
   /** Where playback is: the picture's time, or the time asked for while there is no picture. null: live, without one. */
@@ -142,29 +158,38 @@ export class Player {
 
   /** How far the picture is behind the present, in ms. */
   latency(): number | null {
+    if (this.whep && this.wantsPlay) return this.whep.delay?.ms ?? null;
     const wall = this.wall();
     return wall === null ? null : Math.max(0, serverNow() - wall);
   }
 
+  /** How live plays; null: it does not. */
+  way(): Way | null {
+    if (this.mode !== 'live' || this.phase === 'idle' || this.phase === 'loading' || this.phase === 'failed') return null;
+    if (this.whep) return { name: 'WebRTC', words: this.whep.delay ? delayWords(this.whep.delay) : 'WebRTC. The delay is being measured.' };
+    const why = this.whyHls === '' ? '' : ` Not by WebRTC: ${this.whyHls}`;
+    return { name: 'HLS', words: `HLS. The delay is the present less the producer’s time of the picture on the screen.${why}` };
+  }
+
   quality(): Quality | null {
-    if (this.mode === 'idle' || this.video.videoWidth === 0) return null;
-    const level = this.hls?.levels[Math.max(0, this.hls.currentLevel)];
+    const { hls, whep, video } = this;
+    if (this.mode === 'idle' || video.videoWidth === 0) return null;
     const first = this.frames[0];
     const last = this.frames[this.frames.length - 1];
     const seconds = first && last ? last.time - first.time : 0;
     const measured = seconds > 1 && first && last ? (last.count - first.count) / seconds : 0;
     return {
-      codecs: [level?.videoCodec, level?.audioCodec].filter((codec): codec is string => !!codec),
-      width: this.video.videoWidth,
-      height: this.video.videoHeight,
-      frameRate: level?.frameRate || measured,
-      bitrate: this.bits.seconds > 0 ? (this.bits.bytes * 8) / this.bits.seconds : 0,
+      codecs: whep ? [...whep.counted?.codecs ?? []] : [hls?.videoCodec, hls?.audioCodec].filter((codec): codec is string => !!codec),
+      width: video.videoWidth,
+      height: video.videoHeight,
+      frameRate: whep ? whep.counted?.frameRate ?? 0 : hls?.frameRate || measured,
+      bitrate: (whep ?? hls)?.bitrate ?? 0,
     };
   }
 
   get hasAudio(): boolean {
-    const level = this.hls?.levels[Math.max(0, this.hls.currentLevel)];
-    return this.hls ? !!level?.audioCodec : this.mode !== 'idle';
+    if (this.whep) return this.whep.counted?.hasAudio ?? false;
+    return this.hls ? !!this.hls.audioCodec : this.mode !== 'idle';
   }
 
   get paused(): boolean {
@@ -183,6 +208,7 @@ export class Player {
     const away = performance.now() - this.pausedAt;
     const wall = this.wall();
     this.wantsPlay = true;
+    this.lastWall = null;
     if (this.mode === 'live' && away > 5000 && wall !== null && this.stream) this.playFrom(this.stream, wall);
     else void this.start();
     this.onChange();
@@ -200,12 +226,31 @@ export class Player {
 
   /** Tries again at once when there is something to try: the server is back. */
   retry(): void {
-    if (this.target && (this.phase === 'failed' || this.phase === 'loading')) this.reopen();
+    if (this.target && !this.asleep && (this.phase === 'failed' || this.phase === 'loading')) this.reopen();
+  }
+
+  /** Whether anybody looks. What is neither seen nor heard for a while is not played, and plays again when it is seen. */
+  setSeen(seen: boolean): void {
+    if (seen === this.seen) return;
+    this.seen = seen;
+    window.clearTimeout(this.unseenTimer);
+    if (seen) {
+      if (this.asleep) this.reopen();
+    } else {
+      this.unseenTimer = window.setTimeout(() => this.sleep(), kUnseenMs);
+    }
+  }
+
+  private sleep(): void {
+    if (this.mode !== 'live' || !this.target || !this.wantsPlay || !this.video.muted) return;
+    this.close();
+    this.asleep = true;
+    this.enter('loading');
   }
 
   /** To be called now and then while the page is seen and the server answers. `expected`: new footage should be coming. */
   watch(expected: boolean): void {
-    if (!this.wantsPlay || this.mode === 'idle' || this.phase === 'failed') return;
+    if (!this.wantsPlay || this.asleep || this.mode === 'idle' || this.phase === 'failed') return;
     if ((this.mode === 'live' || this.reachesPresent) && !expected) return;
     if (performance.now() - this.progressAt > kStallMs) this.reopen();
   }
@@ -241,8 +286,8 @@ export class Player {
 
   /** A jump within what the player knows; false when the time lies outside of it. */
   private seekWithin(wall: number): boolean {
-    if (!this.hls || this.pieces.length === 0 || this.video.readyState < 1) return false;
-    const time = mediaAt(this.pieces, wall);
+    if (!this.hls || this.hls.pieces.length === 0 || this.video.readyState < 1) return false;
+    const time = mediaAt(this.hls.pieces, wall);
     if (time === null) return false;
     this.target = this.target ? { ...this.target, wall } : null;
     this.lastWall = null;
@@ -260,17 +305,21 @@ export class Player {
 
   private close(): void {
     window.clearTimeout(this.retryTimer);
+    window.clearTimeout(this.upgradeTimer);
     this.retryTimer = 0;
     this.hls?.destroy();
     this.hls = null;
-    this.pieces = [];
-    this.rangeEnded = false;
+    this.coming?.close();
+    this.coming = null;
+    this.whep?.close();
+    this.whep = null;
+    if (this.video.srcObject) this.video.srcObject = null;
+    this.shownAt = null;
+    this.asleep = false;
     this.lastWall = null;
     this.frames = [];
-    this.bits = { bytes: 0, seconds: 0 };
     this.message = null;
     this.empty = false;
-    this.decodeRetried = false;
     this.progressAt = performance.now();
     this.progressTime = -1;
   }
@@ -281,15 +330,93 @@ export class Player {
     this.stream = target.stream;
     this.mode = target.wall === null ? 'live' : 'recorded';
     this.enter('loading');
+    this.whyHls = target.byHls ?? '';
+    if (target.wall === null && target.byHls === undefined && WhepSource.isSupported()) {
+      const reason = liveWays.whyHls(target.stream, Date.now());
+      this.whyHls = reason?.words ?? '';
+      if (reason === null) {
+        this.tryWhep(target);
+        return;
+      }
+      this.tryWhepAt(target, reason.until);
+    }
+    this.openHls(target);
+  }
+
+  private openHls(target: Target): void {
     let range: { start: number; end: number | null } | undefined;
     if (target.wall !== null) {
       const end = target.wall + kWindowMs;
       range = { start: target.wall - kLeadMs, end: end < serverNow() ? end : null };
     }
     const url = playlistUrl(target.stream, range);
-    if (Hls.isSupported()) this.openWithHls(url, target);
-    else if (this.video.canPlayType('application/vnd.apple.mpegurl') !== '') this.openNatively(url, target);
-    else this.fail('This browser can play no HLS: it has neither Media Source Extensions nor HLS of its own.', false);
+    if (HlsSource.isSupported()) {
+      this.hls = new HlsSource(this.video, url, target.wall, {
+        ready: () => { if (this.wantsPlay) void this.start(); },
+        failed: (failure) => this.hlsFailed(failure),
+      });
+    } else if (this.video.canPlayType('application/vnd.apple.mpegurl') !== '') {
+      this.openNatively(url, target);
+    } else {
+      this.fail('This browser can play no HLS: it has neither Media Source Extensions nor HLS of its own.', false);
+    }
+  }
+
+  /** Live by WebRTC, as soon as it brings a picture; until then what plays goes on. */
+  private tryWhep(target: Target): void {
+    const whep = new WhepSource(target.stream, {
+      ready: (media) => this.showWhep(whep, media),
+      measured: () => this.measured(whep),
+      failed: (trouble, words) => this.whepFailed(target, trouble, words),
+    });
+    this.coming = whep;
+  }
+
+  private tryWhepAt(target: Target, time: number): void {
+    window.clearTimeout(this.upgradeTimer);
+    this.upgradeTimer = window.setTimeout(() => {
+      // Nothing is changed behind a picture that stands still, and what fails is tried again anyway.
+      if (!this.wantsPlay || this.phase === 'failed') this.tryWhepAt(target, Date.now() + kStallMs);
+      else this.tryWhep(target);
+    }, Math.max(0, time - Date.now()));
+  }
+
+  private showWhep(whep: WhepSource, media: MediaStream): void {
+    liveWays.connected();
+    window.clearTimeout(this.retryTimer); // it may show what HLS could not
+    this.hls?.destroy();
+    this.hls = null;
+    this.coming = null;
+    this.whep = whep;
+    this.whyHls = '';
+    this.frames = [];
+    this.lastWall = null;
+    this.video.removeAttribute('src');
+    this.video.srcObject = media;
+    this.progressAt = performance.now();
+    if (this.wantsPlay) void this.start();
+    this.onChange();
+  }
+
+  private measured(whep: WhepSource): void {
+    if (whep !== this.whep || this.video.paused || !whep.delay) return;
+    this.shownAt = { time: this.video.currentTime, wall: serverNow() - whep.delay.ms };
+    this.onChange();
+  }
+
+  private whepFailed(target: Target, trouble: WhepTrouble, words: string): void {
+    const played = this.whep !== null;
+    const reason = liveWays.failed(target.stream, trouble, words, Date.now());
+    this.coming = null;
+    if (played) {
+      // HLS while the connection is mended; the last picture stays until then.
+      this.whep = null;
+      this.reopen();
+      return;
+    }
+    this.whyHls = words;
+    this.tryWhepAt(target, reason.until);
+    if (!this.hls) this.openHls(target);
   }
 
   private openNatively(url: string, target: Target): void {
@@ -299,76 +426,6 @@ export class Player {
       if (target.wall !== null && start !== null) this.video.currentTime += Math.max(0, (target.wall - start) / 1000);
       if (this.wantsPlay) void this.start();
     }, { once: true });
-  }
-
-  private openWithHls(url: string, target: Target): void {
-    const player = this;
-    const Base = Hls.DefaultConfig.loader as unknown as new (config: HlsConfig) => Loader<PlaylistLoaderContext>;
-    // Adds to the first media playlist where to begin (EXT-X-START): nothing is loaded that will not be shown.
-    class StartingLoader extends Base {
-      override load(...[context, config, callbacks]: Parameters<Loader<PlaylistLoaderContext>['load']>): void {
-        const onSuccess: typeof callbacks.onSuccess = (response, stats, ctx, network) => {
-          if (context.type === 'level' && typeof response.data === 'string' && player.pieces.length === 0) {
-            response.data = player.beginAt(response.data, target);
-          }
-          callbacks.onSuccess(response, stats, ctx, network);
-        };
-        super.load(context, config, { ...callbacks, onSuccess });
-      }
-    }
-    const ahead = target.wall === null ? 20 : 40; // seconds; at 8x speed still 5 s of play
-    const hls = new Hls({
-      pLoader: StartingLoader as unknown as NonNullable<HlsConfig['pLoader']>,
-      enableWorker: false, // CMAF passes through as it is: there is nothing for a worker to do
-      backBufferLength: 60,
-      maxBufferLength: ahead,
-      maxMaxBufferLength: ahead, // else a low bitrate would fetch ten minutes ahead
-      ...(target.wall === null ? { liveSyncDuration: 4, liveMaxLatencyDuration: 30 } : {}),
-    });
-    this.hls = hls;
-    const noteDetails = (details: LevelDetails | null | undefined): void => {
-      if (!details) return;
-      this.rangeEnded = !details.live;
-      this.pieces = details.fragments
-        .filter((f) => f.programDateTime !== null)
-        .map((f) => ({ start: f.start, duration: f.duration, wall: f.programDateTime! }));
-    };
-    // Kept here: hls.js forgets what it has no decoder for.
-    hls.on(Events.MANIFEST_LOADED, (_, data) => {
-      this.codecs = (data.levels[0]?.attrs.CODECS ?? '').split(',').map((codec) => codec.trim());
-    });
-    hls.on(Events.LEVEL_LOADED, (_, data) => noteDetails(data.details));
-    hls.on(Events.LEVEL_UPDATED, (_, data) => noteDetails(data.details));
-    hls.on(Events.LEVEL_PTS_UPDATED, (_, data) => noteDetails(data.details));
-    hls.on(Events.MANIFEST_PARSED, () => {
-      if (this.wantsPlay) void this.start();
-    });
-    hls.on(Events.FRAG_LOADED, (_, data) => {
-      if (data.frag.type !== 'main' || !Number.isFinite(data.frag.duration) || data.frag.sn === 'initSegment') return;
-      // An average that forgets: the last dozen seconds count.
-      const keep = this.bits.seconds > 12 ? 0.8 : 1;
-      this.bits.bytes = this.bits.bytes * keep + data.frag.stats.total;
-      this.bits.seconds = this.bits.seconds * keep + data.frag.duration;
-    });
-    hls.on(Events.ERROR, (_, data) => this.failed(hls, data));
-    hls.attachMedia(this.video);
-    hls.loadSource(url);
-  }
-
-  private beginAt(text: string, target: Target): string {
-    const facts = readPlaylist(text);
-    if (target.wall !== null) {
-      if (facts.pieces.length === 0) return text;
-      const at = mediaAt(facts.pieces, target.wall, Number.POSITIVE_INFINITY);
-      return withStart(text, at ?? Math.max(0, facts.total - facts.longest));
-    }
-    // Live: three segments from the edge, however long the playlist's (fixed) target duration says they could be.
-    const hold = Math.max(1.5, facts.holdBack ?? 3 * facts.longest);
-    if (this.hls) {
-      this.hls.config.liveSyncDuration = hold;
-      this.hls.config.liveMaxLatencyDuration = Math.max(3 * hold, hold + 20);
-    }
-    return facts.hasStart ? text : withStart(text, Math.max(0, facts.total - hold));
   }
 
   private async start(): Promise<void> {
@@ -384,38 +441,9 @@ export class Player {
     }
   }
 
-  private failed(hls: Hls, data: ErrorData): void {
-    if (hls !== this.hls) return;
-    if (data.details === 'manifestIncompatibleCodecsError' || data.details === 'bufferAddCodecError') {
-      const words = unplayable(this.codecs, (codec) => MediaSource.isTypeSupported(`video/mp4; codecs="${codec}"`));
-      this.fail(words ?? 'This browser cannot play the codecs of this stream.', false);
-      return;
-    }
-    if (!data.fatal) return;
-    if (data.type === ErrorTypes.MEDIA_ERROR && !this.decodeRetried) {
-      this.decodeRetried = true;
-      hls.recoverMediaError();
-      if (this.wantsPlay) void this.start();
-      return;
-    }
-    if (data.type === ErrorTypes.NETWORK_ERROR && data.url) void this.explain(hls, data);
-    else this.fail(failureWords(data.type, data.details));
-  }
-
-  /** The server's own words say best why a playlist cannot be had. */
-  private async explain(hls: Hls, data: ErrorData): Promise<void> {
-    let words = failureWords(data.type, data.details);
-    try {
-      const reason = data.details.startsWith('frag') ? null : await whyNot(data.url!);
-      if (hls !== this.hls) return;
-      if (reason instanceof ApiError) {
-        words = reason.message;
-        this.empty = reason.status === 404;
-      }
-    } catch {
-      words = 'The server does not answer.';
-    }
-    if (hls === this.hls) this.fail(words);
+  private hlsFailed(failure: HlsFailure): void {
+    this.empty = failure.empty;
+    this.fail(failure.words, failure.again);
   }
 
   private fail(words: string, again = true): void {
@@ -444,6 +472,6 @@ export class Player {
 
   /** The footage of the window that is played reaches to the present. */
   get reachesPresent(): boolean {
-    return this.mode === 'recorded' && !this.rangeEnded;
+    return this.mode === 'recorded' && !(this.hls?.ended ?? false);
   }
 }

@@ -34,3 +34,8 @@ export function failureWords(type: string, details: string): string {
   if (type === 'mediaError') return 'The browser could not decode the footage.';
   return `The player failed (${details}).`;
 }
+
+/** "0.12 s" below a second, where hundredths matter, and "2.1 s" above. */
+export function formatDelay(ms: number): string {
+  return `${(ms / 1000).toFixed(ms < 995 ? 2 : 1)} s`;
+}
