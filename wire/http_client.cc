@@ -176,9 +176,11 @@ class HttpClient::Impl {
       parser.get().body().size = piece.size();
       parser.get().body().more = true;
       progress();
-      auto [ec, size] = co_await http::async_read(stream, buffer_, parser, kAwait);
+      // What is there, not a full piece: the next frame of a live stream may be long in coming.
+      auto [ec, size] = co_await http::async_read_some(stream, buffer_, parser, kAwait);
       if (ec && ec != http::error::need_buffer) co_return Broken(ec, doing);
       ByteSpan got(piece.data(), piece.size() - parser.get().body().size);
+      if (got.empty()) continue;
       if (to_sink) {
         auto taken = (*sink)(got);
         if (!taken) {
