@@ -33,8 +33,7 @@ Result<boost::json::object> GatherOptions(const AnalyzeOptions& options) {
   return gathered;
 }
 
-Result<std::unique_ptr<FrameAnalyzer>> MakeAnalyzer(const AnalyzeOptions& options,
-                                                    const boost::json::object& own) {
+Result<OwnedAnalyzer> MakeAnalyzer(const AnalyzeOptions& options, const boost::json::object& own) {
   if (options.plugin) {
     MILLRACE_ASSIGN_OR_RETURN(const PluginLibrary library, PluginLibrary::Load(*options.plugin));
     return library.Make(own);
@@ -42,7 +41,7 @@ Result<std::unique_ptr<FrameAnalyzer>> MakeAnalyzer(const AnalyzeOptions& option
   if (const BuiltInAnalyzer* built_in = FindBuiltInAnalyzer(options.analyzer)) {
     auto made = built_in->make(own);
     if (!made) return WithContext(std::move(made).error(), options.analyzer);
-    return made;
+    return OwnedAnalyzer{std::move(*made), nullptr};
   }
   std::string names;
   for (const BuiltInAnalyzer& built_in : BuiltInAnalyzers()) {
@@ -53,12 +52,12 @@ Result<std::unique_ptr<FrameAnalyzer>> MakeAnalyzer(const AnalyzeOptions& option
 }
 
 Result<AnalysisOptions> MakeOptions(const std::string& endpoint, const AnalyzeOptions& options,
-                                    const FrameAnalyzer& analyzer) {
+                                    const AnalyzerRef& analyzer) {
   AnalysisOptions made;
   MILLRACE_ASSIGN_OR_RETURN(made.endpoint, wire::Endpoint::Parse(endpoint));
-  MILLRACE_ASSIGN_OR_RETURN(made.selection, ParseFrameSelection(options.frames));
+  MILLRACE_ASSIGN_OR_RETURN(made.settings.selection, ParseFrameSelection(options.frames));
   made.application = options.application.value_or("millrace-" + analyzer.name());
-  made.output = options.output.value_or("millrace-" + analyzer.name());
+  made.settings.output = options.output.value_or("millrace-" + analyzer.name());
   made.owner = options.owner.value_or("");
   made.start = options.start;
   made.when_behind = options.when_behind == "skip" ? WhenBehind::kSkip : WhenBehind::kCatchUp;
@@ -73,9 +72,12 @@ std::string ToLine(const AnalysisProgress& progress) {
   boost::json::object object;
   object["fragments"] = progress.fragments;
   object["frames"] = progress.frames;
+  object["results"] = progress.results;
   object["skipped"] = progress.skipped;
   object["set_aside"] = progress.set_aside;
   object["unreadable"] = progress.unreadable;
+  object["decoding_ms"] = progress.decoding / std::chrono::milliseconds(1);
+  object["analyzing_ms"] = progress.analyzing / std::chrono::milliseconds(1);
   object["behind_ms"] = progress.behind / std::chrono::milliseconds(1);
   object["busy_ms"] = progress.busy / std::chrono::milliseconds(1);
   object["fragment"] = progress.fragment;
@@ -142,9 +144,9 @@ int RunAnalyze(const ClientOptions& client, const AnalyzeOptions& options) {
   if (!own) return Complain(own.error());
   auto analyzer = MakeAnalyzer(options, *own);
   if (!analyzer) return Complain(analyzer.error());
-  auto made = MakeOptions(client.endpoint, options, **analyzer);
+  auto made = MakeOptions(client.endpoint, options, analyzer->ref());
   if (!made) return Complain(made.error());
-  made->options = std::move(*own);
+  made->settings.options = std::move(*own);
   if (made->streams.empty() && !options.supervised) {
     return Complain({ErrorCode::kInvalidArgument, "name the streams: --streams door,yard"});
   }
@@ -152,7 +154,7 @@ int RunAnalyze(const ClientOptions& client, const AnalyzeOptions& options) {
   AnalysisHost* running = nullptr;
   // So that the supervisor knows with which fragment a process ended.
   if (options.supervised) made->fragment_begins = [&running] { Report(running->progress()); };
-  auto host = AnalysisHost::Make(**analyzer, std::move(*made));
+  auto host = AnalysisHost::Make(analyzer->ref(), std::move(*made));
   if (!host) return Complain(host.error());
   running = host->get();
   std::thread([&host = **host] {

@@ -8,6 +8,7 @@
 //   };
 //   MILLRACE_ANALYZER(PlateReader);     at file scope, once in the library
 //
+// A FragmentConsumer likewise (consumers/analysis/fragment_consumer.h).
 // The library says for which interface, and with which C++ library, OpenCV and Boost it was built; another
 // one than the loading program's is refused, with both named. Build it with the headers of the Millrace that
 // loads it: the CMake package's component `analyzer` (samples/analyzer is such a project).
@@ -18,7 +19,9 @@
 #include <cstdint>
 #include <memory>
 #include <opencv2/core/version.hpp>
+#include <type_traits>
 
+#include "consumers/analysis/fragment_consumer.h"
 #include "consumers/analysis/frame_analyzer.h"
 
 #ifndef MILLRACE_VERSION
@@ -51,15 +54,27 @@ struct AnalyzerEntry {
   const char* library_version;  // of Millrace, which it was built with
   const char* name;             // of the class
   AnalyzerAbi abi;
-  MakeFrameAnalyzer make;
+  MakeFrameAnalyzer make_frames;        // one of the two
+  MakeFragmentConsumer make_fragments;  // is there
 };
+
+template <typename Class>
+constexpr AnalyzerEntry MakeAnalyzerEntry(const char* name) {
+  AnalyzerEntry entry{kAnalyzerInterface, MILLRACE_VERSION, name, AnalyzerAbi{}, nullptr, nullptr};
+  if constexpr (std::is_base_of_v<FrameAnalyzer, Class>) {
+    entry.make_frames = &Class::Make;
+  } else {
+    static_assert(std::is_base_of_v<FragmentConsumer, Class>, "a FrameAnalyzer or a FragmentConsumer");
+    entry.make_fragments = &Class::Make;
+  }
+  return entry;
+}
 
 }  // namespace millrace
 
 #define MILLRACE_ANALYZER(Class)                                                                        \
   extern "C" __attribute__((visibility("default"))) const millrace::AnalyzerEntry* MillraceAnalyzer() { \
-    static const millrace::AnalyzerEntry entry{millrace::kAnalyzerInterface, MILLRACE_VERSION, #Class,  \
-                                               millrace::AnalyzerAbi{}, &Class::Make};                  \
+    static const millrace::AnalyzerEntry entry = millrace::MakeAnalyzerEntry<Class>(#Class);            \
     return &entry;                                                                                      \
   }                                                                                                     \
   static_assert(true)

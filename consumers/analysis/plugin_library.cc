@@ -58,20 +58,30 @@ Result<PluginLibrary> PluginLibrary::Load(const std::string& path) {
                          path + " is no analyzer: MILLRACE_ANALYZER stands nowhere in it"};
   }
   const AnalyzerEntry* entry = find();
-  if (entry == nullptr) return Error{ErrorCode::kInvalidArgument, path + " says nothing of its analyzer"};
+  if (entry == nullptr || (entry->interface_version == kAnalyzerInterface && entry->make_frames == nullptr &&
+                           entry->make_fragments == nullptr)) {
+    return Error{ErrorCode::kInvalidArgument, path + " says nothing of its analyzer"};
+  }
   MILLRACE_RETURN_IF_ERROR(CheckEntry(path, *entry));
   return PluginLibrary(path, entry);
 }
 
-Result<std::unique_ptr<FrameAnalyzer>> PluginLibrary::Make(const boost::json::object& options) const {
-  try {
-    auto made = entry_->make(options);
+Result<OwnedAnalyzer> PluginLibrary::Make(const boost::json::object& options) const {
+  OwnedAnalyzer owned;
+  auto take = [&](auto made, auto& into) -> Result<void> {
     if (!made) return WithContext(std::move(made).error(), path_);
-    if (*made != nullptr) return made;
+    into = std::move(*made);
+    if (into == nullptr) return Error{ErrorCode::kInternal, path_ + " made no analyzer"};
+    return {};
+  };
+  try {
+    MILLRACE_RETURN_IF_ERROR(entry_->make_frames != nullptr
+                                 ? take(entry_->make_frames(options), owned.frames)
+                                 : take(entry_->make_fragments(options), owned.fragments));
   } catch (const std::exception& e) {
     return Error{ErrorCode::kInternal, path_ + " threw: " + e.what()};
   }
-  return Error{ErrorCode::kInternal, path_ + " made no analyzer"};
+  return owned;
 }
 
 }  // namespace millrace

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "consumers/analysis/analyzer_plugin.h"
+#include "consumers/analysis/analyzer_ref.h"
 
 namespace millrace {
 
@@ -18,7 +19,7 @@ class PluginLibrary {
 
   // An analyzer of these options. Errors: its own, with the library's path; kInternal: it threw, or made
   // none.
-  Result<std::unique_ptr<FrameAnalyzer>> Make(const boost::json::object& options) const;
+  Result<OwnedAnalyzer> Make(const boost::json::object& options) const;
 
   const AnalyzerEntry& entry() const { return *entry_; }
 

@@ -149,7 +149,7 @@ class AnalysisHostTest : public ::testing::Test {
     AnalysisOptions options;
     options.endpoint = {"127.0.0.1", server_->port()};
     options.application = "fake";
-    options.output = "millrace-fake";
+    options.settings.output = "millrace-fake";
     options.streams = streams;
     options.start = "TRIM_HORIZON";
     options.lease_length = std::chrono::seconds(1);
@@ -253,7 +253,7 @@ TEST_F(AnalysisHostTest, FramesComeWithTheirTimes) {
     return boost::json::object{};
   };
   auto host = MakeHost({"door"}, [](AnalysisOptions& options) {
-    options.selection = {FrameSelection::Kind::kEveryNth, 5};
+    options.settings.selection = {FrameSelection::Kind::kEveryNth, 5};
   });
   RunUntil(*host, 5);
   std::vector<Duration> expected;

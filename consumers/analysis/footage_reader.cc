@@ -1,0 +1,87 @@
+#include "consumers/analysis/footage_reader.h"
+
+#include <boost/json/array.hpp>
+#include <thread>
+#include <utility>
+
+namespace millrace {
+namespace {
+
+constexpr auto kPause = std::chrono::milliseconds(500);
+constexpr std::size_t kListMax = 100'000;
+constexpr std::size_t kPage = 1000;
+
+// Names of streams are letters, digits and _ . - alone, and so are numbers and tokens; times have a colon.
+std::string Encoded(std::string text) {
+  for (std::size_t at = 0; (at = text.find(':', at)) != std::string::npos;) text.replace(at, 1, "%3A");
+  return text;
+}
+
+}  // namespace
+
+FootageReader::FootageReader(wire::Endpoint endpoint, std::function<bool()> stopped)
+    : client_(std::move(endpoint), wire::HttpClient::Options{}), stopped_(std::move(stopped)) {}
+
+template <typename T>
+Result<T> FootageReader::Patiently(const std::function<Result<T>()>& ask) {
+  while (true) {
+    auto answer = ask();
+    if (answer) return answer;
+    const ErrorCode code = answer.error().code;
+    const bool away = code == ErrorCode::kUnavailable || code == ErrorCode::kDeadlineExceeded ||
+                      code == ErrorCode::kInternal;
+    if (!away) return answer;
+    if (stopped_()) return Error{ErrorCode::kCancelled, "stopped"};
+    std::this_thread::sleep_for(kPause);
+  }
+}
+
+Result<ParsedFragment> FootageReader::Fetch(const FragmentDescriptor& fragment) {
+  MILLRACE_ASSIGN_OR_RETURN(Bytes media, Patiently<Bytes>([&] {
+                              return client_.Media(fragment.stream, {fragment.fragment_number});
+                            }));
+  return ParseFragment(SharedBytes(std::move(media)));
+}
+
+Result<std::vector<FragmentDescriptor>> FootageReader::List(const std::string& stream,
+                                                            const std::string& stream_arn, Timestamp start,
+                                                            Timestamp end) {
+  std::vector<FragmentDescriptor> list;
+  std::string next;
+  do {
+    const std::string target = "/v1/streams/" + stream + "/fragments?start=" + Encoded(FormatRfc3339(start)) +
+                               "&end=" + Encoded(FormatRfc3339(end)) + "&limit=" + std::to_string(kPage) +
+                               (next.empty() ? "" : "&next=" + next);
+    MILLRACE_ASSIGN_OR_RETURN(auto page,
+                              Patiently<boost::json::object>([&] { return client_.Own("GET", target); }));
+    const auto* fragments = page.if_contains("fragments");
+    if (fragments == nullptr || !fragments->is_array()) {
+      return Error{ErrorCode::kInternal, "the server's list of fragments is none"};
+    }
+    for (const auto& each : fragments->get_array()) {
+      MILLRACE_ASSIGN_OR_RETURN(auto fragment, ParseListedFragment(each));
+      fragment.stream = stream;
+      fragment.stream_arn = stream_arn;
+      list.push_back(std::move(fragment));
+    }
+    const auto* token = page.if_contains("next");
+    next = token != nullptr && token->is_string() ? std::string(token->get_string()) : "";
+  } while (!next.empty() && list.size() < kListMax);
+  return list;
+}
+
+Result<std::string> FootageReader::ArnOf(const std::string& stream) {
+  const boost::json::object request{{"StreamName", stream}};
+  MILLRACE_ASSIGN_OR_RETURN(auto answer, Patiently<boost::json::object>([&] {
+                              return client_.Own("POST", "/describeStream", &request);
+                            }));
+  const auto* info = answer.if_contains("StreamInfo");
+  const auto* arn =
+      info != nullptr && info->is_object() ? info->get_object().if_contains("StreamARN") : nullptr;
+  if (arn == nullptr || !arn->is_string()) {
+    return Error{ErrorCode::kInternal, "the server's description of stream '" + stream + "' is none"};
+  }
+  return std::string(arn->get_string());
+}
+
+}  // namespace millrace

@@ -1,0 +1,358 @@
+#include "consumers/analysis/stream_analysis.h"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include "base/text.h"
+#include "consumers/analysis/option_reader.h"
+
+namespace millrace {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr std::size_t kResultBytesMax = 5 * 1024 * 1024;  // of one fragment: what one commit takes
+constexpr std::size_t kResultsMax = 4000;
+constexpr std::size_t kFrameResultBytesMax = 512 * 1024;
+constexpr std::size_t kDepthMax = 32;
+constexpr std::size_t kLeadInBytesMax = 64 * 1024 * 1024;
+constexpr Duration kLeadInMax = std::chrono::minutes(2);
+// Fragments of a run follow each other to the frame; a lost one leaves a gap of its length.
+constexpr Duration kFollows = std::chrono::milliseconds(200);
+constexpr std::size_t kSetAsideMax = 1000;
+
+bool OfThisFrame(ErrorCode code) {
+  return code == ErrorCode::kInvalidArgument || code == ErrorCode::kUnsupported;
+}
+
+bool Follows(const FragmentDescriptor& fragment, const FragmentDescriptor& before) {
+  const Duration gap = fragment.producer_time - before.end();
+  return fragment.run == before.run && fragment.fragment_number != before.fragment_number &&
+         gap >= -kFollows && gap <= kFollows;
+}
+
+std::string NameOf(const FragmentDescriptor& fragment) {
+  return fragment.stream + "/" + fragment.fragment_number;
+}
+
+bool DeeperThan(const boost::json::value& value, std::size_t depth) {
+  if (!value.is_object() && !value.is_array()) return false;
+  if (depth == 0) return true;
+  if (value.is_array()) {
+    const auto& array = value.get_array();
+    return std::any_of(array.begin(), array.end(),
+                       [&](const auto& each) { return DeeperThan(each, depth - 1); });
+  }
+  const auto& object = value.get_object();
+  return std::any_of(object.begin(), object.end(),
+                     [&](const auto& each) { return DeeperThan(each.value(), depth - 1); });
+}
+
+// The analyzer itself gave up, and not the footage: told apart by a wrapper, since both come through the
+// decoder.
+struct AnalyzerFailure {
+  Error error;
+};
+
+// What the analyzer says when it is asked, and how long that took. Throws AnalyzerFailure.
+template <typename Ask>
+auto Call(AnalysisMeter& meter, Duration& in_analyzer, const Ask& ask) -> decltype(ask()) {
+  decltype(ask()) found = Error{ErrorCode::kInternal, "the analyzer threw what is no std::exception"};
+  meter.Begins();
+  try {
+    found = ask();
+  } catch (const std::exception& e) {
+    found = Error{ErrorCode::kInternal, std::string("the analyzer threw: ") + e.what()};
+  } catch (...) {
+  }
+  in_analyzer += meter.Ended();
+  if (!found && !OfThisFrame(found.error().code)) throw AnalyzerFailure{std::move(found).error()};
+  return found;
+}
+
+}  // namespace
+
+// What one stream's frames are seen with.
+struct StreamAnalysis::State {
+  explicit State(const DecoderOptions& options) : decoder(options) {}
+
+  std::string stream;
+  FragmentDecoder decoder;
+  std::unique_ptr<StreamAnalyzer> frames;
+  std::unique_ptr<StreamFragmentConsumer> fragments;
+  std::optional<FragmentDescriptor> last;  // that was shown, or passed over
+  std::vector<ParsedFragment> lead_in;     // since the last one that begins with a key frame
+  std::size_t lead_in_bytes = 0;
+};
+
+// A fragment's results, within their bounds.
+class StreamAnalysis::Findings {
+ public:
+  Findings(const AnalyzerIdentity& identity, const FragmentDescriptor& fragment)
+      : identity_(identity), fragment_(fragment) {}
+
+  void Add(Duration offset, const Result<boost::json::object>& found) {
+    if (full_) return;
+    WorkerResult result = Make(offset, found);
+    if (results_.size() == kResultsMax || bytes_ + result.data.size() > kResultBytesMax) {
+      full_ = true;
+      result =
+          MakeStatusResult(identity_, fragment_, offset, "TRUNCATED", "the fragment has too many results");
+    }
+    bytes_ += result.data.size();
+    results_.push_back(std::move(result));
+  }
+  std::vector<WorkerResult> Take() { return std::move(results_); }
+
+ private:
+  WorkerResult Make(Duration offset, const Result<boost::json::object>& found) const {
+    auto status = [&](std::string_view word, std::string_view why) {
+      return MakeStatusResult(identity_, fragment_, offset, word, why);
+    };
+    if (!found) return status("FAILED", found.error().message);
+    if (DeeperThan(*found, kDepthMax)) return status("FAILED", "the frame's result is nested too deep");
+    WorkerResult result = MakeFrameResult(identity_, fragment_, offset, *found);
+    if (result.data.size() > kFrameResultBytesMax) {
+      return status("TRUNCATED", "the frame's result is too large");
+    }
+    if (!IsUtf8(result.data)) return status("FAILED", "the frame's result is no UTF-8");
+    return result;
+  }
+
+  const AnalyzerIdentity& identity_;
+  const FragmentDescriptor& fragment_;
+  std::vector<WorkerResult> results_;
+  std::size_t bytes_ = 0;
+  bool full_ = false;
+};
+
+StreamAnalysis::StreamAnalysis(AnalyzerRef analyzer, AnalysisSettings settings, wire::Endpoint endpoint,
+                               AnalysisMeter& meter)
+    : analyzer_(analyzer),
+      settings_(std::move(settings)),
+      identity_{analyzer.name(), analyzer.version(), settings_.output},
+      form_(analyzer.picture_form()),
+      warm_up_(analyzer.warm_up()),
+      meter_(meter),
+      footage_(std::move(endpoint), [this] { return stopping(); }) {}
+
+StreamAnalysis::~StreamAnalysis() = default;
+
+boost::json::object StreamAnalysis::OptionsOf(const std::string& stream) const {
+  const auto own = settings_.stream_options.find(stream);
+  return own == settings_.stream_options.end() ? settings_.options : LaidOver(settings_.options, own->second);
+}
+
+Result<void> StreamAnalysis::Open(State& state, const std::string& stream) {
+  state.frames.reset();
+  state.fragments.reset();
+  state.last.reset();
+  state.lead_in.clear();
+  state.lead_in_bytes = 0;
+  try {
+    if (analyzer_.frames != nullptr) {
+      MILLRACE_ASSIGN_OR_RETURN(state.frames, analyzer_.frames->Open(stream, OptionsOf(stream)));
+    } else {
+      MILLRACE_ASSIGN_OR_RETURN(state.fragments, analyzer_.fragments->Open(stream, OptionsOf(stream)));
+    }
+  } catch (const std::exception& e) {
+    return Error{ErrorCode::kInternal, std::string("the analyzer threw: ") + e.what()};
+  }
+  if (state.frames == nullptr && state.fragments == nullptr) {
+    return Error{ErrorCode::kInternal, "the analyzer opened no stream"};
+  }
+  return {};
+}
+
+Result<void> StreamAnalysis::CheckOptions(const std::string& stream) {
+  State state{DecoderOptions{}};
+  auto opened = Open(state, stream);
+  if (!opened) return WithContext(std::move(opened).error(), "stream '" + stream + "'");
+  return opened;
+}
+
+Result<StreamAnalysis::State*> StreamAnalysis::StateOf(const std::string& stream) {
+  auto found = std::find_if(states_.begin(), states_.end(),
+                            [&](const State& state) { return state.stream == stream; });
+  if (found != states_.end()) {
+    states_.splice(states_.begin(), states_, found);
+    return &states_.front();
+  }
+  if (states_.size() >= kStreamsMax) states_.pop_back();
+  DecoderOptions options;
+  options.selection = settings_.selection;
+  options.form = form_;
+  options.cancelled = [this] { return stopping(); };
+  states_.emplace_front(options).stream = stream;
+  return &states_.front();
+}
+
+WorkerResult StreamAnalysis::StatusOf(const FragmentDescriptor& fragment, std::string_view status,
+                                      std::string_view message) const {
+  return MakeStatusResult(identity_, fragment, Duration{0}, status, message);
+}
+
+void StreamAnalysis::PassOver(const FragmentDescriptor& fragment) {
+  auto state = StateOf(fragment.stream);
+  if (state && (*state)->last) (*state)->last = fragment;
+}
+
+void StreamAnalysis::SetAside(const FragmentDescriptor& fragment) {
+  if (set_aside_.size() >= kSetAsideMax) set_aside_.clear();
+  set_aside_.insert(NameOf(fragment));
+}
+
+Result<ParsedFragment> StreamAnalysis::Fetch(const FragmentDescriptor& fragment) {
+  const auto began = steady_clock::now();
+  auto parsed = footage_.Fetch(fragment);
+  meter_.Add([&](AnalysisProgress& progress) { progress.decoding += steady_clock::now() - began; });
+  return parsed;
+}
+
+Result<std::vector<WorkerResult>> StreamAnalysis::Analyze(const FragmentDescriptor& fragment, bool warm) {
+  MILLRACE_ASSIGN_OR_RETURN(State* const state, StateOf(fragment.stream));
+  MILLRACE_ASSIGN_OR_RETURN(ParsedFragment parsed, Fetch(fragment));
+  if (!state->last || !Follows(fragment, *state->last)) {
+    auto opened = Open(*state, fragment.stream);
+    if (!opened) return Error{ErrorCode::kInternal, opened.error().ToString()};
+    if (warm) MILLRACE_RETURN_IF_ERROR(WarmUp(*state, fragment));
+  }
+  Findings findings(identity_, fragment);
+  auto shown = Show(*state, fragment, std::move(parsed), &findings);
+  if (!shown) {
+    state->last.reset();  // what it has seen of the fragment is not known
+    return std::move(shown).error();
+  }
+  return findings.Take();
+}
+
+Result<void> StreamAnalysis::WarmUp(State& state, const FragmentDescriptor& fragment) {
+  const bool pictures =
+      analyzer_.frames != nullptr && settings_.selection.kind != FrameSelection::Kind::kKeyFrames;
+  if (warm_up_ == Duration{0} && (fragment.independent || !pictures)) return {};
+  const Timestamp from = fragment.producer_time - warm_up_;
+  auto listed =
+      footage_.List(fragment.stream, fragment.stream_arn, from - kLeadInMax, fragment.producer_time);
+  if (!listed) return std::move(listed).error();
+  std::erase_if(*listed, [&](const FragmentDescriptor& each) {
+    return each.run != fragment.run || each.producer_time >= fragment.producer_time ||
+           set_aside_.contains(NameOf(each));
+  });
+  // Those that lead up to the fragment without a gap, as far as they are wanted, and the decoder needs them.
+  std::size_t first = listed->size();
+  const FragmentDescriptor* after = &fragment;
+  while (first > 0 && Follows(*after, (*listed)[first - 1])) {
+    if (after->producer_time <= from && (after->independent || !pictures)) break;
+    after = &(*listed)[--first];
+  }
+  for (std::size_t i = first; i < listed->size(); ++i) {
+    const FragmentDescriptor& each = (*listed)[i];
+    if (stopping()) return Error{ErrorCode::kCancelled, "stopped"};
+    auto parsed = Fetch(each);
+    if (!parsed && parsed.error().code == ErrorCode::kCancelled) return std::move(parsed).error();
+    Result<void> shown = parsed ? Result<void>() : Result<void>(parsed.error());
+    if (parsed && each.end() <= from) {
+      Keep(state, each, std::move(*parsed));
+    } else if (parsed) {
+      shown = Show(state, each, std::move(*parsed), nullptr);
+    }
+    if (shown) continue;
+    if (shown.error().code == ErrorCode::kInternal || shown.error().code == ErrorCode::kCancelled)
+      return shown;
+    // What cannot be read interrupts the footage here as it did when it was analysed.
+    auto opened = Open(state, fragment.stream);
+    if (!opened) return Error{ErrorCode::kInternal, opened.error().ToString()};
+  }
+  return {};
+}
+
+// What the next one may need, if it begins without a key frame.
+void StreamAnalysis::Keep(State& state, const FragmentDescriptor& fragment, ParsedFragment parsed) {
+  state.last = fragment;
+  if (analyzer_.frames == nullptr || settings_.selection.kind == FrameSelection::Kind::kKeyFrames) return;
+  if (fragment.independent) {
+    state.lead_in.clear();
+    state.lead_in_bytes = 0;
+  }
+  if (state.lead_in_bytes + parsed.bytes.size() > kLeadInBytesMax) return;
+  state.lead_in_bytes += parsed.bytes.size();
+  state.lead_in.push_back(std::move(parsed));
+}
+
+Result<void> StreamAnalysis::Show(State& state, const FragmentDescriptor& fragment, ParsedFragment parsed,
+                                  Findings* findings) {
+  MILLRACE_RETURN_IF_ERROR(analyzer_.frames != nullptr ? ShowPictures(state, fragment, parsed, findings)
+                                                       : ShowFragment(state, fragment, parsed, findings));
+  Keep(state, fragment, std::move(parsed));
+  return {};
+}
+
+Result<void> StreamAnalysis::ShowPictures(State& state, const FragmentDescriptor& fragment,
+                                          const ParsedFragment& parsed, Findings* findings) {
+  Timestamp first{parsed.timestamp_ns};
+  bool any = false;
+  for (const ParsedFrame& frame : parsed.frames) {
+    first.ns = any ? std::min(first.ns, frame.timestamp_ns) : frame.timestamp_ns;
+    any = true;
+  }
+  const auto began = steady_clock::now();
+  Duration in_analyzer{0};
+  if (!fragment.independent) {
+    for (const ParsedFragment& before : state.lead_in) {
+      MILLRACE_RETURN_IF_ERROR(state.decoder.LeadIn(before));
+    }
+  }
+  auto show = [&](const Picture& picture) -> Result<void> {
+    if (stopping()) return Error{ErrorCode::kCancelled, "stopped"};
+    AnalysisFrame frame;
+    frame.image = picture.image;
+    frame.stream = fragment.stream;
+    frame.fragment_number = fragment.fragment_number;
+    frame.offset = std::max(Timestamp{picture.timestamp_ns} - first, Duration{0});
+    frame.producer_time = fragment.producer_time + frame.offset;
+    frame.server_time = fragment.server_time + frame.offset;
+    frame.key_frame = picture.key_frame;
+    auto found = Call(meter_, in_analyzer, [&] { return state.frames->Analyze(frame); });
+    if (findings == nullptr) return {};
+    findings->Add(frame.offset, found);
+    meter_.Add([](AnalysisProgress& progress) { ++progress.frames; });
+    return {};
+  };
+  try {
+    auto report = state.decoder.Decode(parsed, show);
+    meter_.Add(
+        [&](AnalysisProgress& progress) { progress.decoding += steady_clock::now() - began - in_analyzer; });
+    if (!report) return std::move(report).error();
+  } catch (const AnalyzerFailure& failure) {
+    return Error{ErrorCode::kInternal, failure.error.ToString()};
+  }
+  return {};
+}
+
+Result<void> StreamAnalysis::ShowFragment(State& state, const FragmentDescriptor& fragment,
+                                          const ParsedFragment& parsed, Findings* findings) {
+  const ConsumedFragment shown{.stream = fragment.stream,
+                               .fragment_number = fragment.fragment_number,
+                               .producer_time = fragment.producer_time,
+                               .server_time = fragment.server_time,
+                               .duration = fragment.duration,
+                               .run = fragment.run,
+                               .parsed = parsed};
+  Duration in_analyzer{0};
+  try {
+    auto found = Call(meter_, in_analyzer, [&] { return state.fragments->Consume(shown); });
+    if (findings == nullptr) return {};
+    if (!found) findings->Add(Duration{0}, std::move(found).error());
+    if (found) {
+      for (FragmentFinding& finding : *found) {
+        findings->Add(std::max(finding.offset, Duration{0}), std::move(finding.found));
+      }
+    }
+  } catch (const AnalyzerFailure& failure) {
+    return Error{ErrorCode::kInternal, failure.error.ToString()};
+  }
+  return {};
+}
+
+}  // namespace millrace
