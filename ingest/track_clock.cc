@@ -95,16 +95,17 @@ Timestamp TrackClock::Map(std::uint32_t rtp, ArrivalTime now) {
   has_place_ = true;
   last_rtp_ = rtp;
   last_ticks_ = ticks;
-  if (media_ns > max_media_ns_) rose_steady_ns_ = steady_ns;
+  const std::int64_t risen_ns = std::max<std::int64_t>(media_ns - max_media_ns_, 0);
+  if (risen_ns > 0) rose_steady_ns_ = steady_ns;
   if (has_step_) {
-    step_ns_ += (std::max<std::int64_t>(media_ns - max_media_ns_, 0) - step_ns_) / 8;
-  } else if (media_ns > max_media_ns_) {
+    step_ns_ += (risen_ns - step_ns_) / 8;
+  } else if (risen_ns > 0) {
     has_step_ = true;
-    step_ns_ = media_ns - max_media_ns_;
+    step_ns_ = risen_ns;
   }
   max_media_ns_ = std::max(max_media_ns_, media_ns);
   SeeArrival(late_ns, steady_ns);
-  Follow(TargetOffset(now), steady_ns);
+  Follow(TargetOffset(now), steady_ns, risen_ns);
   return HandOut(media_ns + offset_ns_, steady_ns);
 }
 
@@ -168,7 +169,9 @@ std::int64_t TrackClock::TargetOffset(ArrivalTime now) {
   return target_ns_;
 }
 
-void TrackClock::Follow(std::int64_t target_ns, std::int64_t steady_ns) {
+// By the media time that passes: of a burst that comes behind a stall only the first frame took long to come,
+// and its time is not to fall behind that of the frame before it.
+void TrackClock::Follow(std::int64_t target_ns, std::int64_t steady_ns, std::int64_t risen_ns) {
   const std::int64_t difference = target_ns - offset_ns_;
   if (std::abs(difference) > kFar) {
     if (!far_since_ns_) far_since_ns_ = steady_ns;
@@ -179,7 +182,7 @@ void TrackClock::Follow(std::int64_t target_ns, std::int64_t steady_ns) {
   wants_jump_ = false;
   following_ = std::abs(difference) > (following_ ? kSettled : kLeave);
   if (!following_) return;
-  const std::int64_t passed = std::clamp<std::int64_t>(steady_ns - out_steady_ns_, 0, kSecond);
+  const std::int64_t passed = std::min(risen_ns, kSecond);
   const std::int64_t step = difference / kMillisecond * passed / (kTimeConstant / kMillisecond);
   offset_ns_ += std::clamp(step, -passed / 4, passed / 4);
 }

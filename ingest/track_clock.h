@@ -63,7 +63,7 @@ class TrackClock {
   Timestamp MapWild(std::uint32_t rtp, std::int64_t ticks, ArrivalTime now);
   void SeeArrival(std::int64_t late_ns, std::int64_t steady_ns);
   std::int64_t TargetOffset(ArrivalTime now);
-  void Follow(std::int64_t target_ns, std::int64_t steady_ns);
+  void Follow(std::int64_t target_ns, std::int64_t steady_ns, std::int64_t risen_ns);
   Timestamp HandOut(std::int64_t time_ns, std::int64_t steady_ns);
 
   const std::uint32_t rate_;
