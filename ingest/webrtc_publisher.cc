@@ -18,6 +18,12 @@ struct Metrics {
   prometheus::Gauge& publishers = GetGauge("millrace_webrtc_publishers", "WebRTC peers that publish now");
   prometheus::Counter& lost =
       GetCounter("millrace_webrtc_lost_packets_total", "Publishers' packets that did not arrive in time");
+  prometheus::Counter& retransmission_requests =
+      GetCounter("millrace_webrtc_retransmission_requests_total",
+                 "Requests (NACK) to publishers for a packet that did not come");
+  prometheus::Counter& retransmitted =
+      GetCounter("millrace_webrtc_retransmitted_packets_total",
+                 "Publishers' packets that came in time after they were asked for again");
   prometheus::Counter& key_frame_requests =
       GetCounter("millrace_webrtc_key_frame_requests_total", "Key frames that publishers were asked for");
 };
@@ -47,6 +53,7 @@ WebrtcPublisher::WebrtcPublisher(const WebrtcSettings& settings, const WebrtcPub
 
 Result<void> WebrtcPublisher::Prepare(WebrtcPeer& peer) {
   reception_.WatchReports(peer.rtpbin());
+  retransmissions_.Watch(peer.rtpbin());
   Counted().publishers.Increment();
   return {};
 }
@@ -66,6 +73,7 @@ void WebrtcPublisher::Receive(GstPad* pad, const SdpMedia& media) {
 
 std::optional<Error> WebrtcPublisher::LookAtMedia(SteadyTime now) {
   if (watched_ == SteadyTime{}) watched_ = now;
+  CountRetransmissions();
   {
     const std::lock_guard lock(mutex_);
     if (error_) return error_;
@@ -86,6 +94,12 @@ std::optional<Error> WebrtcPublisher::LookAtMedia(SteadyTime now) {
   return std::nullopt;
 }
 
+void WebrtcPublisher::CountRetransmissions() {
+  const RetransmissionCounts counts = retransmissions_.Take();
+  Counted().retransmission_requests.Increment(static_cast<double>(counts.requests));
+  Counted().retransmitted.Increment(static_cast<double>(counts.received));
+}
+
 void WebrtcPublisher::RequestKeyFrame(SteadyTime now) {
   if (now - requested_ < kRequestEvery) return;
   const std::lock_guard lock(mutex_);
@@ -97,6 +111,7 @@ void WebrtcPublisher::RequestKeyFrame(SteadyTime now) {
 }
 
 void WebrtcPublisher::Stopped() {
+  CountRetransmissions();
   reception_.Close();
   recorder_.EndRun();
   {

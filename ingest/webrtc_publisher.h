@@ -20,6 +20,7 @@
 #include "fragments/stream_recorder.h"
 #include "ingest/gst_reception.h"
 #include "ingest/put_streams.h"
+#include "media/webrtc/retransmissions.h"
 #include "media/webrtc/webrtc_session.h"
 
 namespace millrace {
@@ -53,6 +54,7 @@ class WebrtcPublisher final : public WebrtcSession, private RtspSourceEvents {
   std::optional<Error> LookAtMedia(SteadyTime now) override;
   void Stopped() override;
   void RequestKeyFrame(SteadyTime now);
+  void CountRetransmissions();
   std::optional<std::string> Camera() const {
     return options_.camera_of ? options_.camera_of(stream()) : std::nullopt;
   }
@@ -71,6 +73,7 @@ class WebrtcPublisher final : public WebrtcSession, private RtspSourceEvents {
   const std::function<void()> displaced_;
   StreamRecorder recorder_;
   GstReception reception_;
+  Retransmissions retransmissions_;
   std::atomic<std::size_t> media_received_ = 0;  // of the offer's
   std::atomic<bool> damaged_ = false;            // since the last key frame
   std::atomic<SteadyTime::rep> last_key_frame_ = 0;

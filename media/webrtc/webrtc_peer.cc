@@ -11,7 +11,12 @@
 namespace millrace {
 namespace {
 
-constexpr guint kJitterMs = 200;  // how long a lost packet is waited for; those in order do not wait
+// How long a lost packet is waited for, so that it can be asked for several times over a long way; packets in
+// order do not wait.
+constexpr guint kJitterMs = 1000;
+// Of which RTCP takes a twentieth: some 30 packets a second. Without it the first seconds' losses, while the
+// peer's bit rate is not known, would be told too late to be mended.
+constexpr double kRtcpSessionBits = 1e6;
 constexpr guint kSendersMax = 4;  // that a peer's RTP comes from; each costs a jitter buffer with its threads
 
 using PromisePtr = std::unique_ptr<GstPromise, ReleaseMiniObject>;
@@ -104,8 +109,9 @@ void WebrtcPeer::OnManagerElement(GstBin*, GstElement* element, gpointer self) {
   GObject* raw = nullptr;
   g_object_get(element, "internal-session", &raw, nullptr);
   const std::unique_ptr<GObject, ReleaseByPointer<g_object_unref>> session(raw);
-  if (session != nullptr)
-    g_signal_connect(session.get(), "on-receiving-rtcp", G_CALLBACK(&WebrtcPeer::OnRtcp), self);
+  if (session == nullptr) return;
+  g_object_set(session.get(), "bandwidth", kRtcpSessionBits, nullptr);
+  g_signal_connect(session.get(), "on-receiving-rtcp", G_CALLBACK(&WebrtcPeer::OnRtcp), self);
 }
 
 void WebrtcPeer::OnRtcp(GObject*, GstBuffer*, gpointer self) {
