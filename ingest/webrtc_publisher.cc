@@ -39,6 +39,15 @@ SdpAcceptance PublisherAcceptance() {
       .receive = true, .video = {{Codec::kH264}, {Codec::kVp8}, {Codec::kVp9}}, .audio = {{Codec::kOpus}}};
 }
 
+SdpProposal PublisherProposal() {
+  // Constrained baseline (RFC 6184 section 8.1), which every WebRTC peer has (RFC 7742 section 6.2).
+  SdpMedia video{TrackKind::kVideo, "", Codec::kH264, 96, 90'000, 0, {}};
+  video.format_parameters = "profile-level-id=42e01f;packetization-mode=1;level-asymmetry-allowed=1";
+  SdpMedia audio{TrackKind::kAudio, "", Codec::kOpus, 97, 48'000, 2, {}};
+  audio.format_parameters = "minptime=10;useinbandfec=1";
+  return {.receive = true, .media = {std::move(video), std::move(audio)}};
+}
+
 WebrtcPublisher::WebrtcPublisher(const WebrtcSettings& settings, const WebrtcPublisherOptions& options,
                                  PutStreams& streams, const VideoStream& video,
                                  std::function<void()> displaced)
@@ -66,7 +75,7 @@ void WebrtcPublisher::Receive(GstPad* pad, const SdpMedia& media) {
     const std::lock_guard lock(mutex_);
     video_pad_.reset(GST_PAD(gst_object_ref(pad)));
   }
-  const bool is_last = ++media_received_ >= peer().offer().media().size();
+  const bool is_last = ++media_received_ >= peer().media().size();
   if (auto added = reception_.AddTrack(*plan, peer().pipeline(), pad, is_last); !added)
     reception_.End(std::move(added).error());
 }

@@ -39,6 +39,9 @@ struct WebrtcPublisherOptions {
 // What publishers may send: the first one is asked for where they offer it, since most players can play it.
 SdpAcceptance PublisherAcceptance();
 
+// What those are asked for who wait to be asked: H.264 first, and Opus.
+SdpProposal PublisherProposal();
+
 class WebrtcPublisher final : public WebrtcSession, private RtspSourceEvents {
  public:
   // `streams` and `settings` outlive it. `displaced` runs when this publisher took over from another one, on

@@ -205,8 +205,8 @@ class Service {
     export_pool_ = std::make_unique<api::WorkerPool>(config.http_exports_max, 0);
     decode_pool_ = std::make_unique<api::WorkerPool>(config.http_decoders, kDecodesWaitingMax);
     leases_ = std::make_unique<api::ApplicationLeases>(*log_, SystemClock());
-    AddRoutes(config);
     StartWebrtc(config, recording);
+    AddRoutes(config);
     MILLRACE_RETURN_IF_ERROR(StartAccessControl(config));
     dispatcher_ = std::make_unique<api::Dispatcher>(router_, *access_);
     api::ServerOptions options;
@@ -258,6 +258,9 @@ class Service {
     options.silence_timeout = config.webrtc.silence_timeout;
     options.reception.bytes_max = config.camera_memory_bytes / 8;
     options.recorder = recording;
+    options.camera_of = [this](const std::string& stream) { return fleet_->CameraOfStream(stream); };
+    storage_sessions_ = std::make_unique<api::StorageSessionServices>(
+        api::StorageSessionServices{*publishers_, webrtc_settings_, *put_streams_, *whep_, options});
     api::AddWhipRoutes(router_, {*store_, *put_streams_, *publishers_, webrtc_settings_, *pool_, options,
                                  [this](const std::string& stream) { return fleet_->CameraOfStream(stream); },
                                  config.webrtc.retention});
@@ -332,8 +335,10 @@ class Service {
     api::AddPutMediaRoutes(router_,
                            {*store_, *put_streams_, *pool_, put_memory_, producers_, config.aws, camera_of});
     const auto tls_port = [this] { return server_ ? server_->tls_port() : std::uint16_t{0}; };
-    api::AddSignalingRoutes(
-        router_, {video, *channels_, signaling_hub_, signaling_clients_, webrtc_settings_, tls_port});
+    api::SignalingServices signaling{
+        video, *channels_, signaling_hub_, signaling_clients_, webrtc_settings_, tls_port};
+    signaling.storage = storage_sessions_.get();
+    api::AddSignalingRoutes(router_, std::move(signaling));
   }
 
   // Whether footage can be kept: the log takes writes. It is written to every few seconds anyway, so how the
@@ -356,7 +361,9 @@ class Service {
   std::unique_ptr<CameraFleet> fleet_;
   std::unique_ptr<EdgeCameras> edge_;
   WebrtcSettings webrtc_settings_;
+  api::SignalingHub signaling_hub_;
   std::unique_ptr<WebrtcSessions> publishers_;
+  std::unique_ptr<api::StorageSessionServices> storage_sessions_;
   std::unique_ptr<WhepService> whep_;
   std::unique_ptr<HlsService> hls_;
   std::unique_ptr<PlaybackService> playback_;

@@ -66,6 +66,8 @@ constexpr AccessRule kRules[] = {
     Video("/getSignalingChannelEndpoint", "kinesisvideo:GetSignalingChannelEndpoint"),
     Video("/describeMediaStorageConfiguration", "kinesisvideo:DescribeMediaStorageConfiguration"),
     Video("/updateMediaStorageConfiguration", "kinesisvideo:UpdateMediaStorageConfiguration"),
+    Video("/joinStorageSession", "kinesisvideo:JoinStorageSession"),
+    Video("/joinStorageSessionAsViewer", "kinesisvideo:JoinStorageSessionAsViewer"),
     Video("/v1/get-ice-server-config", "kinesisvideo:GetIceServerConfig"),
     Video("/getDataEndpoint", "kinesisvideo:GetDataEndpoint"),
     Video("/listFragments", "kinesisvideo:ListFragments"),

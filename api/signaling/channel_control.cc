@@ -244,6 +244,8 @@ SignalingAnswer UpdateMediaStorageConfiguration(const SignalingServices& service
   };
   auto updated = services.channels.Update(channel.name, channel.created, std::nullopt, change);
   if (!updated) return OfChannel(std::move(updated).error());
+  // Who is recorded to somewhere else joins again.
+  if (updated->storage != channel.storage) services.hub.EndStorage({channel.name, channel.created});
   return NothingToSay();
 }
 

@@ -32,6 +32,10 @@ MILLRACE_SIGNALING_OPERATION(GetSignalingChannelEndpoint);
 MILLRACE_SIGNALING_OPERATION(DescribeMediaStorageConfiguration);
 MILLRACE_SIGNALING_OPERATION(UpdateMediaStorageConfiguration);
 
+// storage_sessions.cc
+MILLRACE_SIGNALING_OPERATION(JoinStorageSession);
+MILLRACE_SIGNALING_OPERATION(JoinStorageSessionAsViewer);
+
 #undef MILLRACE_SIGNALING_OPERATION
 
 }  // namespace millrace::api

@@ -8,6 +8,7 @@
 #include "api/signaling/channel_operations.h"
 #include "api/signaling/signaling_names.h"
 #include "api/signaling/signaling_socket.h"
+#include "api/video_streams/video_stream_access.h"
 #include "api/video_streams/video_stream_requests.h"
 #include "wire/json_writer.h"
 
@@ -89,15 +90,28 @@ SignalingAnswer GetIceServerConfig(const SignalingServices& services, const boos
   return IceServersJson(services.webrtc);
 }
 
-net::awaitable<void> Serve(const SignalingServices& services, SignalingOperation operation, Request& request,
-                           ResponseWriter& writer) {
+// Of the channel that is named, and of the stream that one is to be recorded to.
+Result<void> Authorize(const SignalingServices& services, Caller* caller,
+                       const boost::json::object& members) {
+  const AwsIdentity& identity = services.video.identity;
+  MILLRACE_RETURN_IF_ERROR(AuthorizeChannel(caller, services.channels, identity, members));
+  const auto* storage = members.if_contains("MediaStorageConfiguration");
+  if (storage == nullptr || !storage->is_object()) return {};
+  const auto* arn = storage->get_object().if_contains("StreamARN");
+  if (arn == nullptr || !arn->is_string()) return {};
+  const auto& text = arn->get_string();
+  return AuthorizeVideoStream(caller, services.video.store, identity, "", {text.data(), text.size()});
+}
+
+net::awaitable<void> Serve(const SignalingServices& services, SignalingOperation operation, int denied,
+                           Request& request, ResponseWriter& writer) {
   const std::string endpoint = EndpointOf(request);
   auto authorize = [&](const boost::json::object& members) {
-    return AuthorizeChannel(request.caller.get(), services.channels, services.video.identity, members);
+    return Authorize(services, request.caller.get(), members);
   };
   auto run = [&](const boost::json::object& members) { return operation(services, members, endpoint); };
   SignalingAnswer answer = co_await ReadVideoRequest(services.video, request, authorize, run);
-  if (!answer) answer = InWordsOfAccessDenied(std::move(answer).error());
+  if (!answer) answer = InWordsOfAccessDenied(std::move(answer).error(), denied);
   co_await RespondVideo(writer, std::move(answer));
 }
 
@@ -108,11 +122,13 @@ void AddSignalingRoutes(Router& router, SignalingServices services) {
              [services](Request& request, ResponseWriter& writer) -> net::awaitable<void> {
                co_await Connect(services, request, writer);
              });
-  const auto add = [&](const char* path, SignalingOperation operation) {
-    router.Add("POST", path,
-               [services, operation](Request& request, ResponseWriter& writer) -> net::awaitable<void> {
-                 co_await Serve(services, operation, request, writer);
-               });
+  // `denied`: the status of AccessDeniedException, which the models give differently.
+  const auto add = [&](const char* path, SignalingOperation operation, int denied = 401) {
+    router.Add(
+        "POST", path,
+        [services, operation, denied](Request& request, ResponseWriter& writer) -> net::awaitable<void> {
+          co_await Serve(services, operation, denied, request, writer);
+        });
   };
   add("/createSignalingChannel", CreateSignalingChannel);
   add("/describeSignalingChannel", DescribeSignalingChannel);
@@ -122,6 +138,8 @@ void AddSignalingRoutes(Router& router, SignalingServices services) {
   add("/getSignalingChannelEndpoint", GetSignalingChannelEndpoint);
   add("/describeMediaStorageConfiguration", DescribeMediaStorageConfiguration);
   add("/updateMediaStorageConfiguration", UpdateMediaStorageConfiguration);
+  add("/joinStorageSession", JoinStorageSession, 403);
+  add("/joinStorageSessionAsViewer", JoinStorageSessionAsViewer, 403);
   add("/v1/get-ice-server-config", GetIceServerConfig);
 }
 

@@ -27,9 +27,9 @@ net::awaitable<void> RespondVideo(ResponseWriter& writer, AwsResult<std::string>
   }
 }
 
-AwsError InWordsOfAccessDenied(AwsError error) {
+AwsError InWordsOfAccessDenied(AwsError error, int status) {
   if (error.code != ErrorCode::kPermissionDenied) return error;
-  return {"AccessDeniedException", std::move(error.message), 401};
+  return {"AccessDeniedException", std::move(error.message), status};
 }
 
 std::string EndpointOf(const Request& request) {

@@ -54,7 +54,7 @@ net::awaitable<std::invoke_result_t<Read&, const boost::json::object&>> ReadVide
 net::awaitable<void> RespondVideo(ResponseWriter& writer, AwsResult<std::string> answer);
 
 // What the models of newer operations call the error of somebody who may not do it.
-AwsError InWordsOfAccessDenied(AwsError error);
+AwsError InWordsOfAccessDenied(AwsError error, int status = 401);
 
 // The stream that StreamName or StreamARN names, which must be there; and nothing else in the request may be
 // wrong.

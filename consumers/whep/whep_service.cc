@@ -17,13 +17,28 @@ bool ComesWhole(FragmentStore& store, const LiveFeed& feed, const std::string& n
          now - newest->server_start < newest->duration + kStillFed;
 }
 
+// What is accepted of a viewer's offer, as an offer of ours.
+SdpProposal MakeProposal(const SdpAcceptance& acceptance) {
+  SdpProposal proposal{.receive = false, .media = {}};
+  for (const SdpWanted& wanted : acceptance.video) {
+    SdpMedia media{TrackKind::kVideo, "", wanted.codec, 96, 90'000, 0, {}};
+    if (wanted.codec == Codec::kH264) {
+      media.format_parameters =
+          "profile-level-id=" + wanted.profile_level_id + ";packetization-mode=1;level-asymmetry-allowed=1";
+    }
+    proposal.media.push_back(std::move(media));
+  }
+  for (const SdpWanted& wanted : acceptance.audio)
+    proposal.media.push_back({TrackKind::kAudio, "", wanted.codec, 97, 48'000, 2, {}});
+  return proposal;
+}
+
 }  // namespace
 
 WhepService::WhepService(FragmentStore& store, const WebrtcSettings& settings, WhepOptions options)
     : store_(store), settings_(settings), options_(options), sessions_(options.viewers_max) {}
 
-Result<std::string> WhepService::Open(const std::string& name, std::string_view text,
-                                      WebrtcSession::OnAnswer answered) {
+Result<WhepService::Watchable> WhepService::Find(const std::string& name) {
   MILLRACE_RETURN_IF_ERROR(store_.GetStream(name));
   MILLRACE_ASSIGN_OR_RETURN(std::shared_ptr<LiveFeed> feed, store_.Live(name));
   if (ComesWhole(store_, *feed, name, options_.clock->Now())) {
@@ -33,11 +48,25 @@ Result<std::string> WhepService::Open(const std::string& name, std::string_view 
         "come: watch it by HLS: /hls/" +
             name + "/index.m3u8"};
   }
-  MILLRACE_ASSIGN_OR_RETURN(const SdpAcceptance acceptance, ViewerAcceptance(*feed, name));
-  MILLRACE_ASSIGN_OR_RETURN(SdpOffer offer, SdpOffer::Read(text, acceptance));
-  auto viewer =
-      std::make_shared<WhepViewer>(settings_, options_.viewer, StreamOf(name, std::move(feed)), name);
-  return sessions_.Open(std::move(viewer), std::move(offer), std::move(answered));
+  MILLRACE_ASSIGN_OR_RETURN(SdpAcceptance acceptance, ViewerAcceptance(*feed, name));
+  return Watchable{std::move(feed), std::move(acceptance)};
+}
+
+std::shared_ptr<WhepViewer> WhepService::MakeViewer(const std::string& name, std::shared_ptr<LiveFeed> feed) {
+  return std::make_shared<WhepViewer>(settings_, options_.viewer, StreamOf(name, std::move(feed)), name);
+}
+
+Result<std::string> WhepService::Open(const std::string& name, std::string_view text,
+                                      WebrtcSession::OnAnswer answered) {
+  MILLRACE_ASSIGN_OR_RETURN(Watchable found, Find(name));
+  MILLRACE_ASSIGN_OR_RETURN(SdpOffer offer, SdpOffer::Read(text, found.acceptance));
+  return sessions_.Open(MakeViewer(name, std::move(found.feed)), std::move(offer), std::move(answered));
+}
+
+Result<void> WhepService::Offer(const std::string& name, std::shared_ptr<WebrtcSignaling> signaling) {
+  MILLRACE_ASSIGN_OR_RETURN(Watchable found, Find(name));
+  return sessions_.Offer(MakeViewer(name, std::move(found.feed)), MakeProposal(found.acceptance),
+                         std::move(signaling));
 }
 
 std::shared_ptr<WhepStream> WhepService::StreamOf(const std::string& name, std::shared_ptr<LiveFeed> feed) {

@@ -35,12 +35,20 @@ class WhepService {
   // kInvalidArgument: that is no offer; those of WebrtcSessions::Open.
   Result<std::string> Open(const std::string& stream, std::string_view offer,
                            WebrtcSession::OnAnswer answered);
+  // The same where the viewer waits to be asked: it is offered what there is to watch.
+  Result<void> Offer(const std::string& stream, std::shared_ptr<WebrtcSignaling> signaling);
   WebrtcSessions& sessions() { return sessions_; }
   const WebrtcSettings& settings() const { return settings_; }
   // Ends all.
   void Stop() { sessions_.Stop(); }
 
  private:
+  struct Watchable {
+    std::shared_ptr<LiveFeed> feed;
+    SdpAcceptance acceptance;
+  };
+  Result<Watchable> Find(const std::string& stream);
+  std::shared_ptr<WhepViewer> MakeViewer(const std::string& stream, std::shared_ptr<LiveFeed> feed);
   std::shared_ptr<WhepStream> StreamOf(const std::string& name, std::shared_ptr<LiveFeed> feed);
 
   FragmentStore& store_;

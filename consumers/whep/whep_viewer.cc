@@ -41,7 +41,7 @@ Result<void> WhepViewer::Prepare(WebrtcPeer& peer) {
   // Reports tell when a frame was taken. When it is sent, the default, is known only once the pipeline has a
   // latency: the first reports would be wrong.
   g_object_set(peer.rtpbin(), "rtcp-sync-send-time", FALSE, nullptr);
-  for (std::size_t i = 0; i < peer.offer().media().size(); ++i) {
+  for (std::size_t i = 0; i < peer.media().size(); ++i) {
     MILLRACE_ASSIGN_OR_RETURN(auto sender, RtpSender::Attach(peer, i, options_.queue_bytes_max));
     senders_.push_back(std::move(sender));
   }

@@ -19,7 +19,7 @@ RtpSender::RtpSender(SdpMedia media, std::size_t bytes_max)
 
 Result<std::unique_ptr<RtpSender>> RtpSender::Attach(WebrtcPeer& peer, std::size_t media,
                                                      std::size_t bytes_max) {
-  std::unique_ptr<RtpSender> sender(new RtpSender(peer.offer().media()[media], bytes_max));
+  std::unique_ptr<RtpSender> sender(new RtpSender(peer.media()[media], bytes_max));
   MILLRACE_ASSIGN_OR_RETURN(const GstPadPtr sink, peer.RequestSender(media, sender->ssrc_));
   GstElement* source = gst_element_factory_make("appsrc", nullptr);
   if (source == nullptr) return Error{ErrorCode::kInternal, "GStreamer lacks appsrc"};

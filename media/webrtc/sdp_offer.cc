@@ -14,9 +14,6 @@ namespace {
 
 constexpr std::size_t kSectionsMax = 16;
 constexpr std::size_t kNamedBytesMax = 256;  // of the codecs that a refusal names
-// draft-holmer-rmcat-transport-wide-cc-extensions: by it a browser finds out how much it can send.
-constexpr std::string_view kTransportCcUri =
-    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
 
 Error Wrong(std::string message) { return Error{ErrorCode::kInvalidArgument, std::move(message)}; }
 
@@ -203,6 +200,19 @@ bool IsKept(std::string_view line, const std::set<unsigned>& types, bool receive
 }
 
 }  // namespace
+
+const char* RtpEncodingName(Codec codec) {
+  switch (codec) {
+    case Codec::kVp8:
+      return "VP8";
+    case Codec::kVp9:
+      return "VP9";
+    case Codec::kOpus:
+      return "OPUS";
+    default:
+      return "H264";
+  }
+}
 
 const SdpMedia* SdpOffer::Find(TrackKind kind) const {
   const auto found =

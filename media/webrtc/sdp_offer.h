@@ -25,6 +25,10 @@ namespace millrace {
 inline constexpr std::size_t kSdpBytesMax = std::size_t{64} << 10;
 inline constexpr std::size_t kIceCandidatesMax = 32;  // of one peer, that are believed
 
+// draft-holmer-rmcat-transport-wide-cc-extensions: by it a browser finds out how much it can send.
+inline constexpr char kTransportCcUri[] =
+    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+
 struct SdpWanted {
   Codec codec = Codec::kH264;
   // H.264: profile_idc, constraints and level_idc as "42e01f" (RFC 6184 section 8.1) of what will be sent;
@@ -53,6 +57,9 @@ struct SdpMedia {
 struct IceCandidate {
   std::string text;  // "candidate:1 1 UDP 2015363327 192.0.2.2 37079 typ host"
 };
+
+// As "a=rtpmap" has it: "H264".
+const char* RtpEncodingName(Codec codec);
 
 class SdpOffer {
  public:

@@ -19,38 +19,12 @@ constexpr guint kJitterMs = 1000;
 constexpr double kRtcpSessionBits = 1e6;
 constexpr guint kSendersMax = 4;  // that a peer's RTP comes from; each costs a jitter buffer with its threads
 
-using PromisePtr = std::unique_ptr<GstPromise, ReleaseMiniObject>;
-
-// The failure that a promise was answered with.
-std::optional<std::string> FailureOf(GstPromise* promise) {
-  if (gst_promise_wait(promise) != GST_PROMISE_RESULT_REPLIED) return "the connection was given up";
-  const GstStructure* reply = gst_promise_get_reply(promise);
-  if (reply == nullptr || !gst_structure_has_field(reply, "error")) return std::nullopt;
-  GError* raw = nullptr;
-  gst_structure_get(reply, "error", G_TYPE_ERROR, &raw, nullptr);
-  const GErrorPtr error(raw);
-  return error != nullptr && error->message != nullptr ? error->message : "unknown";
-}
-
-const char* EncodingName(Codec codec) {
-  switch (codec) {
-    case Codec::kVp8:
-      return "VP8";
-    case Codec::kVp9:
-      return "VP9";
-    case Codec::kOpus:
-      return "OPUS";
-    default:
-      return "H264";
-  }
-}
-
 }  // namespace
 
 GstCapsPtr RtpCaps(const SdpMedia& media, std::uint32_t ssrc) {
   return GstCapsPtr(gst_caps_new_simple(
       "application/x-rtp", "media", G_TYPE_STRING, media.kind == TrackKind::kVideo ? "video" : "audio",
-      "encoding-name", G_TYPE_STRING, EncodingName(media.codec), "payload", G_TYPE_INT,
+      "encoding-name", G_TYPE_STRING, RtpEncodingName(media.codec), "payload", G_TYPE_INT,
       static_cast<int>(media.payload_type), "clock-rate", G_TYPE_INT, static_cast<int>(media.clock_rate),
       "ssrc", G_TYPE_UINT, ssrc, nullptr));
 }
@@ -77,7 +51,13 @@ std::string WithAddress(const std::string& candidate, const std::string& address
 }  // namespace
 
 WebrtcPeer::WebrtcPeer(const WebrtcSettings& settings, SdpOffer offer, Events events)
-    : settings_(settings), offer_(std::move(offer)), events_(std::move(events)) {}
+    : settings_(settings), offer_(std::move(offer)), events_(std::move(events)), media_(offer_->media()) {}
+
+WebrtcPeer::WebrtcPeer(const WebrtcSettings& settings, SdpProposal proposal, Events events)
+    : settings_(settings),
+      proposal_(std::move(proposal)),
+      events_(std::move(events)),
+      media_(proposal_.media) {}
 
 WebrtcPeer::~WebrtcPeer() { Stop(); }
 
@@ -146,7 +126,7 @@ Result<void> WebrtcPeer::ConfigureIce() {
 }
 
 Result<GstPadPtr> WebrtcPeer::RequestSender(std::size_t media, std::uint32_t ssrc) {
-  const GstCapsPtr caps = RtpCaps(offer_.media()[media], ssrc);
+  const GstCapsPtr caps = SenderCaps(media_[media], ssrc);
   GstPadTemplate* sinks = gst_element_get_pad_template(bin_, "sink_%u");
   GstPadPtr pad(gst_element_request_pad(bin_, sinks, ("sink_" + std::to_string(media)).c_str(), caps.get()));
   if (pad == nullptr) return Error{ErrorCode::kInternal, "webrtcbin takes no media to send"};
@@ -158,90 +138,22 @@ Result<GstPadPtr> WebrtcPeer::RequestSender(std::size_t media, std::uint32_t ssr
   return pad;
 }
 
-void WebrtcPeer::Start() {
-  // Frames are not waited for: nothing of this pipeline is to be in step with a clock.
-  if (gst_element_set_state(pipeline_.get(), GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE)
-    return Fail({ErrorCode::kInternal, "webrtcbin does not start"});
-  SetDescription("set-remote-description", offer_.filtered(), true,
-                 gst_promise_new_with_change_func(&WebrtcPeer::OnRemoteSet, this, nullptr));
-}
-
-// Takes the promise.
-void WebrtcPeer::SetDescription(const char* signal, const std::string& text, bool offer,
-                                GstPromise* promise) {
-  const PromisePtr owned(promise);
-  GstSDPMessage* sdp = nullptr;
-  if (gst_sdp_message_new_from_text(text.c_str(), &sdp) != GST_SDP_OK)
-    return Fail({ErrorCode::kInvalidArgument, "the SDP cannot be read"});
-  GstWebRTCSessionDescription* description =
-      gst_webrtc_session_description_new(offer ? GST_WEBRTC_SDP_TYPE_OFFER : GST_WEBRTC_SDP_TYPE_ANSWER, sdp);
-  g_signal_emit_by_name(bin_, signal, description, owned.get());
-  gst_webrtc_session_description_free(description);
-}
-
-void WebrtcPeer::OnRemoteSet(GstPromise* promise, gpointer self) {
-  auto* peer = static_cast<WebrtcPeer*>(self);
-  if (auto failure = FailureOf(promise))
-    return peer->Fail({ErrorCode::kInvalidArgument, "the offer cannot be set up: " + *failure});
-  const PromisePtr next(gst_promise_new_with_change_func(&WebrtcPeer::OnAnswerMade, self, nullptr));
-  g_signal_emit_by_name(peer->bin_, "create-answer", nullptr, next.get());
-}
-
-void WebrtcPeer::OnAnswerMade(GstPromise* promise, gpointer self) {
-  auto* peer = static_cast<WebrtcPeer*>(self);
-  if (auto failure = FailureOf(promise))
-    return peer->Fail({ErrorCode::kInvalidArgument, "the offer cannot be answered: " + *failure});
-  GstWebRTCSessionDescription* answer = nullptr;
-  gst_structure_get(gst_promise_get_reply(promise), "answer", GST_TYPE_WEBRTC_SESSION_DESCRIPTION, &answer,
-                    nullptr);
-  if (answer == nullptr) return peer->Fail({ErrorCode::kInternal, "webrtcbin made no answer"});
-  const GStringPtr text(gst_sdp_message_as_text(answer->sdp));
-  gst_webrtc_session_description_free(answer);
-  {
-    const std::lock_guard lock(peer->mutex_);
-    peer->made_answer_ = text.get();
-    peer->made_ = std::chrono::steady_clock::now();
-  }
-  peer->SetDescription("set-local-description", text.get(), false, gst_promise_new());
-}
-
 void WebrtcPeer::OnCandidate(GstElement*, guint, gchar* candidate, gpointer self) {
   auto* peer = static_cast<WebrtcPeer*>(self);
   const std::string text = candidate;
-  const std::lock_guard lock(peer->mutex_);
-  if (!text.starts_with("candidate:") || peer->candidates_.size() >= kIceCandidatesMax) return;
-  for (const std::string& address : peer->settings_.public_addresses) {
-    if (std::string outside = WithAddress(text, address); !outside.empty())
-      peer->candidates_.push_back({std::move(outside)});
-  }
-  peer->candidates_.push_back({text});
-}
-
-void WebrtcPeer::OnGathering(GObject* bin, GParamSpec*, gpointer self) {
-  GstWebRTCICEGatheringState state{};
-  g_object_get(bin, "ice-gathering-state", &state, nullptr);
-  if (state == GST_WEBRTC_ICE_GATHERING_STATE_COMPLETE)
-    static_cast<WebrtcPeer*>(self)->StopGathering(std::chrono::steady_clock::now());
-}
-
-void WebrtcPeer::StopGathering(std::chrono::steady_clock::time_point since) {
+  std::vector<IceCandidate> made;
   {
-    const std::lock_guard lock(mutex_);
-    if (made_answer_.empty() || made_ > since || answered_) return;
-    answered_ = true;
+    const std::lock_guard lock(peer->mutex_);
+    if (!text.starts_with("candidate:") || peer->candidates_.size() >= kIceCandidatesMax) return;
+    for (const std::string& address : peer->settings_.public_addresses) {
+      if (std::string outside = WithAddress(text, address); !outside.empty())
+        made.push_back({std::move(outside)});
+    }
+    made.push_back({text});
+    peer->candidates_.insert(peer->candidates_.end(), made.begin(), made.end());
   }
-  Answer();
-}
-
-void WebrtcPeer::Answer() {
-  std::string made;
-  std::vector<IceCandidate> candidates;
-  {
-    const std::lock_guard lock(mutex_);
-    made = made_answer_;
-    candidates = candidates_;
-  }
-  events_.on_answer(offer_.MakeAnswer(made, candidates));
+  if (peer->offer_) return;
+  for (const IceCandidate& each : made) peer->events_.on_candidate(each);
 }
 
 void WebrtcPeer::OnConnection(GObject* bin, GParamSpec*, gpointer self) {
@@ -268,15 +180,6 @@ void WebrtcPeer::End(Error error) {
   if (events_.on_ended) events_.on_ended(std::move(error));
 }
 
-void WebrtcPeer::Fail(Error error) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (std::exchange(answered_, true)) return;
-  }
-  events_.on_answer(error);
-  End(std::move(error));
-}
-
 void WebrtcPeer::OnPadAdded(GstElement*, GstPad* pad, gpointer self) {
   auto* peer = static_cast<WebrtcPeer*>(self);
   if (gst_pad_get_direction(pad) != GST_PAD_SRC || !peer->events_.on_receive) return;
@@ -286,8 +189,10 @@ void WebrtcPeer::OnPadAdded(GstElement*, GstPad* pad, gpointer self) {
   const char* kind = gst_structure_get_string(gst_caps_get_structure(caps.get(), 0), "media");
   if (kind == nullptr) return;
   const bool video = std::string_view(kind) == "video";
-  const SdpMedia* media = peer->offer_.Find(video ? TrackKind::kVideo : TrackKind::kAudio);
-  if (media == nullptr) return;
+  const auto media = std::find_if(peer->media_.begin(), peer->media_.end(), [video](const SdpMedia& each) {
+    return (each.kind == TrackKind::kVideo) == video;
+  });
+  if (media == peer->media_.end()) return;
   if ((video ? peer->receives_video_ : peer->receives_audio_).exchange(true)) {
     return peer->End({ErrorCode::kUnsupported, std::string("the peer sends its ") + kind +
                                                    " from a second source (SSRC): it is to connect again"});

@@ -1,6 +1,9 @@
-// One WebRTC connection that a peer has asked for with an SDP offer: GStreamer's webrtcbin, in a pipeline of
-// its own. The answer comes out, with all of our candidates in it, since an HTTP answer is the only thing
-// that the peer is told; the peer's candidates may come one by one.
+// One WebRTC connection: GStreamer's webrtcbin, in a pipeline of its own.
+//
+// Where the peer has asked for it with an SDP offer, the answer comes out, with all of our candidates in it,
+// since an HTTP answer is the only thing that the peer is told. Where the peer waits to be asked, our offer
+// comes out, and our candidates after it one by one; its answer is handed in. The peer's candidates may come
+// one by one either way.
 //
 // Ends when ICE or DTLS fail, when the peer closes, or when nobody connects in time; webrtcbin itself does
 // not notice a peer that vanishes: the owner looks at what it hears.
@@ -22,6 +25,7 @@
 
 #include "base/result.h"
 #include "media/gst_handles.h"
+#include "media/webrtc/sdp_answer.h"
 #include "media/webrtc/sdp_offer.h"
 #include "media/webrtc/webrtc_settings.h"
 
@@ -33,15 +37,18 @@ GstCapsPtr RtpCaps(const SdpMedia& media, std::uint32_t ssrc);
 class WebrtcPeer {
  public:
   struct Events {
-    // Once. Errors: kInvalidArgument (what the offer says cannot be set up), kDeadlineExceeded, kInternal.
-    std::function<void(Result<std::string>)> on_answer;
-    std::function<void()> on_connected{};   // once
+    // Once: our answer, or our offer. Errors: kInvalidArgument (what the peer's offer says cannot be set up),
+    // kInternal.
+    std::function<void(Result<std::string>)> on_description;
+    std::function<void(const IceCandidate&)> on_candidate{};  // ours, behind our offer
+    std::function<void()> on_connected{};                     // once
     std::function<void(Error)> on_ended{};  // at most once; it was refused, failed or was closed
     // RTP of one of the offer's media begins to come; link the pad before this returns. Once for each: a peer
     // that sends one of its media from another source beside or after the first ends with kUnsupported.
     std::function<void(GstPad*, const SdpMedia&)> on_receive{};
   };
   WebrtcPeer(const WebrtcSettings& settings, SdpOffer offer, Events events);
+  WebrtcPeer(const WebrtcSettings& settings, SdpProposal proposal, Events events);
   ~WebrtcPeer();  // Stop()
   WebrtcPeer(const WebrtcPeer&) = delete;
   WebrtcPeer& operator=(const WebrtcPeer&) = delete;
@@ -49,11 +56,14 @@ class WebrtcPeer {
   // Builds the pipeline, without the elements that media go to or come from.
   // Errors: kInternal: an element is missing.
   Result<void> Build();
-  // For each of the offer's media that we send, in their order: what is linked to its pad is sent. RTP with
-  // the payload type that the offer gives, and this SSRC. REQUIRES: built, not started. Errors: kInternal.
+  // For each of the media that we send, in their order: what is linked to its pad is sent. RTP with
+  // the payload type that the medium has, and this SSRC. REQUIRES: built, not started. Errors: kInternal.
   Result<GstPadPtr> RequestSender(std::size_t media, std::uint32_t ssrc);
-  // Returns at once; the answer comes as an event. REQUIRES: built.
+  // Returns at once; the description comes as an event. REQUIRES: built.
   void Start();
+  // The answer to our offer, once. Errors: kInvalidArgument, kUnsupported, as SdpAnswer; that it cannot be
+  // set up ends the connection. REQUIRES: the offer came out.
+  Result<void> TakeAnswer(std::string_view text);
   // Answers with what has been gathered so far, where gathering began before `since`: a STUN or TURN server
   // may be slow.
   void StopGathering(std::chrono::steady_clock::time_point since);
@@ -62,7 +72,10 @@ class WebrtcPeer {
   void Stop();
   void End(Error error);
 
-  const SdpOffer& offer() const { return offer_; }
+  // The peer's; null: the offer is ours.
+  const SdpOffer* offer() const { return offer_ ? &*offer_ : nullptr; }
+  // Those of the peer's offer; of ours what it took of it, once it has answered.
+  const std::vector<SdpMedia>& media() const { return media_; }
   // Built ones.
   GstElement* pipeline() const { return pipeline_.get(); }
   GstElement* rtpbin() const { return rtpbin_.get(); }
@@ -82,17 +95,23 @@ class WebrtcPeer {
   static void OnConnection(GObject* bin, GParamSpec* property, gpointer self);
   static void OnManagerElement(GstBin* manager, GstElement* element, gpointer self);
   static void OnRtcp(GObject* session, GstBuffer* packets, gpointer self);
+  static void OnOfferMade(GstPromise* promise, gpointer self);
+  static void OnAnswerSet(GstPromise* promise, gpointer self);
   static void OnRemoteSet(GstPromise* promise, gpointer self);
   static void OnAnswerMade(GstPromise* promise, gpointer self);
 
   Result<void> ConfigureIce();
+  // webrtc_negotiation.cc
   void SetDescription(const char* signal, const std::string& text, bool offer, GstPromise* promise);
-  void Answer();
+  // RTP as it is sent: where the offer is ours, with what the offer says of it.
+  GstCapsPtr SenderCaps(const SdpMedia& media, std::uint32_t ssrc) const;
   void Fail(Error error);
 
   const WebrtcSettings& settings_;
-  const SdpOffer offer_;
+  const std::optional<SdpOffer> offer_;
+  const SdpProposal proposal_;  // where the offer is ours
   const Events events_;
+  std::vector<SdpMedia> media_;  // the owner's thread, and webrtcbin's after the descriptions
   GstElementPtr pipeline_;
   GstElementPtr rtpbin_;
   GstElement* bin_ = nullptr;  // the pipeline's
@@ -103,11 +122,11 @@ class WebrtcPeer {
   std::atomic<std::chrono::steady_clock::rep> last_heard_ = 0;
 
   std::mutex mutex_;
-  std::string made_answer_;                       // GUARDED_BY(mutex_); webrtcbin's
-  std::chrono::steady_clock::time_point made_{};  // GUARDED_BY(mutex_); then
-  bool answered_ = false;                         // GUARDED_BY(mutex_)
-  std::vector<IceCandidate> candidates_;          // GUARDED_BY(mutex_); ours
-  std::size_t remote_candidates_ = 0;             // GUARDED_BY(mutex_)
+  std::string made_;                                 // GUARDED_BY(mutex_); webrtcbin's answer, or its offer
+  std::chrono::steady_clock::time_point made_at_{};  // GUARDED_BY(mutex_)
+  bool described_ = false;                           // GUARDED_BY(mutex_); on_description ran
+  std::vector<IceCandidate> candidates_;             // GUARDED_BY(mutex_); ours
+  std::size_t remote_candidates_ = 0;                // GUARDED_BY(mutex_)
 };
 
 }  // namespace millrace

@@ -4,17 +4,38 @@
 
 namespace millrace {
 
-Result<void> WebrtcSession::Open(SdpOffer offer, OnAnswer answered) {
+WebrtcPeer::Events WebrtcSession::PeerEvents() {
   WebrtcPeer::Events events;
-  events.on_answer = std::move(answered);
   events.on_connected = [this] { Connected(); };
   events.on_ended = [this](Error error) {
     const std::lock_guard lock(mutex_);
     if (!ended_) ended_ = std::move(error);
   };
   events.on_receive = [this](GstPad* pad, const SdpMedia& media) { Receive(pad, media); };
-  opened_ = std::chrono::steady_clock::now();
+  return events;
+}
+
+Result<void> WebrtcSession::Open(SdpOffer offer, OnAnswer answered) {
+  WebrtcPeer::Events events = PeerEvents();
+  events.on_description = std::move(answered);
   peer_ = std::make_unique<WebrtcPeer>(settings_, std::move(offer), std::move(events));
+  return Start();
+}
+
+Result<void> WebrtcSession::Offer(SdpProposal proposal, std::shared_ptr<WebrtcSignaling> signaling) {
+  signaling_ = std::move(signaling);
+  WebrtcPeer::Events events = PeerEvents();
+  // Where there is none, on_ended tells why.
+  events.on_description = [this](Result<std::string> offer) {
+    if (offer) signaling_->SendOffer(*offer);
+  };
+  events.on_candidate = [this](const IceCandidate& candidate) { signaling_->SendCandidate(candidate); };
+  peer_ = std::make_unique<WebrtcPeer>(settings_, std::move(proposal), std::move(events));
+  return Start();
+}
+
+Result<void> WebrtcSession::Start() {
+  opened_ = std::chrono::steady_clock::now();
   MILLRACE_RETURN_IF_ERROR(peer_->Build());
   prepared_ = true;
   MILLRACE_RETURN_IF_ERROR(Prepare(*peer_));
@@ -22,12 +43,26 @@ Result<void> WebrtcSession::Open(SdpOffer offer, OnAnswer answered) {
   return {};
 }
 
+std::optional<Error> WebrtcSession::TakeSignals() {
+  WebrtcSignaling::Signals signals = signaling_->Take(peer_->connected());
+  if (signals.over) return signals.over;
+  if (signals.answer && !std::exchange(answered_, true)) {
+    if (auto taken = peer_->TakeAnswer(*signals.answer); !taken) return std::move(taken).error();
+  }
+  peer_->AddCandidates(signals.candidates);
+  return std::nullopt;
+}
+
 std::optional<Error> WebrtcSession::Look(SteadyTime now) {
   {
     const std::lock_guard lock(mutex_);
     if (ended_) return ended_;
   }
-  peer_->StopGathering(now - times_.gathering_max);
+  if (signaling_ == nullptr) {
+    peer_->StopGathering(now - times_.gathering_max);
+  } else if (auto over = TakeSignals()) {
+    return over;
+  }
   if (peer_->connected()) return LookAtMedia(now);
   if (now - opened_ < times_.connecting_max) return std::nullopt;
   return Error{ErrorCode::kDeadlineExceeded, "the peer did not connect"};
@@ -39,6 +74,7 @@ void WebrtcSession::Close() {
   peer_->Stop();
   if (prepared_) Stopped();
   peer_.reset();
+  signaling_.reset();
 }
 
 }  // namespace millrace

@@ -13,6 +13,7 @@
 
 #include "base/result.h"
 #include "media/webrtc/webrtc_peer.h"
+#include "media/webrtc/webrtc_signaling.h"
 
 namespace millrace {
 
@@ -34,6 +35,8 @@ class WebrtcSession {
 
   // `answered` runs once, on any thread, and must not block. Errors: kInternal; then it does not run.
   Result<void> Open(SdpOffer offer, OnAnswer answered);
+  // The same where the peer waits to be asked. Errors: kInternal.
+  Result<void> Offer(SdpProposal proposal, std::shared_ptr<WebrtcSignaling> signaling);
   // Called several times a second. Why it is over; none: it goes on.
   std::optional<Error> Look(SteadyTime now);
   void Close();
@@ -54,12 +57,18 @@ class WebrtcSession {
   // The peer's threads and its pipeline are gone. Also where Prepare failed.
   virtual void Stopped() = 0;
 
+  WebrtcPeer::Events PeerEvents();
+  Result<void> Start();
+  std::optional<Error> TakeSignals();
+
   const WebrtcSettings& settings_;
   const WebrtcTimes times_;
   const std::string stream_;
   SteadyTime opened_;
   bool prepared_ = false;
   std::unique_ptr<WebrtcPeer> peer_;
+  std::shared_ptr<WebrtcSignaling> signaling_;  // where the offer is ours
+  bool answered_ = false;                       // the peer has
   std::mutex mutex_;
   std::optional<Error> ended_;  // GUARDED_BY(mutex_)
 };

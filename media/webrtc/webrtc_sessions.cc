@@ -11,6 +11,8 @@ namespace {
 
 constexpr auto kLookEvery = std::chrono::milliseconds(100);
 
+Error NoSession() { return {ErrorCode::kNotFound, "there is no such WebRTC session; it may have ended"}; }
+
 std::string RandomName() {
   std::random_device random;  // the kernel's
   std::string name;
@@ -39,6 +41,20 @@ void WebrtcSessions::Stop() {
 
 Result<std::string> WebrtcSessions::Open(std::shared_ptr<WebrtcSession> session, SdpOffer offer,
                                          WebrtcSession::OnAnswer answered) {
+  WebrtcSession* opening = session.get();
+  return Keep(std::move(session), [&] { return opening->Open(std::move(offer), std::move(answered)); });
+}
+
+Result<void> WebrtcSessions::Offer(std::shared_ptr<WebrtcSession> session, SdpProposal proposal,
+                                   std::shared_ptr<WebrtcSignaling> signaling) {
+  WebrtcSession* opening = session.get();
+  MILLRACE_RETURN_IF_ERROR(
+      Keep(std::move(session), [&] { return opening->Offer(std::move(proposal), std::move(signaling)); }));
+  return {};
+}
+
+Result<std::string> WebrtcSessions::Keep(std::shared_ptr<WebrtcSession> session,
+                                         const std::function<Result<void>()>& open) {
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) return Error{ErrorCode::kCancelled, "the server stops"};
@@ -48,7 +64,7 @@ Result<std::string> WebrtcSessions::Open(std::shared_ptr<WebrtcSession> session,
     }
     ++places_;
   }
-  auto opened = session->Open(std::move(offer), std::move(answered));
+  auto opened = open();
   const std::lock_guard lock(mutex_);
   if (!opened || stopping_) {
     removed_.push_back(std::move(session));
@@ -64,16 +80,16 @@ Result<std::string> WebrtcSessions::Open(std::shared_ptr<WebrtcSession> session,
 Result<std::shared_ptr<WebrtcSession>> WebrtcSessions::Get(const std::string& stream,
                                                            const std::string& name) {
   const auto found = sessions_.find(name);
-  if (found == sessions_.end() || found->second->stream() != stream)
-    return Error{ErrorCode::kNotFound, "there is no such WebRTC session; it may have ended"};
+  if (found == sessions_.end() || found->second->stream() != stream) return NoSession();
   return found->second;
 }
 
 Result<WebrtcSessions::Found> WebrtcSessions::Find(const std::string& stream, const std::string& name) {
   const std::lock_guard lock(mutex_);
   MILLRACE_ASSIGN_OR_RETURN(const auto session, Get(stream, name));
-  const SdpOffer& offer = session->peer().offer();
-  return Found{offer.ice_ufrag(), offer.ice_pwd()};
+  const SdpOffer* offer = session->peer().offer();
+  if (offer == nullptr) return NoSession();
+  return Found{offer->ice_ufrag(), offer->ice_pwd()};
 }
 
 Result<void> WebrtcSessions::AddCandidates(const std::string& stream, const std::string& name,

@@ -31,6 +31,9 @@ class WebrtcSessions {
   // there may be; kCancelled: closed; those of WebrtcSession::Open.
   Result<std::string> Open(std::shared_ptr<WebrtcSession> session, SdpOffer offer,
                            WebrtcSession::OnAnswer answered);
+  // The same for a session that makes the offer. It has no name for others: it ends by its signaling.
+  Result<void> Offer(std::shared_ptr<WebrtcSession> session, SdpProposal proposal,
+                     std::shared_ptr<WebrtcSignaling> signaling);
 
   // What is known of an open session: the peer's ICE user name fragment and password.
   struct Found {
@@ -53,6 +56,7 @@ class WebrtcSessions {
 
  private:
   using Map = std::map<std::string, std::shared_ptr<WebrtcSession>>;
+  Result<std::string> Keep(std::shared_ptr<WebrtcSession> session, const std::function<Result<void>()>& open);
   void Work();
   Result<std::shared_ptr<WebrtcSession>> Get(const std::string& stream, const std::string& name);
 

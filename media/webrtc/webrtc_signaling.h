@@ -1,0 +1,30 @@
+// How a session that makes the offer reaches its peer, who answers in its own time.
+//
+// Threads: the Send functions on webrtcbin's threads, which they must not block; Take on the session's
+//          owner's thread.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "media/webrtc/sdp_offer.h"
+
+namespace millrace {
+
+class WebrtcSignaling {
+ public:
+  struct Signals {
+    std::optional<std::string> answer;     // the first one counts
+    std::vector<IceCandidate> candidates;  // with numeric addresses
+    std::optional<Error> over;             // the session ends with it
+  };
+  virtual ~WebrtcSignaling() = default;
+  virtual void SendOffer(const std::string& sdp) = 0;             // once
+  virtual void SendCandidate(const IceCandidate& candidate) = 0;  // of the first medium's transport, after it
+  // What came since the last call. `connected`: the peer and we are, so that the session can do without.
+  virtual Signals Take(bool connected) = 0;
+};
+
+}  // namespace millrace
