@@ -27,11 +27,12 @@ endfunction()
 #                    [REQUIRES component …]         other components
 #                    [PACKAGES "Boost 1.81" …]      as find_dependency takes them
 #                    [MODULES "LIBAV=libavcodec,libavutil" …]   pkg-config's, with the prefix of PkgConfig::LIBAV
-#                    [OPENCV core …])               parts of OpenCV, as opencv::core
+#                    [OPENCV core …]                parts of OpenCV, as opencv::core
+#                    [LINK ssl …])                  for pkg-config: libraries of PACKAGES, by name
 # A target is Millrace::<exported name>, in this tree as well as installed; by default its own. It links project_warnings
 # as $<BUILD_INTERFACE:project_warnings>: they are nobody else's.
 function(millrace_component name)
-  cmake_parse_arguments(ARG "" "DESCRIPTION" "TARGETS;REQUIRES;PACKAGES;MODULES;OPENCV" ${ARGN})
+  cmake_parse_arguments(ARG "" "DESCRIPTION" "TARGETS;REQUIRES;PACKAGES;MODULES;OPENCV;LINK" ${ARGN})
   set(targets "")
   set(libraries "")
   foreach(entry ${ARG_TARGETS})
@@ -87,6 +88,9 @@ function(millrace_component name)
     string(REPLACE ";" "" opencv "${ARG_OPENCV}")
     string(APPEND libraries ${opencv})
   endif()
+  foreach(library ${ARG_LINK})
+    string(APPEND libraries " -l${library}")
+  endforeach()
   string(APPEND find "include(\${CMAKE_CURRENT_LIST_DIR}/MillraceTargets-${name}.cmake)\n")
   file(WRITE ${package_scratch}/MillraceComponent-${name}.cmake ${find})
 
