@@ -21,7 +21,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "fragments/gap.h"
-#include "ingest/backoff.h"
+#include "base/backoff.h"
 #include "ingest/camera.h"
 #include "ingest/camera_store.h"
 #include "ingest/frame_sink.h"

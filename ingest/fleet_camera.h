@@ -20,7 +20,7 @@
 
 #include "base/metrics.h"
 #include "fragments/gap.h"
-#include "ingest/backoff.h"
+#include "base/backoff.h"
 #include "ingest/camera_fleet.h"
 #include "ingest/rate_meter.h"
 #include "ingest/rtsp_source.h"

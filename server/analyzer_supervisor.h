@@ -19,7 +19,7 @@
 
 #include "api/v1/analyzer_status.h"
 #include "base/time.h"
-#include "ingest/backoff.h"
+#include "base/backoff.h"
 #include "server/child_process.h"
 
 namespace millrace::server {
