@@ -18,10 +18,10 @@
 #include <string>
 #include <vector>
 
+#include "base/backoff.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "fragments/gap.h"
-#include "base/backoff.h"
 #include "ingest/camera.h"
 #include "ingest/camera_store.h"
 #include "ingest/frame_sink.h"

@@ -18,9 +18,9 @@
 #include <string>
 #include <vector>
 
+#include "base/backoff.h"
 #include "base/metrics.h"
 #include "fragments/gap.h"
-#include "base/backoff.h"
 #include "ingest/camera_fleet.h"
 #include "ingest/rate_meter.h"
 #include "ingest/rtsp_source.h"

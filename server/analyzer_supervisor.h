@@ -18,8 +18,8 @@
 #include <vector>
 
 #include "api/v1/analyzer_status.h"
-#include "base/time.h"
 #include "base/backoff.h"
+#include "base/time.h"
 #include "server/child_process.h"
 
 namespace millrace::server {
