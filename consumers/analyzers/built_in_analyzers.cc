@@ -4,7 +4,9 @@
 
 #include "consumers/faces/faces_analyzer.h"
 #include "consumers/motion/motion_analyzer.h"
+#include "consumers/objects/objects_analyzer.h"
 #include "consumers/tamper/tamper_analyzer.h"
+#include "consumers/thumbnails/thumbnails_analyzer.h"
 
 namespace millrace {
 namespace {
@@ -15,6 +17,8 @@ constexpr BuiltInAnalyzer kAnalyzers[] = {
      "what moves in which zone, and when it begins and ends"},
     {"tamper", &TamperAnalyzer::Make, "per-second:2",
      "whether the camera is covered, moved, out of focus, black, frozen"},
+    {"objects", &ObjectsAnalyzer::Make, "key-frames", "what a detection network of yours finds"},
+    {"thumbnails", &ThumbnailsAnalyzer::Make, "key-frames", "a small picture every few seconds"},
 };
 
 }  // namespace

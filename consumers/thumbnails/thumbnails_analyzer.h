@@ -1,0 +1,54 @@
+// The thumbnails analyzer: a small JPEG of the stream now and then, in the results.
+//
+// {"Thumbnail": {"ContentType": "image/jpeg", "Width", "Height", "Image": base64}}
+//
+// The first picture in each `every_s` of the footage's own time has one; the record of any other picture has
+// no member. A thumbnail that is larger than bytes_max is coded again at a lower quality, then smaller.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "consumers/analysis/frame_analyzer.h"
+
+namespace millrace {
+
+struct ThumbnailSettings {
+  double every_s = 10;        // 0.1 to 86400
+  int height = 180;           // pixels, at most: 16 to 720
+  int quality = 75;           // of the JPEG: 1 to 100
+  int bytes_max = 64 * 1024;  // of the JPEG: 4 to 256 KiB
+};
+
+class ThumbnailsAnalyzer final : public FrameAnalyzer {
+ public:
+  // Options: every_s, height, quality, bytes_max. Errors: kInvalidArgument: an unknown or bad option, with
+  // its name.
+  static Result<std::unique_ptr<FrameAnalyzer>> Make(const boost::json::object& options);
+
+  std::string name() const override { return "thumbnails"; }
+  std::string version() const override { return version_; }
+  PictureForm picture_form() const override { return {PictureFormat::kBgr, settings_.height}; }
+  // `height` is the analyzer's: a stream's own one is kInvalidArgument.
+  Result<std::unique_ptr<StreamAnalyzer>> Open(const std::string& stream,
+                                               const boost::json::object& options) override;
+
+ private:
+  explicit ThumbnailsAnalyzer(const ThumbnailSettings& settings);
+
+  const ThumbnailSettings settings_;
+  const std::string version_;
+};
+
+struct Thumbnail {
+  Bytes jpeg;
+  cv::Size size;  // which may be less than the picture's
+};
+
+// A JPEG of at most so many bytes. `picture`: height x width x 3, BGR, uint8. Errors: kInvalidArgument: no
+// such picture; kUnsupported: even a single pixel takes more bytes; kInternal.
+Result<Thumbnail> MakeThumbnail(const cv::Mat& picture, int quality, std::size_t bytes_max);
+
+}  // namespace millrace
