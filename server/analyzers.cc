@@ -29,7 +29,7 @@ std::vector<std::string> CommandFor(const AnalyzersConfig& config, const std::st
   return command;
 }
 
-// A key for the analyzer of this name: it reads fragments, and writes its own results.
+// A key for the analyzer of this name: it reads fragments and known faces, and writes its own results.
 Result<wire::AccessKey> MakeKey(const std::string& name, api::CredentialStore& credentials) {
   const wire::AccessKey key = api::MakeAccessKey();
   const std::string application = "millrace-" + name;
@@ -38,6 +38,7 @@ Result<wire::AccessKey> MakeKey(const std::string& name, api::CredentialStore& c
       {{true,
         {"kinesis:GetShardIterator", "kinesis:GetRecords", "kinesisvideo:GetMediaForFragmentList"},
         {"*"}},
+       {true, {"millrace:GetFaceCollection"}, {"arn:aws:millrace:*:*:face-collection/*"}},
        {true, {"millrace:RunApplication"}, {"arn:aws:millrace:*:*:application/" + application}},
        {true, {"kinesis:PutRecords"}, {"arn:aws:kinesis:*:*:stream/" + application}}}};
   api::User user{"millrace:" + application, {key}, {std::make_shared<const api::Policy>(std::move(policy))}};

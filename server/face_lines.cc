@@ -27,6 +27,23 @@ std::string TimeOf(const boost::json::object& record) {
   return FormatRfc3339(Timestamp::FromMillis(std::llround(seconds * 1000)));
 }
 
+// "  ada 97  0a1b2c3d": the person who matches best with the similarity, and the beginning of the track's id.
+std::string Who(const boost::json::object& item, const boost::json::object& face) {
+  std::string who;
+  const auto* matches = item.if_contains("MatchedFaces");
+  if (matches != nullptr && matches->is_array() && !matches->get_array().empty() &&
+      matches->get_array()[0].is_object()) {
+    const auto& match = matches->get_array()[0].get_object();
+    if (const auto* known = Child(&match, "Face")) {
+      char similarity[16];
+      std::snprintf(similarity, sizeof(similarity), "%.0f", NumberMember(match, "Similarity"));
+      who += "  " + Printable(Member(*known, "ExternalImageId")) + " " + similarity;
+    }
+  }
+  if (face.contains("TrackId")) who += "  " + Printable(Member(face, "TrackId")).substr(0, 8);
+  return who;
+}
+
 void PrintRecord(const boost::json::object& record) {
   const std::string time = TimeOf(record);
   const auto* processor = Child(&record, "StreamProcessorInformation");
@@ -42,9 +59,10 @@ void PrintRecord(const boost::json::object& record) {
     const auto* face = Child(item.is_object() ? &item.get_object() : nullptr, "DetectedFace");
     const auto* box = Child(face, "BoundingBox");
     if (box == nullptr) continue;
-    std::printf("%s  face  left %.3f  top %.3f  width %.3f  height %.3f  confidence %.0f\n", time.c_str(),
+    std::printf("%s  face  left %.3f  top %.3f  width %.3f  height %.3f  confidence %.0f%s\n", time.c_str(),
                 NumberMember(*box, "Left"), NumberMember(*box, "Top"), NumberMember(*box, "Width"),
-                NumberMember(*box, "Height"), NumberMember(*face, "Confidence"));
+                NumberMember(*box, "Height"), NumberMember(*face, "Confidence"),
+                Who(item.get_object(), *face).c_str());
   }
 }
 

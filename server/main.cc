@@ -2,12 +2,14 @@
 // called.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <functional>
 
 #include "server/commands.h"
 #include "server/encryption.h"
 #include "server/exit_codes.h"
+#include "server/faces_commands.h"
 #include "server/stream_command_line.h"
 #include "server/user_commands.h"
 #include "server/version.h"
@@ -43,7 +45,6 @@ struct CommandLine {
   TailOptions tail;
   ExportOptions export_options;
   AnalyzeOptions analyze;
-  FacesListOptions faces_list;
   std::optional<std::filesystem::path> check_data_dir;
   bool check_repair = false;
   EncryptionConfig check_keys;
@@ -260,20 +261,6 @@ void AddAnalyze(CLI::App& app, CommandLine& line) {
   command->callback([&line] { line.run = [&line] { return RunAnalyze(line.client, line.analyze); }; });
 }
 
-void AddFaces(CLI::App& app, CommandLine& line) {
-  auto* faces = app.add_subcommand("faces", "Faces that were found");
-  faces->require_subcommand(1);
-  auto* list = faces->add_subcommand("list", "Those of a stream, by time");
-  list->add_option("STREAM", line.faces_list.stream, "The stream's name")->required();
-  list->add_option("--start", line.faces_list.start, "RFC 3339 or epoch seconds (default: the oldest)");
-  list->add_option("--end", line.faces_list.end, "RFC 3339 or epoch seconds (default: now)");
-  AddJson(list, line);
-  list->footer(
-      "\nExamples:\n  millrace faces list door\n"
-      "  millrace faces list door --start 2026-11-21T14:00:00Z --end 2026-11-21T15:00:00Z --json\n");
-  list->callback([&line] { line.run = [&line] { return RunFacesList(line.client, line.faces_list); }; });
-}
-
 void AddStorage(CLI::App& app, CommandLine& line) {
   auto* storage = app.add_subcommand("storage", "How full the disk is, and how far back footage will reach");
   AddJson(storage, line);
@@ -346,7 +333,7 @@ int Main(int argc, char** argv) {
   AddTail(app, line);
   AddExport(app, line);
   AddAnalyze(app, line);
-  AddFaces(app, line);
+  AddFacesCommands(app, line.client, line.run);
   AddStorage(app, line);
   AddBackup(app, line);
   AddCheck(app, line);
@@ -377,6 +364,8 @@ int Main(int argc, char** argv) {
     }
     return app.exit(e) == 0 ? kExitOk : kExitUsage;
   }
+  // What a command loads, such as an analyzer that reads a collection, finds the same server by it.
+  ::setenv("MILLRACE_ENDPOINT", line.client.endpoint.c_str(), 1);
   return line.run();
 }
 

@@ -19,6 +19,7 @@
 #include "api/signaling/services.h"
 #include "api/v1/application_service.h"
 #include "api/v1/edge_address.h"
+#include "api/v1/face_collections.h"
 #include "api/v1/services.h"
 #include "api/video_streams/footage_services.h"
 #include "api/video_streams/playback_services.h"
@@ -301,6 +302,8 @@ class Service {
     applications_ = std::make_unique<api::ApplicationServices>(
         api::ApplicationServices{*leases_, *log_, *pool_, budget_, {catalog_->fragment_log()}, config.aws});
     api::AddApplicationRoutes(router_, *applications_);
+    face_collections_ = std::make_unique<api::FaceCollections>(*log_, clock);
+    api::AddFaceCollectionRoutes(router_, {*face_collections_, *pool_, *decode_pool_, budget_});
     api::AddAnalyzerRoutes(router_, *pool_, [this] { return analyzers_.statuses(); });
     api::AddHlsRoutes(router_, *hls_, *pool_);
     api::AddStorageRoutes(router_,
@@ -358,6 +361,7 @@ class Service {
   std::unique_ptr<PutStreams> put_streams_;
   std::unique_ptr<CameraRecords> cameras_;
   std::unique_ptr<SecretRecords> secrets_;
+  std::unique_ptr<api::FaceCollections> face_collections_;
   std::unique_ptr<CameraFleet> fleet_;
   std::unique_ptr<EdgeCameras> edge_;
   WebrtcSettings webrtc_settings_;

@@ -9,6 +9,7 @@
 #include "api/aws/aws_body.h"
 #include "api/http/handlers.h"
 #include "api/v1/camera_json.h"
+#include "api/v1/gather_error.h"
 #include "api/v1/json.h"
 #include "api/v1/time_range.h"
 
@@ -319,17 +320,6 @@ Result<std::string> Faces(const ApplicationServices& services, const std::string
 
 using Action = Result<std::string> (*)(const ApplicationServices&, const std::string&, std::string_view,
                                        Caller*);
-
-// Why a body was not gathered, in our own protocol. What has no code of ours is a matter of the moment.
-net::awaitable<void> RespondGatherError(ResponseWriter& writer, AwsError error) {
-  if (error.code) {
-    Error ours{*error.code, std::move(error.message)};
-    co_await RespondBodyError(writer, std::move(ours));
-  } else {
-    Error busy{ErrorCode::kUnavailable, std::move(error.message)};
-    co_await RespondError(writer, std::move(busy));
-  }
-}
 
 // A POST with a JSON body for one application. The budget's share is taken as the body comes: requests that
 // only announce one hold nothing.

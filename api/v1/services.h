@@ -27,7 +27,9 @@ class SecretStore;
 
 namespace millrace::api {
 
+class ByteBudget;
 class CredentialStore;
+class FaceCollections;
 class Sessions;
 
 // GET /v1/cameras, GET, PUT and DELETE /v1/cameras/{name}. Who may change a camera may not for that reason
@@ -72,6 +74,15 @@ void AddImageRoutes(Router& router, ImageServices services);
 
 // GET /v1/data-streams[/{name}[/records]]: what the console shows of them.
 void AddDataStreamOverviewRoutes(Router& router, DataStreamServices services);
+
+// GET /v1/face-collections, GET and DELETE /v1/face-collections/{name}, GET, POST and DELETE …/faces.
+struct FaceCollectionServices {
+  FaceCollections& collections;
+  WorkerPool& pool;
+  WorkerPool& decoders;  // for photographs
+  ByteBudget& budget;    // of their bytes
+};
+void AddFaceCollectionRoutes(Router& router, FaceCollectionServices services);
 
 // GET /v1/storage, /v1/backup.
 struct StorageServices {
