@@ -21,6 +21,8 @@ function(millrace_public_headers target)
   endif()
   target_sources(${target} ${scope} FILE_SET HEADERS BASE_DIRS ${CMAKE_SOURCE_DIR} FILES ${ARG_UNPARSED_ARGUMENTS})
   set_target_properties(${target} PROPERTIES VERIFY_INTERFACE_HEADER_SETS TRUE)
+  list(TRANSFORM ARG_UNPARSED_ARGUMENTS PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/ OUTPUT_VARIABLE paths)
+  set_property(GLOBAL APPEND PROPERTY MILLRACE_PUBLIC_HEADERS ${paths})
 endfunction()
 
 # millrace_component(<name> DESCRIPTION text TARGETS target[=exported name] …
