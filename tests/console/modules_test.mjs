@@ -279,6 +279,24 @@ describe('faces', () => {
     crooked.FaceSearchResponse.push(null, {}, { DetectedFace: {} });
     assert.deepEqual(faces.readRecord(crooked).boxes, [box(0.1)]);
   });
+  it('say who they are, where somebody is known', () => {
+    const known = record(5, 0, [box(0.1), box(0.5)]);
+    known.FaceSearchResponse[0].DetectedFace.TrackId = 'one';
+    known.FaceSearchResponse[0].MatchedFaces = [{ Similarity: 97.4, Face: { ExternalImageId: 'ada' } }, { Similarity: 81, Face: { ExternalImageId: 'leo' } }];
+    assert.deepEqual(faces.readRecord(known).boxes, [{ ...box(0.1), track: 'one', name: 'ada', similarity: 97.4 }, box(0.5)]);
+    for (const bad of [null, 'ada', [null], [{}], [{ Face: null }], [{ Face: { ExternalImageId: 7 } }]]) {
+      known.FaceSearchResponse[0].MatchedFaces = bad;
+      assert.deepEqual(faces.readRecord(known).boxes[0], { ...box(0.1), track: 'one' }, JSON.stringify(bad));
+    }
+  });
+  it('are followed by their tracks, however far they went', () => {
+    const list = [{ time: 1000, boxes: [box(0.1, { track: 'a', name: 'ada', similarity: 90 }), box(0.8, { track: 'b' })] },
+      { time: 3000, boxes: [box(0.1, { track: 'b' }), box(0.8, { track: 'a' })] }];
+    assert.deepEqual(faces.boxesAt(list, 1500).map((b) => [b.track, b.name, Math.round(b.left * 1000)]),
+      [['a', 'ada', 275], ['b', undefined, 625]]);
+    const other = [{ time: 1000, boxes: [box(0.1, { track: 'a' })] }, { time: 3000, boxes: [box(0.12, { track: 'c' })] }];
+    assert.deepEqual(faces.boxesAt(other, 1900).map((b) => b.track), ['a']);
+  });
   it('stand where they were seen, and between two places while they go from one to the other', () => {
     const list = [{ time: 1000, boxes: [box(0.2)] }, { time: 3000, boxes: [box(0.3)] }, { time: 5000, boxes: [] }];
     const left = (time) => faces.boxesAt(list, time).map((b) => Math.round(b.left * 1000) / 1000);

@@ -1,4 +1,5 @@
-// Boxes over the picture: laid on the part of the element that shows it, whatever the black bars beside it.
+// Boxes over the picture, with the names of known people: laid on the part of the element that shows it, whatever the
+// black bars beside it.
 import { h } from '../dom.js';
 import type { FaceBox } from './sightings.js';
 
@@ -16,7 +17,7 @@ export class FaceOverlay {
     const { clientWidth: width, clientHeight: height, videoWidth, videoHeight } = this.video;
     const shown = videoWidth > 0 && videoHeight > 0 && width > 0 && height > 0 ? faces.slice(0, kBoxesMax) : [];
     while (this.boxes.length < shown.length) {
-      const box = h('div', { className: 'face' });
+      const box = h('div', { className: 'face' }, h('span', { className: 'who' }));
       this.boxes.push(box);
       this.element.append(box);
     }
@@ -27,6 +28,10 @@ export class FaceOverlay {
       const face = shown[i];
       box.hidden = face === undefined;
       if (!face) return;
+      // Drawn over the box, and kept inside the picture where the box touches its upper edge.
+      const who = box.firstElementChild!;
+      who.textContent = face.name === undefined ? '' : `${face.name} ${Math.round(face.similarity ?? 0)}`;
+      box.classList.toggle('below', face.top < 0.06);
       box.style.left = `${left + face.left * videoWidth * scale}px`;
       box.style.top = `${top + face.top * videoHeight * scale}px`;
       box.style.width = `${face.width * videoWidth * scale}px`;

@@ -7,6 +7,9 @@ export interface FaceBox {
   readonly width: number;
   readonly height: number;
   readonly confidence: number; // 0 to 100
+  readonly track?: string; // the same from frame to frame
+  readonly name?: string; // of the person in a collection who matches best
+  readonly similarity?: number; // to them, 0 to 100
 }
 
 export interface Analysed {
@@ -18,6 +21,19 @@ const kHoldMs = 1500; // how long a box stands when no later frame was analysed
 const kBetweenMs = 12_000; // frames further apart say nothing of the time between them
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+
+/** The track, and who it is: the first of the matches, which come best first. */
+function whoIs(face: unknown, detected: Record<string, unknown>): Pick<FaceBox, 'track' | 'name' | 'similarity'> {
+  const track = detected['TrackId'];
+  const matches = isObject(face) ? face['MatchedFaces'] : null;
+  const best: unknown = Array.isArray(matches) ? matches[0] : null;
+  const known = isObject(best) ? best['Face'] : null;
+  const name = isObject(known) ? known['ExternalImageId'] : null;
+  return {
+    ...(typeof track === 'string' && track !== '' ? { track } : {}),
+    ...(typeof name === 'string' && name !== '' && isObject(best) ? { name, similarity: Number(best['Similarity']) || 0 } : {}),
+  };
+}
 
 /** One record of the data stream (Rekognition's form); null for another kind, or one that is no analysed frame. */
 export function readRecord(record: unknown): Analysed | null {
@@ -33,7 +49,7 @@ export function readRecord(record: unknown): Analysed | null {
     if (!isObject(detected) || !isObject(box)) continue;
     const [left, top, width, height] = ['Left', 'Top', 'Width', 'Height'].map((key) => Number(box[key])) as [number, number, number, number];
     if (![left, top, width, height].every(Number.isFinite) || width <= 0 || height <= 0) continue;
-    boxes.push({ left, top, width, height, confidence: Number(detected['Confidence']) || 0 });
+    boxes.push({ left, top, width, height, confidence: Number(detected['Confidence']) || 0, ...whoIs(face, detected) });
   }
   return { time, boxes };
 }
@@ -58,6 +74,13 @@ function overlap(a: FaceBox, b: FaceBox): number {
 
 const between = (from: number, to: number, part: number): number => from + (to - from) * part;
 
+/** What stays of two sightings of one face: the track, and the name that it has by then. */
+function nameOf(before: FaceBox, after: FaceBox): Pick<FaceBox, 'track' | 'name' | 'similarity'> {
+  const { track } = before;
+  const { name, similarity } = before.name === undefined ? after : before;
+  return { ...(track === undefined ? {} : { track }), ...(name === undefined ? {} : { name, similarity: similarity ?? 0 }) };
+}
+
 /**
  * The boxes for the picture at `time`. Of a face that was seen before and after it, the place between; of one that was
  * seen in one of the two only, its place, for the half of the time that is nearer to it.
@@ -73,10 +96,15 @@ export function boxesAt(list: readonly Analysed[], time: number): FaceBox[] {
   const left = new Set(after.boxes);
   const shown: FaceBox[] = [];
   for (const box of before.boxes) {
-    // The best partner, a face's width away at most: faces move between two key frames.
+    // The one of the same track; or the best partner, a face's width away at most: faces move between two key frames.
     let partner: FaceBox | null = null;
     let best = -Infinity;
     for (const other of left) {
+      if (box.track !== undefined && other.track !== undefined) {
+        if (box.track !== other.track) continue;
+        partner = other;
+        break;
+      }
       const away = Math.hypot(other.left + other.width / 2 - box.left - box.width / 2, other.top + other.height / 2 - box.top - box.height / 2);
       const reach = Math.max(box.width, box.height, other.width, other.height) * 2;
       const alike = Math.min(box.width, other.width) / Math.max(box.width, other.width);
@@ -88,7 +116,7 @@ export function boxesAt(list: readonly Analysed[], time: number): FaceBox[] {
       shown.push({
         left: between(box.left, partner.left, part), top: between(box.top, partner.top, part),
         width: between(box.width, partner.width, part), height: between(box.height, partner.height, part),
-        confidence: Math.min(box.confidence, partner.confidence),
+        confidence: Math.min(box.confidence, partner.confidence), ...nameOf(box, partner),
       });
     } else if (part < 0.5) shown.push(box);
   }
