@@ -11,8 +11,8 @@
 #include "base/log.h"
 #include "consumers/analysis/analysis_host.h"
 #include "consumers/analysis/option_reader.h"
-#include "consumers/analysis/plugin_library.h"
-#include "consumers/analyzers/built_in_analyzers.h"
+#include "server/analysis_report.h"
+#include "server/chosen_analyzer.h"
 #include "server/commands.h"
 #include "server/exit_codes.h"
 #include "server/stop_signals.h"
@@ -22,38 +22,22 @@ namespace {
 
 constexpr auto kWatch = std::chrono::milliseconds(500);
 
-// The options of the command line, those that have words of their own among them.
-Result<boost::json::object> GatherOptions(const AnalyzeOptions& options) {
-  boost::json::object gathered;
+// The options of the command line, those that have words of their own among them; a supervised process has
+// its own in the environment.
+Result<void> GatherOptions(const AnalyzeOptions& options, AnalysisSettings& settings) {
   if (options.options) {
-    MILLRACE_ASSIGN_OR_RETURN(gathered, ParseOptions(*options.options));
+    MILLRACE_ASSIGN_OR_RETURN(settings.options, ParseOptions(*options.options));
   }
-  if (options.model) gathered["model"] = *options.model;
-  if (options.smallest_face) gathered["smallest_face"] = *options.smallest_face;
-  return gathered;
-}
-
-Result<OwnedAnalyzer> MakeAnalyzer(const AnalyzeOptions& options, const boost::json::object& own) {
-  if (options.plugin) {
-    MILLRACE_ASSIGN_OR_RETURN(const PluginLibrary library, PluginLibrary::Load(*options.plugin));
-    return library.Make(own);
-  }
-  if (const BuiltInAnalyzer* built_in = FindBuiltInAnalyzer(options.analyzer)) {
-    auto made = built_in->make(own);
-    if (!made) return WithContext(std::move(made).error(), options.analyzer);
-    return OwnedAnalyzer{std::move(*made), nullptr};
-  }
-  std::string names;
-  for (const BuiltInAnalyzer& built_in : BuiltInAnalyzers()) {
-    names += (names.empty() ? "" : ", ") + std::string(built_in.name);
-  }
-  return Error{ErrorCode::kInvalidArgument, "'" + options.analyzer + "' is no analyzer: there are " + names +
-                                                "; a library of one's own goes to --plugin"};
+  if (options.model) settings.options["model"] = *options.model;
+  if (options.smallest_face) settings.options["smallest_face"] = *options.smallest_face;
+  if (!options.supervised) return {};
+  return TakeOptionsVariable(settings);
 }
 
 Result<AnalysisOptions> MakeOptions(const std::string& endpoint, const AnalyzeOptions& options,
-                                    const AnalyzerRef& analyzer) {
+                                    const AnalyzerRef& analyzer, AnalysisSettings settings) {
   AnalysisOptions made;
+  made.settings = std::move(settings);
   MILLRACE_ASSIGN_OR_RETURN(made.endpoint, wire::Endpoint::Parse(endpoint));
   MILLRACE_ASSIGN_OR_RETURN(made.settings.selection, ParseFrameSelection(options.frames));
   made.application = options.application.value_or("millrace-" + analyzer.name());
@@ -66,35 +50,6 @@ Result<AnalysisOptions> MakeOptions(const std::string& endpoint, const AnalyzeOp
     if (!stream.empty()) made.streams.insert(stream);
   }
   return made;
-}
-
-std::string ToLine(const AnalysisProgress& progress) {
-  boost::json::object object;
-  object["fragments"] = progress.fragments;
-  object["frames"] = progress.frames;
-  object["results"] = progress.results;
-  object["skipped"] = progress.skipped;
-  object["set_aside"] = progress.set_aside;
-  object["unreadable"] = progress.unreadable;
-  object["decoding_ms"] = progress.decoding / std::chrono::milliseconds(1);
-  object["analyzing_ms"] = progress.analyzing / std::chrono::milliseconds(1);
-  object["behind_ms"] = progress.behind / std::chrono::milliseconds(1);
-  object["busy_ms"] = progress.busy / std::chrono::milliseconds(1);
-  object["fragment"] = progress.fragment;
-  object["trouble"] = progress.trouble;
-  return boost::json::serialize(object);
-}
-
-void Report(const AnalysisProgress& progress) {
-  std::printf("%s\n", ToLine(progress).c_str());
-  std::fflush(stdout);
-}
-
-// The process ends here and now: nothing is released, so that whoever comes next knows that it did not end
-// well.
-[[noreturn]] void EndNow(const char* why, const std::string& fragment) {
-  Log(LogLevel::kError, "the analyzer ends", {{"why", why}, {"fragment", fragment}});
-  ::_exit(kExitFailed);
 }
 
 // Takes the supervisor's line with the streams. False: the supervisor is gone.
@@ -124,7 +79,7 @@ void Watch(AnalysisHost& host, const AnalyzeOptions& options) {
     if (options.supervised) {
       pollfd input{STDIN_FILENO, POLLIN, 0};
       if (::poll(&input, 1, static_cast<int>(kWatch.count())) > 0 && !ReadInput(host, partial)) {
-        EndNow("its supervisor is gone", host.progress().fragment);
+        EndNow("its supervisor is gone", host.progress());
       }
     } else {
       std::this_thread::sleep_for(kWatch);
@@ -132,7 +87,7 @@ void Watch(AnalysisHost& host, const AnalyzeOptions& options) {
     AnalysisProgress progress = host.progress();
     if (options.supervised) Report(progress);
     if (progress.busy > std::chrono::duration<double>(options.frame_max_s)) {
-      EndNow("it hung with one frame", progress.fragment);
+      EndNow("it hung with one frame", progress);
     }
   }
 }
@@ -140,13 +95,21 @@ void Watch(AnalysisHost& host, const AnalyzeOptions& options) {
 }  // namespace
 
 int RunAnalyze(const ClientOptions& client, const AnalyzeOptions& options) {
-  auto own = GatherOptions(options);
-  if (!own) return Complain(own.error());
-  auto analyzer = MakeAnalyzer(options, *own);
-  if (!analyzer) return Complain(analyzer.error());
-  auto made = MakeOptions(client.endpoint, options, analyzer->ref());
-  if (!made) return Complain(made.error());
-  made->settings.options = std::move(*own);
+  // The supervisor tells people why, and what else it starts.
+  auto give_up = [&](const Error& error) {
+    if (options.supervised) {
+      AnalysisProgress progress;
+      progress.trouble = error.message;
+      Report(progress);
+    }
+    return Complain(error);
+  };
+  AnalysisSettings settings;
+  if (auto gathered = GatherOptions(options, settings); !gathered) return give_up(gathered.error());
+  auto analyzer = MakeAnalyzer(options.analyzer, options.plugin, settings.options);
+  if (!analyzer) return give_up(analyzer.error());
+  auto made = MakeOptions(client.endpoint, options, analyzer->ref(), std::move(settings));
+  if (!made) return give_up(made.error());
   if (made->streams.empty() && !options.supervised) {
     return Complain({ErrorCode::kInvalidArgument, "name the streams: --streams door,yard"});
   }
@@ -155,7 +118,7 @@ int RunAnalyze(const ClientOptions& client, const AnalyzeOptions& options) {
   // So that the supervisor knows with which fragment a process ended.
   if (options.supervised) made->fragment_begins = [&running] { Report(running->progress()); };
   auto host = AnalysisHost::Make(analyzer->ref(), std::move(*made));
-  if (!host) return Complain(host.error());
+  if (!host) return give_up(host.error());
   running = host->get();
   std::thread([&host = **host] {
     StopSignals::Wait();
@@ -165,7 +128,7 @@ int RunAnalyze(const ClientOptions& client, const AnalyzeOptions& options) {
   auto ran = (*host)->Run();
   if (!ran) {
     // Not as if it had ended well: its leases stay, and what follows the checkpoint is suspect.
-    EndNow(ran.error().message.c_str(), (*host)->progress().fragment);
+    EndNow(ran.error().message, (*host)->progress());
   }
   (*host)->Close();
   if (options.supervised) Report((*host)->progress());

@@ -2,10 +2,12 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <iterator>
 #include <random>
 #include <utility>
 
@@ -19,7 +21,29 @@ using std::chrono::steady_clock;
 
 constexpr auto kStep = std::chrono::milliseconds(500);
 constexpr auto kFinish = std::chrono::seconds(2);
-constexpr const char* kCounts[] = {"fragments", "frames", "skipped", "set_aside", "unreadable"};
+// What a child counts from its own start on, and where it is added up.
+struct Counted {
+  const char* name;
+  std::uint64_t api::AnalyzerStatus::*total;
+};
+constexpr Counted kCounts[] = {
+    {"fragments", &api::AnalyzerStatus::fragments},     {"frames", &api::AnalyzerStatus::frames},
+    {"results", &api::AnalyzerStatus::results},         {"skipped", &api::AnalyzerStatus::skipped},
+    {"set_aside", &api::AnalyzerStatus::set_aside},     {"unreadable", &api::AnalyzerStatus::unreadable},
+    {"decoding_ms", &api::AnalyzerStatus::decoding_ms}, {"analyzing_ms", &api::AnalyzerStatus::analyzing_ms}};
+
+// "fragments" and milliseconds alike, as Prometheus names them.
+void CountMetric(const Counted& counted, const std::string& analyzer, std::uint64_t more) {
+  std::string name(counted.name);
+  double by = static_cast<double>(more);
+  if (name.ends_with("_ms")) {
+    name.replace(name.size() - 2, 2, "seconds");
+    by /= 1000;
+  }
+  GetCounter("millrace_analyzer_" + name + "_total", "What analyzers have done, by outcome",
+             {{"analyzer", analyzer}})
+      .Increment(by);
+}
 
 std::uint64_t Count(const boost::json::object& object, const char* name) {
   const auto* value = object.if_contains(name);
@@ -137,11 +161,7 @@ void AnalyzerSupervisor::StartChild() {
   busy_ = Duration{0};
   SetState("starting");
   std::lock_guard lock(mutex_);
-  base_[0] = status_.fragments;
-  base_[1] = status_.frames;
-  base_[2] = status_.skipped;
-  base_[3] = status_.set_aside;
-  base_[4] = status_.unreadable;
+  for (std::size_t i = 0; i < std::size(kCounts); ++i) base_[i] = status_.*kCounts[i].total;
   status_.pid = child_->pid();
   status_.next_start.reset();
   ++status_.starts;
@@ -155,23 +175,13 @@ void AnalyzerSupervisor::TakeStatus(const std::string& line) {
   heard_ = steady_clock::now();
   busy_ = std::chrono::milliseconds(Count(object, "busy_ms"));
   SetState("running");
-  std::uint64_t counts[5];
-  for (int i = 0; i < 5; ++i) counts[i] = base_[i] + Count(object, kCounts[i]);
   std::lock_guard lock(mutex_);
-  for (int i = 0; i < 5; ++i) {
-    std::uint64_t before[] = {status_.fragments, status_.frames, status_.skipped, status_.set_aside,
-                              status_.unreadable};
-    if (counts[i] > before[i]) {
-      GetCounter("millrace_analyzer_" + std::string(kCounts[i]) + "_total",
-                 "What analyzers have done, by outcome", {{"analyzer", options_.name}})
-          .Increment(static_cast<double>(counts[i] - before[i]));
-    }
+  for (std::size_t i = 0; i < std::size(kCounts); ++i) {
+    std::uint64_t& total = status_.*kCounts[i].total;
+    const std::uint64_t now = std::max(total, base_[i] + Count(object, kCounts[i].name));
+    if (now > total) CountMetric(kCounts[i], options_.name, now - total);
+    total = now;
   }
-  status_.fragments = counts[0];
-  status_.frames = counts[1];
-  status_.skipped = counts[2];
-  status_.set_aside = counts[3];
-  status_.unreadable = counts[4];
   status_.behind = std::chrono::milliseconds(Count(object, "behind_ms"));
   status_.fragment = Text(object, "fragment");
   status_.trouble = Text(object, "trouble");
@@ -194,7 +204,8 @@ void AnalyzerSupervisor::Ended(const std::string& how) {
   {
     std::lock_guard lock(mutex_);
     fragment = std::exchange(status_.fragment, "");
-    status_.last_error = how + (fragment.empty() ? "" : ", with fragment " + fragment);
+    status_.last_error = how + (fragment.empty() ? "" : ", with fragment " + fragment) +
+                         (status_.trouble.empty() ? "" : ": " + status_.trouble);
     status_.pid.reset();
     status_.memory_bytes = 0;
     status_.next_start = SystemClock().Now() + wait;

@@ -73,8 +73,7 @@ class AnalyzerSupervisor {
   std::chrono::steady_clock::time_point heard_;
   std::chrono::steady_clock::time_point start_at_;
   Duration busy_{0};
-  std::uint64_t base_[5] =
-      {};  // counts of the processes before: fragments, frames, skipped, set_aside, unreadable
+  std::uint64_t base_[8] = {};  // counts of the processes before
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;

@@ -6,27 +6,24 @@
 #include <utility>
 
 #include "base/log.h"
+#include "server/analysis_report.h"
 
 namespace millrace::server {
 namespace {
 
 constexpr Duration kResultsKept = std::chrono::hours(168);
 
-std::vector<std::string> CommandFor(const AnalyzersConfig& config, const std::string& endpoint,
-                                    const std::string& name, const std::string& plugin) {
+std::vector<std::string> CommandFor(const AnalyzersConfig& config, const AnalyzerInstance& instance,
+                                    const std::string& endpoint) {
   std::error_code ec;
   std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", ec);
-  std::vector<std::string> command = {
-      ec ? "/proc/self/exe" : self.string(), "--endpoint", endpoint, "analyze", "--supervised",
-      plugin.empty() ? "--analyzer" : "--plugin", plugin.empty() ? name : plugin, "--application",
-      "millrace-" + name, "--output", "millrace-" + name,
-      // Always the same, so that a new process need not wait for the old one's leases.
-      "--owner", "server", "--frames", config.frames, "--when-behind", config.when_behind, "--frame-max",
-      std::to_string(std::chrono::duration<double>(config.frame_max).count())};
-  if (plugin.empty() && !config.faces_model.empty()) {
-    command.insert(command.end(), {"--model", config.faces_model});
-  }
-  return command;
+  const bool built_in = instance.plugin.empty();
+  return {ec ? "/proc/self/exe" : self.string(), "--endpoint", endpoint, "analyze", "--supervised",
+          built_in ? "--analyzer" : "--plugin", built_in ? instance.analyzer : instance.plugin,
+          "--application", "millrace-" + instance.name, "--output", "millrace-" + instance.name,
+          // Always the same, so that a new process need not wait for the old one's leases.
+          "--owner", "server", "--frames", instance.frames, "--when-behind", instance.when_behind,
+          "--frame-max", std::to_string(std::chrono::duration<double>(config.frame_max).count())};
 }
 
 // A key for the analyzer of this name: it reads fragments and known faces, and writes its own results.
@@ -36,7 +33,8 @@ Result<wire::AccessKey> MakeKey(const std::string& name, api::CredentialStore& c
   api::Policy policy{
       application,
       {{true,
-        {"kinesis:GetShardIterator", "kinesis:GetRecords", "kinesisvideo:GetMediaForFragmentList"},
+        {"kinesis:GetShardIterator", "kinesis:GetRecords", "kinesisvideo:GetMediaForFragmentList",
+         "millrace:GetStream"},
         {"*"}},
        {true, {"millrace:GetFaceCollection"}, {"arn:aws:millrace:*:*:face-collection/*"}},
        {true, {"millrace:RunApplication"}, {"arn:aws:millrace:*:*:application/" + application}},
@@ -49,26 +47,26 @@ Result<wire::AccessKey> MakeKey(const std::string& name, api::CredentialStore& c
 }  // namespace
 
 std::set<std::string> Analyzers::Names(const AnalyzersConfig& config) {
-  std::set<std::string> names{"faces"};
-  for (const auto& [name, plugin] : config.plugins) names.insert(name);
+  std::set<std::string> names;
+  for (const auto& [name, instance] : config.instances) names.insert(name);
   return names;
 }
 
 Result<void> Analyzers::Start(const AnalyzersConfig& config, const std::string& endpoint, CameraFleet& fleet,
                               api::ApplicationLeases& leases, storage::RecordLog& log,
                               api::CredentialStore* credentials) {
-  for (const std::string& name : Names(config)) {
-    auto configured = config.plugins.find(name);
-    const std::string plugin = configured == config.plugins.end() ? "" : configured->second;
+  for (const auto& [name, instance] : config.instances) {
+    MILLRACE_RETURN_IF_ERROR(CheckOptions(instance));
     auto made = log.CreateStream("millrace-" + name, 1, kResultsKept);
     if (!made && made.error().code != ErrorCode::kAlreadyExists) return std::move(made).error();
     SupervisorOptions options;
     options.name = name;
-    options.command = CommandFor(config, endpoint, name, plugin);
+    options.command = CommandFor(config, instance, endpoint);
+    options.environment = {OptionsVariable(instance.options, instance.streams)};
     if (credentials != nullptr) {
       MILLRACE_ASSIGN_OR_RETURN(const wire::AccessKey key, MakeKey(name, *credentials));
-      // Not on the command line, which every user of the machine can read.
-      options.environment = {"MILLRACE_ACCESS_KEY_ID=" + key.id, "MILLRACE_SECRET_ACCESS_KEY=" + key.secret};
+      options.environment.push_back("MILLRACE_ACCESS_KEY_ID=" + key.id);
+      options.environment.push_back("MILLRACE_SECRET_ACCESS_KEY=" + key.secret);
     }
     options.backoff = {.base = config.restart_min, .max = config.restart_max};
     options.frame_max = config.frame_max;

@@ -20,12 +20,12 @@ namespace millrace::server {
 
 class Analyzers {
  public:
-  // What a camera may ask for: "faces", and what the configuration names.
+  // What a camera may ask for: what Millrace comes with, and what the configuration names.
   static std::set<std::string> Names(const AnalyzersConfig& config);
   // Starts the supervisors; `endpoint` is this server. All outlive this. The data streams of their results
-  // are made where they are not there. Errors: the log's.
-  // `credentials` null: none are configured; else each analyzer gets a key of its own in them, which can do
-  // what it needs and no more.
+  // are made where they are not there. Errors: the log's; kInvalidArgument and the like: an analyzer's
+  // options. `credentials` null: none are configured; else each analyzer gets a key of its own in them, which
+  // can do what it needs and no more.
   Result<void> Start(const AnalyzersConfig& config, const std::string& endpoint, CameraFleet& fleet,
                      api::ApplicationLeases& leases, storage::RecordLog& log,
                      api::CredentialStore* credentials);

@@ -13,145 +13,11 @@
 #include <set>
 #include <sstream>
 
-#include "api/v1/json.h"
 #include "base/text.h"
-#include "parser/decoder/frame_selection.h"
+#include "server/config_section.h"
 
 namespace millrace::server {
 namespace {
-
-// Reads one mapping of the file; the first error is kept.
-class Section {
- public:
-  Section(const YAML::Node& node, std::string file, std::string path,
-          std::initializer_list<std::string_view> known)
-      : node_(node), file_(std::move(file)), path_(std::move(path)) {
-    if (!node_.IsDefined() || node_.IsNull()) return;
-    if (!node_.IsMap()) {
-      Fail(node_, (path_.empty() ? "the file" : "'" + path_ + "'") + " must be a mapping of settings");
-      return;
-    }
-    std::set<std::string> seen;
-    for (const auto& entry : node_) {
-      if (!entry.first.IsScalar()) {
-        Fail(entry.first, "a setting's name must be a word");
-        return;
-      }
-      const std::string& key = entry.first.Scalar();
-      if (std::find(known.begin(), known.end(), key) == known.end()) {
-        auto nearest = api::NearestName(key, known);
-        std::string text = "'" + Full(key) + "' is not known";
-        text += nearest ? "; did you mean '" + Full(std::string(*nearest)) + "'?"
-                        : "; docs/configuration.md lists all";
-        Fail(entry.first, text);
-      } else if (!seen.insert(key).second) {
-        Fail(entry.first, "'" + Full(key) + "' is set twice");
-      }
-    }
-  }
-
-  void Text(const char* key, std::string& value) {
-    YAML::Node node = Find(key);
-    if (!node.IsDefined()) return;
-    if (!node.IsScalar() || node.Scalar().empty()) return Fail(node, "'" + Full(key) + "' must be text");
-    value = node.Scalar();
-  }
-
-  template <typename T>
-  void Number(const char* key, T& value, std::uint64_t min, std::uint64_t max, std::uint64_t factor = 1) {
-    YAML::Node node = Find(key);
-    if (!node.IsDefined()) return;
-    std::uint64_t number = 0;
-    bool good = node.IsScalar();
-    if (good) {
-      const std::string& text = node.Scalar();
-      auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), number);
-      good = ec == std::errc() && end == text.data() + text.size() && number >= min && number <= max;
-    }
-    if (!good) {
-      return Fail(node, "'" + Full(key) + "' must be a whole number from " + std::to_string(min) + " to " +
-                            std::to_string(max));
-    }
-    value = static_cast<T>(number * factor);
-  }
-
-  void Seconds(const char* key, Duration& value, double min, double max) {
-    YAML::Node node = Find(key);
-    if (!node.IsDefined()) return;
-    double seconds = 0;
-    bool good = node.IsScalar();
-    if (good) {
-      const std::string& text = node.Scalar();
-      auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-      good = ec == std::errc() && end == text.data() + text.size() && seconds >= min && seconds <= max;
-    }
-    if (!good) {
-      std::ostringstream text;
-      text << "'" << Full(key) << "' must be a number of seconds from " << min << " to " << max;
-      return Fail(node, text.str());
-    }
-    value = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
-  }
-
-  template <typename T>
-  void OneOf(const char* key, T& value, std::initializer_list<std::pair<const char*, T>> choices) {
-    YAML::Node node = Find(key);
-    if (!node.IsDefined()) return;
-    std::string names;
-    for (const auto& [name, choice] : choices) {
-      if (node.IsScalar() && node.Scalar() == name) {
-        value = choice;
-        return;
-      }
-      names += (names.empty() ? "" : ", ") + std::string(name);
-    }
-    Fail(node, "'" + Full(key) + "' must be one of: " + names);
-  }
-
-  // A list, each of which `is_good`.
-  void Texts(const char* key, std::vector<std::string>& values, const char* wanted,
-             const std::function<bool(const std::string&)>& is_good) {
-    YAML::Node node = Find(key);
-    if (!node.IsDefined()) return;
-    const bool list = node.IsSequence() && node.size() <= 16;
-    if (!list) return Fail(node, "'" + Full(key) + "' must be a list of at most 16, each " + wanted);
-    for (const YAML::Node& each : node) {
-      if (!each.IsScalar() || !is_good(each.Scalar()))
-        return Fail(each, "each of '" + Full(key) + "' must be " + wanted);
-      values.push_back(each.Scalar());
-    }
-  }
-
-  void Bool(const char* key, bool& value) { OneOf(key, value, {{"true", true}, {"false", false}}); }
-
-  YAML::Node Child(const char* key) const { return Find(key); }
-  void Fail(const YAML::Node& node, const std::string& text) {
-    if (error_) return;
-    std::string line = node.Mark().is_null() ? "" : ":" + std::to_string(node.Mark().line + 1);
-    error_ = Error{ErrorCode::kInvalidArgument, file_ + line + ": " + text};
-  }
-  Result<void> Finish() const {
-    if (error_) return *error_;
-    return {};
-  }
-
- private:
-  std::string Full(const std::string& key) const { return path_.empty() ? key : path_ + "." + key; }
-  YAML::Node Find(const char* key) const {
-    if (!node_.IsDefined() || !node_.IsMap()) return YAML::Node(YAML::NodeType::Undefined);
-    return node_[key];
-  }
-
-  const YAML::Node node_;
-  const std::string file_;
-  const std::string path_;
-  std::optional<Error> error_;
-};
-
-bool IsAnalyzerName(const std::string& name) {
-  return !name.empty() && name.size() <= 64 &&
-         name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos;
-}
 
 Result<EncryptionConfig> ReadEncryption(const YAML::Node& node, const std::string& name) {
   EncryptionConfig made;
@@ -409,38 +275,7 @@ Result<Config> ReadConfig(const YAML::Node& root, const std::string& name) {
   hls.Number("cache_mib", config.hls_cache_bytes, 1, 65'536, 1 << 20);
   MILLRACE_RETURN_IF_ERROR(hls.Finish());
 
-  Section analyzers(top.Child("analyzers"), name, "analyzers",
-                    {"frames", "when_behind", "faces_model", "restart_min_s", "restart_max_s", "frame_max_s",
-                     "silence_max_s", "memory_mib", "plugins"});
-  AnalyzersConfig& made = config.analyzers;
-  analyzers.Text("frames", made.frames);
-  analyzers.OneOf<std::string>("when_behind", made.when_behind, {{"catch-up", "catch-up"}, {"skip", "skip"}});
-  analyzers.Text("faces_model", made.faces_model);
-  analyzers.Seconds("restart_min_s", made.restart_min, 0.01, 60);
-  analyzers.Seconds("restart_max_s", made.restart_max, 0.01, 3600);
-  analyzers.Seconds("frame_max_s", made.frame_max, 0.1, 3600);
-  analyzers.Seconds("silence_max_s", made.silence_max, 2, 3600);
-  analyzers.Number("memory_mib", made.memory_bytes_max, 64, 1'048'576, 1 << 20);
-  if (auto selection = ParseFrameSelection(made.frames); !selection) {
-    analyzers.Fail(analyzers.Child("frames"), "'analyzers.frames': " + selection.error().message);
-  }
-  if (YAML::Node plugins = analyzers.Child("plugins"); plugins.IsDefined()) {
-    if (!plugins.IsMap())
-      analyzers.Fail(plugins, "'analyzers.plugins' must be names with paths of libraries");
-    for (auto plugin = plugins.begin(); plugins.IsMap() && plugin != plugins.end(); ++plugin) {
-      const bool good = plugin->first.IsScalar() && plugin->second.IsScalar() &&
-                        IsAnalyzerName(plugin->first.Scalar()) &&
-                        std::filesystem::path(plugin->second.Scalar()).is_absolute();
-      if (!good) {
-        analyzers.Fail(
-            plugin->first,
-            "'analyzers.plugins': a name of 1 to 64 of a-z 0-9 -, and the absolute path of a library");
-      } else {
-        made.plugins[plugin->first.Scalar()] = plugin->second.Scalar();
-      }
-    }
-  }
-  MILLRACE_RETURN_IF_ERROR(analyzers.Finish());
+  MILLRACE_ASSIGN_OR_RETURN(config.analyzers, ReadAnalyzers(top.Child("analyzers"), name));
 
   MILLRACE_ASSIGN_OR_RETURN(config.aws, ReadAws(top.Child("aws"), name));
   MILLRACE_ASSIGN_OR_RETURN(config.encryption, ReadEncryption(top.Child("encryption"), name));

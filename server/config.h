@@ -18,6 +18,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "media/webrtc/webrtc_settings.h"
+#include "server/analyzers_config.h"
 #include "server/encryption.h"
 
 namespace millrace::server {
@@ -38,19 +39,6 @@ struct TlsConfig {
   ListenAddress listen{"127.0.0.1", 4568};
   std::filesystem::path certificate;  // both or neither
   std::filesystem::path key;
-};
-
-// The analyzers that the server runs for cameras: docs/configuration.md.
-struct AnalyzersConfig {
-  std::map<std::string, std::string> plugins;  // name and path of the library
-  std::string frames = "key-frames";
-  std::string when_behind = "catch-up";
-  std::string faces_model;  // empty: OpenCV's cascades
-  Duration restart_min = std::chrono::seconds(1);
-  Duration restart_max = std::chrono::seconds(60);
-  Duration frame_max = std::chrono::seconds(60);
-  Duration silence_max = std::chrono::seconds(30);
-  std::uint64_t memory_bytes_max = 2048ull << 20;
 };
 
 // WebRTC: api/webrtc/services.h.

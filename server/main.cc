@@ -10,6 +10,7 @@
 #include "server/encryption.h"
 #include "server/exit_codes.h"
 #include "server/faces_commands.h"
+#include "server/replay_command.h"
 #include "server/stream_command_line.h"
 #include "server/user_commands.h"
 #include "server/version.h"
@@ -333,6 +334,7 @@ int Main(int argc, char** argv) {
   AddTail(app, line);
   AddExport(app, line);
   AddAnalyze(app, line);
+  AddReplayCommand(app, line.client, line.run);
   AddFacesCommands(app, line.client, line.run);
   AddStorage(app, line);
   AddBackup(app, line);

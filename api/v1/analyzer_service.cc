@@ -28,9 +28,12 @@ boost::json::object ToJson(const AnalyzerStatus& status) {
   object["ends"] = status.ends;
   object["fragments"] = status.fragments;
   object["frames"] = status.frames;
+  object["results"] = status.results;
   object["skipped"] = status.skipped;
   object["set_aside"] = status.set_aside;
   object["unreadable"] = status.unreadable;
+  object["decoding_ms"] = status.decoding_ms;
+  object["analyzing_ms"] = status.analyzing_ms;
   object["memory_bytes"] = status.memory_bytes;
   object["behind_ms"] = status.behind / std::chrono::milliseconds(1);
   object["fragment"] = TextOrNull(status.fragment);

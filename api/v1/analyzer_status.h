@@ -26,9 +26,12 @@ struct AnalyzerStatus {
   std::uint64_t ends = 0;  // that nobody asked for
   std::uint64_t fragments = 0;
   std::uint64_t frames = 0;
+  std::uint64_t results = 0;  // records
   std::uint64_t skipped = 0;
   std::uint64_t set_aside = 0;
   std::uint64_t unreadable = 0;
+  std::uint64_t decoding_ms = 0;   // fetching and decoding
+  std::uint64_t analyzing_ms = 0;  // in the analyzer
   std::uint64_t memory_bytes = 0;
   Duration behind{0};
   std::string fragment;  // that is being analysed; empty: none

@@ -97,6 +97,7 @@ Result<void> AnalysisHost::CommitStatus(const WorkerRecord& record, const Fragme
   meter_.Add([&](AnalysisProgress& progress) {
     ++(progress.*counted);
     ++progress.results;
+    progress.footage += fragment.duration;
   });
   return {};
 }

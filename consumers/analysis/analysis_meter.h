@@ -22,7 +22,8 @@ struct AnalysisProgress {
   std::uint64_t unreadable = 0;  // fragments
   Duration decoding{0};          // and fetching; warming up included
   Duration analyzing{0};         // in the analyzer; likewise
-  Duration footage{0};           // that the fragments cover
+  Duration footage{0};           // that the fragments cover, set aside and unreadable ones among them
+  Duration passed{0};            // of a replay: footage that was done before it began
   Duration behind{0};            // how old the last fragment was when its results were there
   std::string fragment;          // "stream/number" that is being analysed; empty: none
   Duration busy{0};              // with the current frame, or fragment of a consumer of them

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <boost/json/parse.hpp>
 #include <filesystem>
 #include <fstream>
 
@@ -139,20 +140,98 @@ TEST(AnalyzersConfig, IsRead) {
       "plugins: {plates: /opt/libplates.so}}",
       "test");
   ASSERT_TRUE(config) << config.error().ToString();
-  EXPECT_EQ(config->analyzers.frames, "per-second:2");
-  EXPECT_EQ(config->analyzers.when_behind, "skip");
+  const auto& instances = config->analyzers.instances;
+  EXPECT_EQ(instances.at("plates").plugin, "/opt/libplates.so");
+  EXPECT_EQ(instances.at("faces").analyzer, "faces");
+  for (const char* name : {"faces", "plates"}) {
+    EXPECT_EQ(instances.at(name).frames, "per-second:2");
+    EXPECT_EQ(instances.at(name).when_behind, "skip");
+  }
   EXPECT_EQ(config->analyzers.memory_bytes_max, 512u << 20);
-  EXPECT_EQ(config->analyzers.plugins.at("plates"), "/opt/libplates.so");
+}
+
+TEST(AnalyzersConfig, InstancesHaveOptions) {
+  auto config = ParseConfig(R"(
+analyzers:
+  frames: every:5
+  instances:
+    - name: near
+      analyzer: faces
+      options: {smallest_face: 0.3, confidence_min: 60}
+      streams: {gate: {confidence_min: 80}}
+    - name: plates
+      plugin: /opt/libplates.so
+      frames: all
+      when_behind: skip
+      options: {country: "it", code: "12", zones: [{name: drive, box: [0, 0.5, 1, 1]}], on: true, none: null}
+)",
+                            "test");
+  ASSERT_TRUE(config) << config.error().ToString();
+  const auto& near = config->analyzers.instances.at("near");
+  EXPECT_EQ(near.analyzer, "faces");
+  EXPECT_EQ(near.frames, "key-frames");  // the analyzer's own
+  EXPECT_EQ(boost::json::value(near.options),
+            boost::json::parse(R"({"smallest_face":0.3,"confidence_min":60})"));
+  EXPECT_EQ(boost::json::value(near.streams.at("gate")), boost::json::parse(R"({"confidence_min":80})"));
+  const auto& plates = config->analyzers.instances.at("plates");
+  EXPECT_EQ(plates.frames, "all");
+  EXPECT_EQ(plates.when_behind, "skip");
+  EXPECT_EQ(boost::json::value(plates.options), boost::json::parse(R"({"country":"it","code":"12",
+      "zones":[{"name":"drive","box":[0,0.5,1,1]}],"on":true,"none":null})"));
+  EXPECT_EQ(config->analyzers.instances.count("faces"), 1u);
 }
 
 TEST(AnalyzersConfig, IsRefusedWhereItIsWrong) {
   for (const char* bad :
-       {"analyzers: {frames: some}", "analyzers: {frames: 'every:0'}", "analyzers: {when_behind: give-up}",
-        "analyzers: {memory_mib: 1}", "analyzers: {frame_max_s: 0}", "analyzers: {plugins: [a]}",
-        "analyzers: {plugins: {Plates: /opt/a.so}}", "analyzers: {plugins: {plates: a.so}}",
-        "analyzers: {plugins: {'../x': /opt/a.so}}", "analyzers: {plugins: {plates: [1]}}",
-        "analyzers: {restart: 1}", "analyzers: []"}) {
+       {"analyzers: {frames: some}",
+        "analyzers: {frames: 'every:0'}",
+        "analyzers: {when_behind: give-up}",
+        "analyzers: {memory_mib: 1}",
+        "analyzers: {frame_max_s: 0}",
+        "analyzers: {plugins: [a]}",
+        "analyzers: {plugins: {Plates: /opt/a.so}}",
+        "analyzers: {plugins: {plates: a.so}}",
+        "analyzers: {plugins: {'../x': /opt/a.so}}",
+        "analyzers: {plugins: {plates: [1]}}",
+        "analyzers: {restart: 1}",
+        "analyzers: []",
+        "analyzers: {instances: {}}",
+        "analyzers: {instances: [x]}",
+        "analyzers: {instances: [{name: a}]}",
+        "analyzers: {instances: [{analyzer: faces}]}",
+        "analyzers: {instances: [{name: A, analyzer: faces}]}",
+        "analyzers: {instances: [{name: a, analyzer: nobody}]}",
+        "analyzers: {instances: [{name: a, analyzer: faces, plugin: /a.so}]}",
+        "analyzers: {instances: [{name: a, plugin: a.so}]}",
+        "analyzers: {instances: [{name: a, analyzer: faces, options: [1]}]}",
+        "analyzers: {instances: [{name: a, analyzer: faces, options: {a: "
+        "[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]}}]}",
+        "analyzers: {instances: [{name: a, analyzer: faces, streams: [gate]}]}",
+        "analyzers: {instances: [{name: a, analyzer: faces, streams: {gate: 1}}]}",
+        "analyzers: {instances: [{name: a, analyzer: faces, frames: none}]}",
+        "analyzers: {instances: [{name: a, analyzer: faces}, {name: a, analyzer: faces}]}"}) {
     EXPECT_FALSE(ParseConfig(bad, "test")) << bad;
+  }
+}
+
+struct OptionsCase {
+  const char* options;
+  const char* says;  // empty: good
+};
+
+TEST(AnalyzersConfig, OptionsAreCheckedBeforeAnythingStarts) {
+  for (const auto& [options, says] :
+       {OptionsCase{R"({"smallest_face":0.2})", ""},
+        OptionsCase{R"({"smallest_fase":0.2})", "analyzer 'near': option 'smallest_fase' is not known"},
+        OptionsCase{R"({"smallest_face":7})", "option 'smallest_face' must be a number from 0.02 to 1"}}) {
+    AnalyzerInstance instance;
+    instance.name = "near";
+    instance.analyzer = "faces";
+    instance.options = boost::json::parse(options).as_object();
+    auto checked = CheckOptions(instance);
+    EXPECT_EQ(checked.has_value(), std::string(says).empty());
+    if (checked) continue;
+    EXPECT_NE(checked.error().message.find(says), std::string::npos) << checked.error().message;
   }
 }
 

@@ -1,0 +1,201 @@
+#include "consumers/analysis/replay_lane.h"
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <thread>
+#include <utility>
+
+#include "base/log.h"
+#include "consumers/analysis/analysis_host.h"
+#include "consumers/worker/answer_fields.h"
+
+namespace millrace {
+namespace {
+
+constexpr Duration kSlotMin = std::chrono::minutes(1);
+constexpr int kPlaceBits = 42;  // of milliseconds from the range's beginning: 139 years
+constexpr auto kTries = 20;     // of a commit, while the server is away
+constexpr auto kPause = std::chrono::milliseconds(500);
+
+WorkerOptions OptionsOf(const ReplayOptions& options) {
+  WorkerOptions worker;
+  worker.endpoint = options.endpoint;
+  worker.application = options.application;
+  worker.stream = options.settings.output;
+  worker.owner = "replay-" + std::to_string(options.lane);
+  worker.start = "TRIM_HORIZON";
+  worker.lease_length = std::chrono::minutes(2);  // each commit renews it
+  return worker;
+}
+
+bool Away(const Error& error) {
+  return error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kDeadlineExceeded;
+}
+
+// The first sequence number of this shard.
+Result<std::string> BeginningOf(wire::ServiceClient& client, const std::string& stream,
+                                const std::string& shard) {
+  MILLRACE_ASSIGN_OR_RETURN(auto answer, client.DataStreams("ListShards", {{"StreamName", stream}}));
+  const auto* shards = consumer::ListOf(answer, "Shards");
+  for (std::size_t i = 0; shards != nullptr && i < shards->size(); ++i) {
+    const auto* each = (*shards)[i].if_object();
+    if (each == nullptr || consumer::TextOf(*each, "ShardId") != shard) continue;
+    const auto* range = each->if_contains("SequenceNumberRange");
+    if (range != nullptr && range->is_object()) {
+      return consumer::TextOf(range->get_object(), "StartingSequenceNumber");
+    }
+  }
+  return Error{ErrorCode::kNotFound, "stream '" + stream + "' has no shard " + shard};
+}
+
+}  // namespace
+
+ReplayLane::ReplayLane(AnalyzerRef analyzer, ReplayOptions options)
+    : options_(std::move(options)),
+      worker_(OptionsOf(options_)),
+      warm_up_(analyzer.warm_up()),
+      analysis_(analyzer, options_.settings, options_.endpoint, meter_),
+      client_(worker_),
+      data_streams_(options_.endpoint, wire::HttpClient::Options{}) {}
+
+Result<std::unique_ptr<ReplayLane>> ReplayLane::Make(AnalyzerRef analyzer, ReplayOptions options) {
+  if (options.streams.empty() || options.streams.size() > kStreamsMax) {
+    return Error{ErrorCode::kInvalidArgument, "a replay has 1 to 1024 streams"};
+  }
+  if (options.from >= options.to) return Error{ErrorCode::kInvalidArgument, "the range is empty"};
+  std::unique_ptr<ReplayLane> lane(new ReplayLane(analyzer, std::move(options)));
+  for (const std::string& stream : lane->options_.streams) {
+    MILLRACE_RETURN_IF_ERROR(lane->analysis_.CheckOptions(stream));
+  }
+  return lane;
+}
+
+Result<void> ReplayLane::Begin() {
+  MILLRACE_ASSIGN_OR_RETURN(std::vector<SeenLease> leases, client_.Begin());
+  std::sort(leases.begin(), leases.end(), [](const auto& a, const auto& b) { return a.shard < b.shard; });
+  lanes_ = leases.size();
+  if (options_.lane >= lanes_) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "stream '" + options_.settings.output + "' has fewer shards than lanes"};
+  }
+  const std::string shard = leases[options_.lane].shard;
+  MILLRACE_ASSIGN_OR_RETURN(auto lease, client_.Take({shard, std::nullopt}));
+  if (!lease) return Error{ErrorCode::kFailedPrecondition, "the lane's shard has ended"};
+  lease_ = std::move(*lease);
+  done_ = lease_.place.sub_sequence.value_or(0);
+  MILLRACE_ASSIGN_OR_RETURN(lease_.place.sequence_number,
+                            BeginningOf(data_streams_, options_.settings.output, shard));
+  // Each commit is one fragment's, so it can only be the first.
+  suspects_ = lease_.suspect ? 1 : 0;
+  return {};
+}
+
+Result<void> ReplayLane::Run() {
+  MILLRACE_RETURN_IF_ERROR(Begin());
+  for (std::size_t stream = 0; stream < options_.streams.size(); ++stream) {
+    auto ran = RunStream(stream);
+    if (!ran && ran.error().code == ErrorCode::kInternal) return ran;  // the lease stays: it is suspect
+    if (!ran) {
+      (void)client_.Release(lease_);
+      return ran;
+    }
+  }
+  return client_.Release(lease_);
+}
+
+Result<void> ReplayLane::RunStream(std::size_t stream) {
+  const std::string& name = options_.streams[stream];
+  MILLRACE_ASSIGN_OR_RETURN(const std::string arn, analysis_.footage().ArnOf(name));
+  const Duration all = options_.to - options_.from;
+  const Duration slot = lanes_ == 1 ? all : std::max(kSlotMin, 10 * warm_up_);
+  for (Duration at = slot * static_cast<std::int64_t>(options_.lane); at < all;
+       at += slot * static_cast<std::int64_t>(lanes_)) {
+    Timestamp next = options_.from + at;
+    const Timestamp end = std::min(next + slot, options_.to);
+    while (next < end) {
+      // A long range in pieces: the list of a day takes 10 MB.
+      const Timestamp piece = std::min(next + std::chrono::hours(6), end);
+      MILLRACE_ASSIGN_OR_RETURN(auto list, analysis_.footage().List(name, arn, next, piece));
+      for (const FragmentDescriptor& fragment : list) {
+        if (fragment.producer_time < next || fragment.producer_time >= piece) continue;
+        const auto ms = static_cast<std::uint64_t>((fragment.producer_time - options_.from) /
+                                                   std::chrono::milliseconds(1));
+        const std::uint64_t place = (static_cast<std::uint64_t>(stream) << kPlaceBits) | (ms + 1);
+        if (place <= done_) {
+          meter_.Add([&](AnalysisProgress& progress) { progress.passed += fragment.duration; });
+          continue;
+        }
+        if (analysis_.stopping()) return Error{ErrorCode::kCancelled, "stopped"};
+        MILLRACE_RETURN_IF_ERROR(Handle(fragment, place));
+      }
+      next = piece;
+    }
+  }
+  return {};
+}
+
+Result<void> ReplayLane::Handle(const FragmentDescriptor& fragment, std::uint64_t place) {
+  const std::string what = fragment.stream + "/" + fragment.fragment_number;
+  meter_.Add([&](AnalysisProgress& progress) { progress.fragment = what; });
+  if (options_.fragment_begins) options_.fragment_begins();
+  auto finish = [&](const std::vector<WorkerResult>& results,
+                    std::uint64_t AnalysisProgress::*counted) -> Result<void> {
+    MILLRACE_RETURN_IF_ERROR(Commit(place, results));
+    meter_.Add([&](AnalysisProgress& progress) {
+      ++(progress.*counted);
+      progress.results += results.size();
+      progress.footage += fragment.duration;
+      progress.fragment.clear();
+    });
+    return {};
+  };
+  auto status = [&](std::string_view word, std::string_view why) {
+    std::vector<WorkerResult> results;
+    results.push_back(analysis_.StatusOf(fragment, word, why));
+    return results;
+  };
+  bool warm = true;
+  if (suspects_ > 0) {
+    --suspects_;
+    MILLRACE_ASSIGN_OR_RETURN(const std::uint64_t attempts,
+                              client_.Attempt(lease_.shard, lease_.counter, what));
+    if (attempts > kAttemptsMax) {
+      Log(LogLevel::kError, "a fragment is set aside", {{"fragment", what}});
+      analysis_.SetAside(fragment);
+      return finish(status("SET_ASIDE", "it has ended the analyzer three times"),
+                    &AnalysisProgress::set_aside);
+    }
+    warm = attempts < kAttemptsMax;
+  }
+  auto results = analysis_.Analyze(fragment, warm);
+  if (results) return finish(*results, &AnalysisProgress::fragments);
+  switch (results.error().code) {
+    case ErrorCode::kNotFound:  // deleted or expired meanwhile
+      return {};
+    case ErrorCode::kCorruption:
+    case ErrorCode::kUnsupported:
+    case ErrorCode::kInvalidArgument:
+    case ErrorCode::kResourceExhausted:
+      return finish(status("UNREADABLE", results.error().message), &AnalysisProgress::unreadable);
+    default:
+      return std::move(results).error();
+  }
+}
+
+Result<void> ReplayLane::Commit(std::uint64_t place, const std::vector<WorkerResult>& results) {
+  consumer::CommitRequest request;
+  request.shard = lease_.shard;
+  request.counter = lease_.counter;
+  request.place = ShardPlace{lease_.place.sequence_number, place};
+  request.results = &results;
+  for (int i = 1;; ++i) {
+    auto committed = client_.Commit(request);
+    if (committed) done_ = place;
+    if (committed || i == kTries || !Away(committed.error())) return committed;
+    if (analysis_.stopping()) return Error{ErrorCode::kCancelled, "stopped"};
+    meter_.Add([&](AnalysisProgress& progress) { progress.trouble = committed.error().message; });
+    std::this_thread::sleep_for(kPause);
+  }
+}
+
+}  // namespace millrace
