@@ -381,7 +381,6 @@ class Service {
   api::ByteBudget put_memory_{kPutBytesMax};
   api::ByteBudget producers_{kProducersMax};
   api::ByteBudget signaling_clients_{kSignalingClientsMax};
-  api::SignalingHub signaling_hub_;
   std::unique_ptr<api::SignalingChannels> channels_;
   std::unique_ptr<api::ApplicationLeases> leases_;
   std::unique_ptr<api::ApplicationServices> applications_;
