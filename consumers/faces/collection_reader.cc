@@ -14,7 +14,6 @@ namespace {
 constexpr std::size_t kFacesMax = 1000;  // of a collection, as the server allows
 constexpr int kPage = 20;
 constexpr const char* kNoVersion = "none";
-constexpr auto kPause = std::chrono::milliseconds(200);
 
 Result<std::string> Text(const boost::json::object& object, const char* name) {
   const auto* value = object.if_contains(name);
@@ -105,16 +104,8 @@ Result<std::unique_ptr<GallerySource>> CollectionReader::Start(const std::string
   }
   std::unique_ptr<CollectionReader> reader(
       new CollectionReader(collection, options, std::move(detector), std::move(recognizer)));
-  const auto give_up = std::chrono::steady_clock::now() + options.first_max;
-  while (true) {
-    auto looked = reader->LookAgain();
-    if (looked) break;
-    const ErrorCode code = looked.error().code;
-    if (code == ErrorCode::kPermissionDenied || code == ErrorCode::kUnauthenticated ||
-        std::chrono::steady_clock::now() > give_up) {
-      return WithContext(std::move(looked).error(), "face collection '" + collection + "'");
-    }
-    std::this_thread::sleep_for(kPause);
+  if (auto looked = reader->LookAgain(); !looked) {
+    return WithContext(std::move(looked).error(), "face collection '" + collection + "'");
   }
   reader->thread_ = std::thread([&reader = *reader] { reader.Run(); });
   return std::unique_ptr<GallerySource>(std::move(reader));

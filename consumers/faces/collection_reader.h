@@ -23,7 +23,6 @@ namespace millrace {
 struct CollectionReaderOptions {
   wire::Endpoint endpoint;
   Duration look_again = std::chrono::seconds(2);
-  Duration first_max = std::chrono::seconds(10);  // until the server answers for the first time
 };
 
 class CollectionReader final : public GallerySource {
@@ -32,7 +31,7 @@ class CollectionReader final : public GallerySource {
   static Result<std::unique_ptr<GallerySource>> Start(const std::string& collection,
                                                       std::unique_ptr<FaceDetector> detector,
                                                       std::unique_ptr<FaceRecognizer> recognizer);
-  // Waits until the collection is read once. One that does not exist is empty until it does. Errors:
+  // Returns when the collection is read once. One that does not exist is empty until it does. Errors:
   // kInvalidArgument: its name; kUnavailable, kDeadlineExceeded: the server does not answer;
   // kPermissionDenied, kUnauthenticated: it does not give the collection.
   static Result<std::unique_ptr<GallerySource>> Start(const std::string& collection,
