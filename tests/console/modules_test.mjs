@@ -17,6 +17,10 @@ const hash = await load('hash.js');
 const rows = await load('cameras/rows.js');
 const words = await load('player/words.js');
 const streams = await load('streams/format.js');
+const delay = await load('webrtc/delay.js');
+const fragment = await load('webrtc/fragment.js');
+const ways = await load('player/live_ways.js');
+const devices = await load('publish/devices.js');
 
 const kHour = 3_600_000;
 const at = (text) => Date.parse(text);
@@ -363,5 +367,101 @@ describe('data streams', () => {
     assert.deepEqual(streams.previewOf(record({ hex: '00ff10' })), { line: '00 ff 10', whole: '00 ff 10', kind: 'bytes' });
     assert.equal(streams.previewOf(record({ hex: 'ab'.repeat(32) })).whole.split('\n').length, 2);
     assert.equal(Buffer.from(streams.toBase64('grün\u0000'), 'base64').toString(), 'grün\u0000');
+  });
+});
+
+describe('the delay of WebRTC', () => {
+  const kNow = Date.UTC(2026, 10, 21, 14);
+  const kNtp = 2_208_988_800_000;
+  const video = { type: 'inbound-rtp', kind: 'video', framesDecoded: 100, totalProcessingDelay: 4, bytesReceived: 5000, framesPerSecond: 25,
+    codecId: 'c1' };
+  const pair = { type: 'candidate-pair', nominated: true, state: 'succeeded', currentRoundTripTime: 0.02 };
+  const report = { type: 'remote-outbound-rtp', kind: 'video', timestamp: kNow - 3000, remoteTimestamp: kNow - 3000 + 90_000 };
+  const codec = { type: 'codec', id: 'c1', mimeType: 'video/H264' };
+
+  it('is that of the picture\'s own time, by the server\'s clock, however wrong this machine\'s is', () => {
+    // The server is 90 s and half a round trip ahead of this machine; the picture was taken 150 ms ago.
+    const shown = { ...video, estimatedPlayoutTimestamp: kNow + 90_010 - 150 + kNtp };
+    const found = delay.delayOf(delay.readStats([shown, pair, report, codec], kNow), null);
+    assert.deepEqual({ ...found, ms: Math.round(found.ms) }, { ms: 150, fromCapture: true });
+    assert.match(delay.delayWords(found), /time stamps/);
+  });
+  it('is from the server on where the picture\'s time is not known, over what came since the last look', () => {
+    const before = delay.readStats([video, pair], kNow);
+    const now = delay.readStats([{ ...video, framesDecoded: 125, totalProcessingDelay: 5 }, pair], kNow + 1000);
+    assert.deepEqual(delay.delayOf(now, before), { ms: 10 + 40, fromCapture: false });
+    assert.deepEqual(delay.delayOf(before, null), { ms: 10 + 40, fromCapture: false });
+    assert.match(delay.delayWords({ ms: 50, fromCapture: false }), /from the server to this screen/);
+  });
+  it('is not known before there is something to tell it by, or by clocks that make no sense', () => {
+    assert.equal(delay.delayOf(delay.readStats([], kNow), null), null);
+    assert.equal(delay.delayOf(delay.readStats([video], kNow), null), null);
+    assert.equal(delay.delayOf(delay.readStats([{ ...video, framesDecoded: 0 }, pair], kNow), null), null);
+    for (const playout of [0, kNow + kNtp - 3_600_000, kNow + kNtp + 900_000]) {
+      const found = delay.delayOf(delay.readStats([{ ...video, estimatedPlayoutTimestamp: playout }, pair, report], kNow), null);
+      assert.equal(found.fromCapture, false, `${playout}`);
+    }
+  });
+  it('comes with what plays', () => {
+    const audio = { type: 'inbound-rtp', kind: 'audio', packetsReceived: 3, bytesReceived: 70, codecId: 'c2' };
+    const read = delay.readStats([video, audio, codec, { type: 'codec', id: 'c2', mimeType: 'audio/opus' }], kNow);
+    assert.deepEqual([read.codecs, read.bytes, read.frameRate, read.hasAudio], [['H264', 'opus'], 5070, 25, true]);
+  });
+});
+
+describe('trickled candidates', () => {
+  const sdp = ['v=0', 'o=- 1 2 IN IP4 127.0.0.1', 's=-', 't=0 0', 'm=video 9 UDP/TLS/RTP/SAVPF 96', 'a=ice-ufrag:u1', 'a=ice-pwd:p1', 'a=mid:0',
+    'm=audio 9 UDP/TLS/RTP/SAVPF 111', 'a=ice-ufrag:u1', 'a=ice-pwd:p1', 'a=mid:1', ''].join('\r\n');
+  it('stand under the media that they belong to', () => {
+    assert.equal(fragment.candidatesFragment(sdp, [{ mid: '1', line: 'candidate:2' }, { mid: '0', line: 'candidate:1' }], true),
+      'a=ice-ufrag:u1\r\na=ice-pwd:p1\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:0\r\na=candidate:1\r\n'
+      + 'm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:1\r\na=candidate:2\r\na=end-of-candidates\r\n');
+  });
+  it('of media that the offer does not have are left out', () => {
+    assert.equal(fragment.candidatesFragment(sdp, [{ mid: '7', line: 'candidate:1' }], false), 'a=ice-ufrag:u1\r\na=ice-pwd:p1\r\n');
+  });
+});
+
+describe('the ways of live', () => {
+  it('are WebRTC until that has failed, and again later', () => {
+    const live = new ways.LiveWays();
+    assert.equal(live.whyHls('door', 0), null);
+    live.failed('door', 'unfit', 'B-frames', 0);
+    assert.equal(live.whyHls('door', 299_999).words, 'B-frames');
+    assert.equal(live.whyHls('door', 300_001), null);
+    assert.equal(live.whyHls('gate', 1), null, 'another stream may do');
+    live.failed('gate', 'path', 'no way', 0);
+    assert.equal(live.whyHls('yard', 1).words, 'no way', 'the network is that of all');
+    live.connected();
+    assert.equal(live.whyHls('yard', 1), null);
+    live.forget('door');
+    assert.equal(live.whyHls('door', 1), null);
+  });
+  it('wait longer each time, within limits, and forget what was long ago', () => {
+    const live = new ways.LiveWays();
+    const waits = [];
+    let now = 0;
+    for (let i = 0; i < 12; i += 1) {
+      const { until } = live.failed('door', 'lost', 'lost', now);
+      waits.push(until - now);
+      now = until + 10;
+    }
+    assert.deepEqual(waits.slice(0, 4), [2000, 4000, 8000, 16_000]);
+    assert.equal(waits.at(-1), 600_000);
+    assert.equal(live.failed('door', 'lost', 'lost', now + 120_000).until - now - 120_000, 2000);
+  });
+});
+
+describe('devices', () => {
+  it('are asked for as they were chosen', () => {
+    assert.deepEqual(devices.constraintsOf({ camera: 'c', microphone: null, height: 720 }), {
+      video: { deviceId: { exact: 'c' }, width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } }, audio: false });
+    assert.deepEqual(devices.constraintsOf({ camera: null, microphone: '', height: 360 }), { video: false, audio: {} });
+  });
+  it('that the browser does not give are explained', () => {
+    for (const [name, words] of [['NotAllowedError', /allow/], ['NotFoundError', /no such/], ['NotReadableError', /another program/],
+      ['OverconstrainedError', /another one/], ['AbortError', /gives no camera/]]) {
+      assert.match(devices.deviceFailure(new DOMException('x', name)), words);
+    }
   });
 });
