@@ -48,7 +48,9 @@ void Viewers::Receive(Viewer& viewer, GstPad* pad) {
   const auto count = [](GstPad*, GstPadProbeInfo* info, gpointer self) {
     auto* each = static_cast<Viewer*>(self);
     ++each->packets;
-    if (GST_BUFFER_FLAG_IS_SET(GST_PAD_PROBE_INFO_BUFFER(info), GST_BUFFER_FLAG_MARKER)) ++each->frames;
+    std::uint8_t second = 0;  // RFC 3550 section 5.1: the marker is its first bit
+    gst_buffer_extract(GST_PAD_PROBE_INFO_BUFFER(info), 1, &second, 1);
+    if ((second & 0x80) != 0) ++each->frames;
     return GST_PAD_PROBE_OK;
   };
   const GstPadPtr input(gst_element_get_static_pad(sink, "sink"));
