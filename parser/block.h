@@ -44,15 +44,6 @@ inline std::optional<Block> DecodeBlock(ByteSpan payload) {
 // Errors: kCorruption: sizes that do not add up.
 Result<void> SplitLacing(const Block& block, std::vector<ByteSpan>& frames);
 
-// From one frame of a lace to the next: the block's duration shared out, or the track's default; zero where
-// neither is known, so that the lace's frames have its timestamp. A hostile default that cannot be summed up
-// counts as not known.
-inline std::int64_t LaceStepNs(std::int64_t block_duration_ns, std::int64_t count,
-                               std::int64_t default_duration_ns) {
-  if (block_duration_ns > 0) return block_duration_ns / count;
-  return default_duration_ns <= std::numeric_limits<std::int64_t>::max() / 1024 ? default_duration_ns : 0;
-}
-
 // Cluster Timestamp x TimestampScale; nullopt where the Cluster's frames would not fit into 64 bits.
 inline std::optional<std::int64_t> ClusterTimestampNs(std::uint64_t ticks, std::int64_t timestamp_scale_ns) {
   const auto max = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max() / timestamp_scale_ns);

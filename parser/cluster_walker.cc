@@ -172,7 +172,7 @@ bool ClusterWalker::TakeLace(const Block& block, ParsedFrame frame) {
   const std::int64_t first_ns = frame.timestamp_ns;
   const auto count = static_cast<std::int64_t>(laced_.size());
   const std::int64_t step_ns =
-      LaceStepNs(frame.duration.count(), count, document_.FindTrack(block.track)->default_duration.count());
+      LaceStepNs(*document_.FindTrack(block.track), frame.duration.count(), count, laced_.front());
   frame.duration = Duration(frame.duration.count() / count);
   for (std::int64_t i = 0; i < count; ++i) {
     if (__builtin_add_overflow(first_ns, i * step_ns, &frame.timestamp_ns)) return false;

@@ -5,6 +5,8 @@
 #include <limits>
 #include <utility>
 
+#include "media/audio_samples.h"
+
 namespace millrace {
 namespace {
 
@@ -29,6 +31,15 @@ Duration ClampedDuration(std::uint64_t ns) {
 }
 
 }  // namespace
+
+std::int64_t LaceStepNs(const MkvTrack& track, std::int64_t block_duration_ns, std::int64_t count,
+                        ByteSpan first_frame) {
+  if (block_duration_ns > 0) return block_duration_ns / count;
+  const std::int64_t default_ns = track.default_duration.count();
+  if (default_ns > std::numeric_limits<std::int64_t>::max() / 1024) return 0;
+  if (default_ns > 0 || !track.info || !track.is_audio() || track.info->sample_rate == 0) return default_ns;
+  return std::int64_t{SamplesOfPacket(*track.info, first_frame)} * 1'000'000'000 / track.info->sample_rate;
+}
 
 const MkvTrack* MkvDocument::FindTrack(std::uint64_t number) const {
   for (const MkvTrack& track : tracks) {

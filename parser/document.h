@@ -52,6 +52,12 @@ struct MkvDocument {
   std::vector<TrackInfo> TrackInfos() const;
 };
 
+// From one frame of a lace of this track to the next: the block's duration shared out, or the track's
+// default, or what the codec says of the lace's first frame; zero where nobody says it, so that the lace's
+// frames have its timestamp. A hostile default that cannot be summed up counts as not known.
+std::int64_t LaceStepNs(const MkvTrack& track, std::int64_t block_duration_ns, std::int64_t count,
+                        ByteSpan first_frame);
+
 // Collects a document from element events: those of everything outside of Clusters go in.
 class DocumentBuilder {
  public:

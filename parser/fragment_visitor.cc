@@ -135,7 +135,7 @@ Result<void> FragmentVisitor::TakeBlock(const ElementHeader& element, const Elem
   if (!split) return Corrupt(element, "is malformed: " + split.error().message);
   const auto count = static_cast<std::int64_t>(laced_.size());
   const std::int64_t first_ns = frame.timestamp_ns;
-  const std::int64_t step_ns = LaceStepNs(duration_ns, count, track->default_duration.count());
+  const std::int64_t step_ns = LaceStepNs(*track, duration_ns, count, laced_.front());
   frame.duration = Duration(duration_ns / count);
   for (std::int64_t i = 0; i < count; ++i) {
     // Near the end of 64 bits a step may not fit; the time stands still there.
