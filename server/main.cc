@@ -8,6 +8,7 @@
 
 #include "server/commands.h"
 #include "server/encryption.h"
+#include "server/events_command.h"
 #include "server/exit_codes.h"
 #include "server/faces_commands.h"
 #include "server/replay_command.h"
@@ -336,6 +337,7 @@ int Main(int argc, char** argv) {
   AddAnalyze(app, line);
   AddReplayCommand(app, line.client, line.run);
   AddFacesCommands(app, line.client, line.run);
+  AddEventsCommand(app, line.client, line.run);
   AddStorage(app, line);
   AddBackup(app, line);
   AddCheck(app, line);

@@ -301,6 +301,9 @@ class Service {
     AddVideoRoutes(config, camera_of);
     applications_ = std::make_unique<api::ApplicationServices>(
         api::ApplicationServices{*leases_, *log_, *pool_, budget_, {catalog_->fragment_log()}, config.aws});
+    for (const std::string& name : Analyzers::Names(config.analyzers)) {
+      applications_->result_streams.insert("millrace-" + name);
+    }
     api::AddApplicationRoutes(router_, *applications_);
     face_collections_ = std::make_unique<api::FaceCollections>(*log_, clock);
     api::AddFaceCollectionRoutes(router_, {*face_collections_, *pool_, *decode_pool_, budget_});

@@ -3,8 +3,6 @@
 #include <boost/json/serialize.hpp>
 #include <chrono>
 #include <cstdio>
-#include <deque>
-#include <set>
 #include <thread>
 
 #include "api/http/target.h"
@@ -15,6 +13,7 @@
 #include "server/data_streams.h"
 #include "server/exit_codes.h"
 #include "server/face_lines.h"
+#include "server/unseen.h"
 
 namespace millrace::server {
 namespace {
@@ -37,14 +36,7 @@ class FacesTail {
     if (records == nullptr || !records->is_array()) return {};
     boost::json::array fresh;
     for (const auto& record : records->get_array()) {
-      std::string text = boost::json::serialize(record);
-      if (!printed_.insert(text).second) continue;
-      order_.push_back(std::move(text));
-      fresh.push_back(record);
-    }
-    while (order_.size() > kRemembered) {
-      printed_.erase(order_.front());
-      order_.pop_front();
+      if (printed_.Add(boost::json::serialize(record))) fresh.push_back(record);
     }
     *records = std::move(fresh);
     PrintFaceRecords(*answer, json);
@@ -53,14 +45,12 @@ class FacesTail {
   }
 
  private:
-  static constexpr std::size_t kRemembered = 5000;
   static constexpr Duration kLate = std::chrono::minutes(2);
 
   ApiClient& api_;
   const std::string path_;
   Timestamp from_ = SystemClock().Now();
-  std::set<std::string> printed_;
-  std::deque<std::string> order_;  // of printed_, oldest first
+  Unseen printed_;
 };
 
 void PrintFragment(const boost::json::object& fragment, bool json) {

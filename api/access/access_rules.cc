@@ -123,6 +123,8 @@ constexpr AccessRule kRules[] = {
     Own("PUT", "/v1/streams/{name}/holds/{id}", "millrace:PutHold", "stream/{name}", kWhole),
     Own("DELETE", "/v1/streams/{name}/holds/{id}", "millrace:ReleaseHold", "stream/{name}"),
     Own("GET", "/v1/streams/{name}/faces", "millrace:ListFaces", "stream/{name}"),
+    Own("GET", "/v1/streams/{name}/events", "millrace:ListEvents", "stream/{name}"),
+    Own("GET", "/v1/streams/{name}/thumbnails", "millrace:PlayStream", "stream/{name}"),
     Own("GET", "/v1/streams/{name}/export", "millrace:ExportStream", "stream/{name}"),
     Own("GET", "/v1/streams/{name}/export/stretches", "millrace:ExportStream", "stream/{name}"),
     Own("GET", "/v1/streams/{name}/image", "millrace:PlayStream", "stream/{name}"),

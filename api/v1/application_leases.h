@@ -29,9 +29,12 @@
 
 namespace millrace::api {
 
-// Attributes of records that a commit puts: both are searched by.
+// Attributes of records that a commit puts: all are searched by.
 inline constexpr storage::AttributeId kResultTimeAttribute = 1;  // ns since 1970, 8 bytes
 inline constexpr storage::AttributeId kResultKeyAttribute = 2;   // SHA-256 of the key, 32 bytes
+// The time once more, of the few records with events, and with a thumbnail: so that they are found among all.
+inline constexpr storage::AttributeId kResultEventAttribute = 3;
+inline constexpr storage::AttributeId kResultThumbnailAttribute = 4;
 
 struct ShardLease {
   std::string stream;
@@ -50,7 +53,7 @@ struct ShardLease {
 
 struct ApplicationRecord {
   std::string stream;
-  storage::PutRecord record;  // without the two attributes
+  storage::PutRecord record;  // without these attributes
   std::string key;            // of the result; empty: none. A record whose key is there already is left out
   std::optional<Timestamp> time;
 };

@@ -2,7 +2,6 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
-#include <charconv>
 #include <set>
 
 #include "api/access/caller.h"
@@ -11,14 +10,11 @@
 #include "api/v1/camera_json.h"
 #include "api/v1/gather_error.h"
 #include "api/v1/json.h"
-#include "api/v1/time_range.h"
 
 namespace millrace::api {
 namespace {
 
 constexpr std::size_t kCommitBodyBytesMax = 16 * 1024 * 1024;
-constexpr std::size_t kFacesDefault = 100;
-constexpr std::size_t kFacesMax = 1000;
 constexpr std::size_t kRenewalsMax = 10'000;
 constexpr std::size_t kRenewBodyBytesMax = 2 * 1024 * 1024;
 
@@ -250,74 +246,6 @@ Result<std::string> ListApplications(const ApplicationServices& services) {
   return ToText(answer);
 }
 
-// A page of the records of a stream, by time. 'next' is the last one's time and sequence number.
-Result<std::string> Faces(const ApplicationServices& services, const std::string& stream,
-                          const Target& target) {
-  MILLRACE_RETURN_IF_ERROR(target.CheckQuery({"start", "end", "limit", "next"}));
-  MILLRACE_RETURN_IF_ERROR(CheckName(stream, "stream name", 256));
-  MILLRACE_ASSIGN_OR_RETURN(TimeRange range, ParseTimeRange(target));
-  std::size_t limit = kFacesDefault;
-  if (auto text = target.Query("limit")) {
-    bool digits = !text->empty() && text->size() <= 4 &&
-                  text->find_first_not_of("0123456789") == std::string_view::npos;
-    limit = digits ? std::stoul(std::string(*text)) : 0;
-    if (limit < 1 || limit > kFacesMax) return Invalid("'limit' must be a number from 1 to 1000");
-  }
-  auto key = [](Timestamp time) {
-    Bytes bytes;
-    AppendBigEndian(bytes, static_cast<std::uint64_t>(std::max<std::int64_t>(time.ns, 0)));
-    return bytes;
-  };
-  storage::AttributeQuery query;
-  query.attribute = kResultTimeAttribute;
-  if (range.start) query.from = key(*range.start);
-  if (range.end) query.to = key(*range.end - Duration{1});
-  std::optional<storage::SequenceNumber> behind;
-  if (auto next = target.Query("next")) {
-    auto dash = next->find('-');
-    auto ns = next->substr(0, dash);
-    auto number = storage::SequenceNumber::Parse(dash == std::string_view::npos ? std::string_view()
-                                                                                : next->substr(dash + 1));
-    Timestamp time;
-    auto [end, ec] = std::from_chars(ns.data(), ns.data() + ns.size(), time.ns);
-    if (!number || ec != std::errc() || end != ns.data() + ns.size() || time.ns < 0) {
-      return Invalid("'next' is not a token of an earlier answer: give it back as it was");
-    }
-    behind = *number;
-    query.from = key(time);
-  }
-  query.limit = limit + 1 + (behind ? kFacesMax : 0);
-  MILLRACE_ASSIGN_OR_RETURN(auto found, services.log.Find(kFacesStream, stream, query));
-  if (behind) {
-    // Several records may have one time; they come in the order of their sequence numbers.
-    std::erase_if(found, [&](const storage::RecordInfo& info) {
-      ByteSpan time = info.Find(kResultTimeAttribute);
-      return std::equal(time.begin(), time.end(), query.from->begin(), query.from->end()) &&
-             info.sequence_number <= *behind;
-    });
-  }
-  bool more = found.size() > limit;
-  if (more) found.resize(limit);
-  boost::json::array records;
-  for (const storage::RecordInfo& info : found) {
-    auto data = services.log.Fetch(kFacesStream, info.shard, info.sequence_number);
-    if (!data && data.error().code == ErrorCode::kNotFound) continue;  // expired meanwhile
-    if (!data) return std::move(data).error();
-    boost::system::error_code ec;
-    auto value = boost::json::parse(JsonView(AsText(data->span())), ec);
-    if (!ec) records.push_back(std::move(value));
-  }
-  boost::json::object answer;
-  answer["records"] = std::move(records);
-  answer["next"] = nullptr;
-  if (more) {
-    ByteSpan time = found.back().Find(kResultTimeAttribute);
-    answer["next"] =
-        std::to_string(ReadBigEndian<std::uint64_t>(time)) + "-" + found.back().sequence_number.ToString();
-  }
-  return ToText(answer);
-}
-
 using Action = Result<std::string> (*)(const ApplicationServices&, const std::string&, std::string_view,
                                        Caller*);
 
@@ -386,13 +314,7 @@ void AddApplicationRoutes(Router& router, const ApplicationServices& services) {
   AddAction(router, services, "leases/release", kJsonBodyBytesMax, Release);
   AddAction(router, services, "leases/attempt", kJsonBodyBytesMax, Attempt);
   AddAction(router, services, "commit", kCommitBodyBytesMax, Commit);
-  router.Add("GET", "/v1/streams/{name}/faces",
-             [&services](Request& request, ResponseWriter& writer) -> net::awaitable<void> {
-               auto work = [&]() -> Result<std::string> {
-                 return Faces(services, request.Parameter("name"), request.target);
-               };
-               co_await RespondWith(services.pool, writer, work);
-             });
+  AddResultRoutes(router, services);
 }
 
 }  // namespace millrace::api

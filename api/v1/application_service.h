@@ -1,5 +1,5 @@
-// The routes of consumers' leases, checkpoints and results, under /v1/applications, and the faces that are
-// found in a video stream. docs/http-api.md lists them.
+// The routes of consumers' leases, checkpoints and results, under /v1/applications, and of what analyzers
+// find in a video stream. docs/http-api.md lists them.
 #pragma once
 
 #include <set>
@@ -23,10 +23,14 @@ struct ApplicationServices {
   ByteBudget& budget;                      // of commits' bodies
   std::set<std::string> internal_streams;  // a commit may not put records there
   AwsIdentity identity{};
+  std::set<std::string> result_streams{};  // of analyzers: where events and thumbnails are looked for
 };
 
 // Outlives the server, as everything in `services` does.
 void AddApplicationRoutes(Router& router, const ApplicationServices& services);
+
+// GET /v1/streams/{name}/faces, …/events, …/thumbnails; AddApplicationRoutes adds them.
+void AddResultRoutes(Router& router, const ApplicationServices& services);
 
 // Makes the data stream of the faces where it is not there.
 Result<void> MakeFacesStream(storage::RecordLog& log);

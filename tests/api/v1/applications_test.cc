@@ -482,5 +482,97 @@ INSTANTIATE_TEST_SUITE_P(
         BadRequest{"Deep", "app/commit", R"({"stream":[[[[[[[[[[[[[[]]]]]]]]]]]]]]})", 400}),
     [](const auto& tested) { return tested.param.name; });
 
+// What analyzers told: events and thumbnails among many records without, over several data streams.
+class ResultRoutesTest : public ApplicationRoutesTest {
+ protected:
+  void SetUp() override {
+    ApplicationRoutesTest::SetUp();
+    services_->result_streams = {"millrace-motion", "millrace-away", "millrace-tamper"};
+    for (const char* name : {"millrace-motion", "millrace-tamper"}) {
+      ASSERT_TRUE(log_->CreateStream(name, 1, std::chrono::hours(24)));
+    }
+    number_ = Put(0);
+    Json("POST", "/v1/applications/app/begin", R"({"stream":"in","start":"TRIM_HORIZON"})");
+    Json("POST", "/v1/applications/app/leases/take",
+         R"({"stream":"in","shard":"shardId-000000000000","owner":"w1","seconds":10})");
+  }
+  // A record of the camera `door`, so many seconds after 15:06.
+  void Add(const std::string& analyzer, int second, const std::string& members) {
+    char time[40];
+    std::snprintf(time, sizeof(time), "2025-06-15T15:06:%02dZ", second);
+    const std::string data = R"({"InputInformation":{"KinesisVideo":{"FragmentNumber":"91"}},)"
+                             R"("StreamProcessorInformation":{"Analyzer":")" +
+                             analyzer + "\"}," + members + "}";
+    records_ += std::string(records_.empty() ? "" : ",") + R"({"stream":"millrace-)" + analyzer +
+                R"(","partition_key":"door","key":"k)" + std::to_string(++keys_) + R"(","time":")" + time +
+                R"(","data":")" + wire::EncodeBase64(AsBytes(data)) + "\"}";
+  }
+  void Commit() {
+    Json("POST", "/v1/applications/app/commit",
+         R"({"stream":"in","shard":"0","owner":"w1","counter":1,"checkpoint":")" + number_.ToString() +
+             R"(","records":[)" + records_ + "]}");
+  }
+  // "type@fragment by analyzer" of all pages of so many records.
+  std::vector<std::string> Events(const std::string& query) {
+    std::vector<std::string> events;
+    std::string next;
+    do {
+      const auto page =
+          Json("GET", "/v1/streams/door/events?" + query + (next.empty() ? "" : "&next=" + next));
+      for (const auto& event : page.at("events").as_array()) {
+        events.push_back(std::string(event.at("Type").as_string()) + "@" +
+                         std::string(event.at("FragmentNumber").as_string()) + " by " +
+                         std::string(event.at("Analyzer").as_string()));
+      }
+      next = page.at("next").is_null() ? "" : std::string(page.at("next").as_string());
+    } while (!next.empty() && events.size() < 100);
+    return events;
+  }
+
+  SequenceNumber number_;
+  std::string records_;
+  int keys_ = 0;
+};
+
+TEST_F(ResultRoutesTest, EventsOfAllAnalyzersComeByTime) {
+  for (int i = 0; i < 30; ++i) Add("motion", i, R"("Motion":{"Zones":[]},"Note":"\"Events\":[{")");
+  Add("motion", 10,
+      R"("Events":[{"Type":"MotionStarted","EventId":"a"},{"Type":"SceneChanged","EventId":"b"}])");
+  Add("tamper", 10, R"("Events":[{"Type":"TamperStarted","EventId":"c","Kind":"Covered"}])");
+  Add("tamper", 5, R"("Events":[{"Type":"TamperStopped","EventId":"d"}])");
+  Add("motion", 20, R"("Events":[{"Type":"MotionStopped","EventId":"a"},{"no":"type"},7])");
+  Add("motion", 21, R"("Inner":{"Events":[{"Type":"NotTold"}]})");
+  Commit();
+  const std::vector<std::string> all = {"TamperStopped@91 by tamper", "MotionStarted@91 by motion",
+                                        "SceneChanged@91 by motion", "TamperStarted@91 by tamper",
+                                        "MotionStopped@91 by motion"};
+  EXPECT_EQ(Events("limit=100"), all);
+  EXPECT_EQ(Events("limit=1"), all);
+  EXPECT_EQ(Events("limit=2"), all);
+  EXPECT_EQ(Events("types=TamperStarted,MotionStopped"), (std::vector<std::string>{all[3], all[4]}));
+  EXPECT_EQ(Events("start=2025-06-15T15:06:06Z&end=2025-06-15T15:06:20Z"),
+            (std::vector<std::string>{all[1], all[2], all[3]}));
+  const auto page = Json("GET", "/v1/streams/door/events?types=TamperStarted");
+  EXPECT_EQ(page.at("events").at(0).at("Kind").as_string(), "Covered");
+  EXPECT_EQ(Json("GET", "/v1/streams/gate/events").at("events").as_array().size(), 0u);
+  for (const char* query : {"next=1", "next=1-millrace-motion-x", "next=-millrace-motion-1", "limit=0",
+                            "limit=1001", "kinds=x", "start=soon"}) {
+    EXPECT_EQ(Ask("GET", std::string("/v1/streams/door/events?") + query).status, 400) << query;
+  }
+}
+
+TEST_F(ResultRoutesTest, ThumbnailsAreFoundAmongAllRecords) {
+  for (int i = 0; i < 20; ++i) Add("motion", i, R"("Motion":{"Zones":[]})");
+  Add("tamper", 7, R"("Thumbnail":{"ContentType":"image/jpeg","Image":"QQ=="})");
+  Commit();
+  const auto page = Json("GET", "/v1/streams/door/thumbnails");
+  ASSERT_EQ(page.at("records").as_array().size(), 1u);
+  EXPECT_EQ(page.at("records").at(0).at("Thumbnail").at("Image").as_string(), "QQ==");
+  EXPECT_TRUE(page.at("next").is_null());
+  EXPECT_EQ(
+      Json("GET", "/v1/streams/door/thumbnails?start=2025-06-15T15:06:08Z").at("records").as_array().size(),
+      0u);
+}
+
 }  // namespace
 }  // namespace millrace::api
