@@ -15,9 +15,6 @@ namespace {
 namespace net = boost::asio;
 using boost::system::error_code;
 
-// As ALPN writes it (RFC 7301 section 3.1).
-constexpr unsigned char kProtocols[] = "\x08http/1.1";
-
 Result<void> CheckReadable(const std::filesystem::path& file) {
   const std::string what = "the CA file " + file.string();
   if (::access(file.c_str(), R_OK) != 0) {
@@ -31,12 +28,14 @@ Result<void> CheckReadable(const std::filesystem::path& file) {
 
 }  // namespace
 
-Result<net::ssl::context> MakeClientContext(const std::filesystem::path& ca_file) {
+Result<net::ssl::context> MakeClientContext(const std::filesystem::path& ca_file, std::string_view protocol) {
   net::ssl::context context(net::ssl::context::tls_client);
   SSL_CTX* native = context.native_handle();
   SSL_CTX_set_min_proto_version(native, TLS1_2_VERSION);
   SSL_CTX_set_options(native, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-  SSL_CTX_set_alpn_protos(native, kProtocols, sizeof(kProtocols) - 1);
+  // Each with its length in front (RFC 7301 section 3.1).
+  const std::string protocols = static_cast<char>(protocol.size()) + std::string(protocol);
+  SSL_CTX_set_alpn_protos(native, AsBytes(protocols).data(), static_cast<unsigned>(protocols.size()));
   SSL_CTX_set_verify(native, SSL_VERIFY_PEER, nullptr);
   error_code ec;
   if (ca_file.empty()) {

@@ -13,11 +13,10 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <boost/beast/ssl/ssl_stream.hpp>
-#include <charconv>
 #include <optional>
 
 #include "wire/client_tls.h"
-#include "wire/signature_v4.h"
+#include "wire/request_signing.h"
 
 namespace millrace::wire {
 namespace {
@@ -35,33 +34,6 @@ Error ToError(const error_code& ec, const std::string& doing) {
   if (ec == http::error::body_limit)
     return Error{ErrorCode::kResourceExhausted, doing + ": the answer is too large"};
   return Error{ErrorCode::kUnavailable, doing + ": " + ec.message()};
-}
-
-// The parameters of an escaped query, decoded.
-std::vector<SignedParts::Field> SplitQuery(std::string_view query) {
-  const auto decoded = [](std::string_view text) {
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-      unsigned value = 0;
-      const auto hex = text.substr(i + 1, 2);
-      const bool escape = text[i] == '%' && hex.size() == 2 &&
-                          std::from_chars(hex.data(), hex.data() + 2, value, 16).ptr == hex.data() + 2;
-      out.push_back(escape ? static_cast<char>(value) : text[i]);
-      if (escape) i += 2;
-    }
-    return out;
-  };
-  std::vector<SignedParts::Field> parameters;
-  while (!query.empty()) {
-    const auto ampersand = query.find('&');
-    const std::string_view pair = query.substr(0, ampersand);
-    query = ampersand == std::string_view::npos ? std::string_view() : query.substr(ampersand + 1);
-    if (pair.empty()) continue;
-    const auto equals = pair.find('=');
-    parameters.emplace_back(decoded(pair.substr(0, equals)),
-                            equals == std::string_view::npos ? "" : decoded(pair.substr(equals + 1)));
-  }
-  return parameters;
 }
 
 }  // namespace
@@ -206,24 +178,13 @@ class HttpClient::Impl {
     message.set(http::field::host, authority);
     message.set(http::field::user_agent, "millrace");
     for (const auto& [name, value] : request.headers) message.set(name, value);
-    if (options_.key) Sign(request, authority, message);
+    if (options_.key) {
+      for (const auto& [name, value] : SigningFields(*options_.key, request, authority))
+        message.set(name, value);
+    }
     message.body() = request.body;
     message.prepare_payload();
     return message;
-  }
-
-  void Sign(const HttpRequest& request, const std::string& authority,
-            http::request<http::string_body>& message) const {
-    const std::string_view target = request.target;
-    const auto question = target.find('?');
-    const std::string_view query = question == std::string_view::npos ? "" : target.substr(question + 1);
-    const auto parameters = SplitQuery(query);
-    SignedParts parts{request.method, target.substr(0, question), parameters, request.headers, authority};
-    const std::string hash = Hex(Sha256Of(AsBytes(std::string_view(request.body))));
-    for (const auto& [name, value] :
-         SignatureHeaders(*options_.key, "us-east-1", "millrace", SystemClock().Now(), parts, hash)) {
-      message.set(name, value);
-    }
   }
 
   Error Broken(const error_code& ec, const std::string& doing) {

@@ -33,7 +33,7 @@ FOREIGN = {
     r"libav|libsw": {"media", "parser", "consumers", "samples", "benchmarks", "tests"},
     r"opencv2/": {"parser", "consumers", "samples", "benchmarks", "tests"},
     r"boost/beast": {"wire", "api", "tests"},
-    r"nghttp2/": {"api", "fuzz", "tests"},
+    r"nghttp2/": {"wire", "api", "fuzz", "tests"},
     r"CLI/": {"server", "samples", "benchmarks"},
     r"yaml-cpp": {"base", "server", "tests"},
     r"prometheus/": {"base"},
