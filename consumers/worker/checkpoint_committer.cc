@@ -9,6 +9,10 @@ using std::chrono::steady_clock;
 
 constexpr int kCommitTries = 5;
 
+Error Lost(const std::string& shard) {
+  return {ErrorCode::kFailedPrecondition, "the lease of " + shard + " is another worker's now"};
+}
+
 }  // namespace
 
 CheckpointCommitter::CheckpointCommitter(const WorkerOptions& options, WorkerState& state, Pause pause)
@@ -28,11 +32,16 @@ void CheckpointCommitter::Passed(const std::string& shard, const ShardPlace& pla
   NoteDue(shard, found);
 }
 
-void CheckpointCommitter::Done(const std::string& shard, const ShardPlace& place) {
-  const auto found = shards_.find(shard);
-  if (found == shards_.end()) return;  // lost: another worker reads it again
-  found->second.progress.Done(place);
-  NoteDue(shard, found->second);
+CheckpointCommitter::Shard* CheckpointCommitter::Find(const WorkerRecord& record) {
+  const auto found = shards_.find(record.shard);
+  return found != shards_.end() && found->second.counter == record.lease ? &found->second : nullptr;
+}
+
+void CheckpointCommitter::Done(const WorkerRecord& record) {
+  Shard* shard = Find(record);
+  if (shard == nullptr) return;  // lost: it is read again
+  shard->progress.Done(record.place());
+  NoteDue(record.shard, *shard);
 }
 
 bool CheckpointCommitter::AllDone(const std::string& shard) const {
@@ -52,20 +61,18 @@ Result<void> CheckpointCommitter::Send(const CommitRequest& request) {
   return sent;
 }
 
-Result<void> CheckpointCommitter::Commit(const std::string& shard, const ShardPlace& place,
+Result<void> CheckpointCommitter::Commit(const WorkerRecord& record,
                                          const std::vector<WorkerResult>& results) {
-  const auto found = shards_.find(shard);
-  if (found == shards_.end()) {
-    return Error{ErrorCode::kFailedPrecondition, "the lease of " + shard + " is another worker's now"};
-  }
-  const CommitRequest request{shard, found->second.counter, place, &results};
+  Shard* shard = Find(record);
+  if (shard == nullptr) return Lost(record.shard);
+  const CommitRequest request{record.shard, shard->counter, record.place(), &results};
   for (int i = 1;; ++i) {
     auto sent = Send(request);
     if (sent) {
       state_.counters.results += results.size();
-      found->second.progress.Done(place);
-      found->second.progress.Committed(place);
-      NoteDue(shard, found->second);
+      shard->progress.Done(record.place());
+      shard->progress.Committed(record.place());
+      NoteDue(record.shard, *shard);
       return sent;
     }
     if (!ServerIsAway(sent.error().code) || i == kCommitTries) return sent;
@@ -78,12 +85,10 @@ Result<void> CheckpointCommitter::End(const std::string& shard) {
   return Send({shard, shards_.at(shard).counter, std::nullopt, nullptr});
 }
 
-Result<std::uint64_t> CheckpointCommitter::Attempt(const std::string& shard, const std::string& what) {
-  const auto found = shards_.find(shard);
-  if (found == shards_.end()) {
-    return Error{ErrorCode::kFailedPrecondition, "the lease of " + shard + " is another worker's now"};
-  }
-  return client_.Attempt(shard, found->second.counter, what);
+Result<std::uint64_t> CheckpointCommitter::Attempt(const WorkerRecord& record, const std::string& what) {
+  const Shard* shard = Find(record);
+  if (shard == nullptr) return Lost(record.shard);
+  return client_.Attempt(record.shard, shard->counter, what);
 }
 
 std::vector<std::string> CheckpointCommitter::Flush(bool all) {

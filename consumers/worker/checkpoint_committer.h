@@ -30,15 +30,13 @@ class CheckpointCommitter {
   void Given(const std::string& shard, const ShardPlace& place);
   void Passed(const std::string& shard, const ShardPlace& place);
   // Committed with the next flush.
-  void Done(const std::string& shard, const ShardPlace& place);
+  void Done(const WorkerRecord& record);
   bool AllDone(const std::string& shard) const;
 
-  // REQUIRES of the rest: the shard was begun.
-  Result<void> Commit(const std::string& shard, const ShardPlace& place,
-                      const std::vector<WorkerResult>& results);
-  // The shard is done to its end. One try.
+  Result<void> Commit(const WorkerRecord& record, const std::vector<WorkerResult>& results);
+  Result<std::uint64_t> Attempt(const WorkerRecord& record, const std::string& what);
+  // The shard is done to its end. One try. REQUIRES: it was begun.
   Result<void> End(const std::string& shard);
-  Result<std::uint64_t> Attempt(const std::string& shard, const std::string& what);
   // Commits what is done and due: of all shards whose oldest has waited for checkpoint_interval, or of `all`.
   // One try each; gives the shards whose leases are lost.
   std::vector<std::string> Flush(bool all);
@@ -50,6 +48,8 @@ class CheckpointCommitter {
     ShardProgress progress;
     TimePoint due_since;
   };
+  // Null: the lease under which the record was given is not held any more.
+  Shard* Find(const WorkerRecord& record);
   void NoteDue(const std::string& name, Shard& shard);
   Result<void> Send(const CommitRequest& request);
 

@@ -50,6 +50,7 @@ void PollingReader::End(const std::string& shard) {
   const std::lock_guard lock(mutex_);
   wanted_.erase(shard);
   roomy_.erase(shard);
+  state_.troubles.Note("reading " + shard, {});
   const auto found = shards_.find(shard);
   if (found == shards_.end()) return;
   due_.erase({found->second.due, shard});

@@ -12,6 +12,7 @@
 #include "consumers/worker/held_shards.h"
 #include "consumers/worker/lease_keeper.h"
 #include "consumers/worker/polling_reader.h"
+#include "consumers/worker/push_reader.h"
 #include "consumers/worker/shard_ranges.h"
 #include "consumers/worker/worker_state.h"
 
@@ -21,6 +22,13 @@ using std::chrono::steady_clock;
 
 namespace {
 constexpr std::chrono::milliseconds kDeferredPause{50};
+
+std::unique_ptr<consumer::ShardReader> MakeReader(const WorkerOptions& options, consumer::HeldShards& held,
+                                                  consumer::WorkerState& state) {
+  if (options.read_by == ReadBy::kPush) return std::make_unique<consumer::PushReader>(options, held, state);
+  return std::make_unique<consumer::PollingReader>(options, held, state);
+}
+
 }  // namespace
 
 class Worker::Impl {
@@ -30,7 +38,7 @@ class Worker::Impl {
         held_(options_.read_ahead_records, options_.read_ahead_bytes),
         committer_(options_, state_, [this](Duration pause) { return Pause(pause); }),
         ranges_(options_),
-        reader_(std::make_unique<consumer::PollingReader>(options_, held_, state_)) {
+        reader_(MakeReader(options_, held_, state_)) {
     held_.SetReader(reader_.get());
     keeper_.emplace(options_, held_, state_);
   }
@@ -39,10 +47,14 @@ class Worker::Impl {
   Impl& operator=(const Impl&) = delete;
 
   std::vector<WorkerRecord> Next(Duration wait, std::size_t records_max);
-  void Done(const WorkerRecord& record) { committer_.Done(record.shard, record.place()); }
+  void Done(const WorkerRecord& record) { committer_.Done(record); }
   Result<void> Commit(const WorkerRecord& record, const std::vector<WorkerResult>& results);
   void Flush(bool all);
   void GiveUp(const std::string& shard);
+  void GiveUp(const WorkerRecord& record) {
+    const auto found = shards_.find(record.shard);
+    if (found != shards_.end() && found->second.lease.counter == record.lease) GiveUp(record.shard);
+  }
   Result<std::uint64_t> Attempt(const WorkerRecord& record, const std::string& what);
   void Close();
   void Stop();
@@ -268,6 +280,7 @@ std::vector<WorkerRecord> Worker::Impl::GatherFrom(const std::string& name, Shar
     ++state_.counters.records;
     committer_.Given(name, record->place());
     record->suspect = std::exchange(shard.suspect, false);
+    record->lease = shard.lease.counter;
     records.push_back(std::move(*record));
   }
   if (shard.next || shard.unpacker.active()) {
@@ -310,14 +323,14 @@ void Worker::Impl::Flush(bool all) {
 }
 
 Result<void> Worker::Impl::Commit(const WorkerRecord& record, const std::vector<WorkerResult>& results) {
-  auto committed = committer_.Commit(record.shard, record.place(), results);
-  if (!committed && committed.error().code == ErrorCode::kFailedPrecondition) GiveUp(record.shard);
+  auto committed = committer_.Commit(record, results);
+  if (!committed && committed.error().code == ErrorCode::kFailedPrecondition) GiveUp(record);
   return committed;
 }
 
 Result<std::uint64_t> Worker::Impl::Attempt(const WorkerRecord& record, const std::string& what) {
   Flush(true);  // a later checkpoint would forget the attempt
-  return committer_.Attempt(record.shard, what);
+  return committer_.Attempt(record, what);
 }
 
 WorkerMetrics Worker::Impl::metrics() const {
@@ -365,7 +378,7 @@ Result<void> Worker::Commit(const WorkerRecord& record, const std::vector<Worker
   return impl_->Commit(record, results);
 }
 void Worker::Flush() { impl_->Flush(true); }
-void Worker::GiveUp(const WorkerRecord& record) { impl_->GiveUp(record.shard); }
+void Worker::GiveUp(const WorkerRecord& record) { impl_->GiveUp(record); }
 Result<std::uint64_t> Worker::Attempt(const WorkerRecord& record, const std::string& what) {
   return impl_->Attempt(record, what);
 }

@@ -31,6 +31,7 @@ struct WorkerRecord {
   Bytes data;
   // The first one behind a lease whose owner lost it: it may be what ended that owner.
   bool suspect = false;
+  std::uint64_t lease = 0;  // the counter of the lease under which it was given
 
   // The checkpoint that says that this one is done.
   ShardPlace place() const { return {sequence_number, last_of_record ? std::nullopt : sub_sequence}; }

@@ -1,0 +1,197 @@
+#include "consumers/worker/push_reader.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "wire/cbor.h"
+
+namespace millrace::consumer {
+namespace {
+
+using std::chrono::steady_clock;
+
+// The server sends an event every few seconds, whatever happens.
+constexpr std::chrono::seconds kSilence{20};
+constexpr Duration kPauseMax = std::chrono::seconds(5);
+// A subscription of the owner before may not be taken over in its first seconds.
+constexpr std::chrono::seconds kInUsePause{1};
+constexpr std::chrono::seconds kLookEvery{1};
+
+wire::Http2Client::Options ClientOptions(const WorkerOptions& options) {
+  wire::Http2Client::Options client;
+  client.key = options.key;
+  client.ca_file = options.ca_file;
+  return client;
+}
+
+}  // namespace
+
+PushReader::PushReader(const WorkerOptions& options, HeldShards& held, WorkerState& state)
+    : options_(options),
+      held_(held),
+      state_(state),
+      consumer_(options),
+      random_(static_cast<unsigned>(std::hash<std::string>()(options.owner))),
+      client_(std::make_unique<wire::Http2Client>(options.endpoint, ClientOptions(options))),
+      thread_([this] { Run(); }) {}
+
+PushReader::~PushReader() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+  client_.reset();  // no subscription is told anything afterwards
+}
+
+void PushReader::Begin(const HeldLease& lease) {
+  {
+    const std::lock_guard lock(mutex_);
+    Pushed& shard = shards_[lease.shard];
+    Drop(shard);
+    shard = Pushed();
+    shard.lease = lease;
+    shard.subscribe_at = steady_clock::now();
+    look_ = true;
+  }
+  changed_.notify_all();
+}
+
+void PushReader::End(const std::string& shard) {
+  const std::lock_guard lock(mutex_);
+  const auto found = shards_.find(shard);
+  if (found == shards_.end()) return;
+  Drop(found->second);
+  state_.troubles.Note("reading " + shard, {});
+  shards_.erase(found);
+}
+
+void PushReader::HasRoomAgain(const std::string& shard) {
+  std::shared_ptr<ShardSubscription> subscription;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = shards_.find(shard);
+    if (found != shards_.end()) subscription = found->second.subscription;
+  }
+  if (subscription) subscription->Resume();
+}
+
+void PushReader::Drop(Pushed& shard) {
+  if (!shard.subscription) return;
+  const ShardSubscription::State state = shard.subscription->Stop();
+  if (!state.continuation.empty()) shard.continuation = state.continuation;
+  if (!state.over) client_->Cancel(shard.request);
+  shard.subscription.reset();
+}
+
+void PushReader::Run() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    look_ = false;
+    if (std::exchange(consumer_gone_, false)) consumer_.Forget();
+    Result<std::string> arn = std::string();
+    if (!shards_.empty()) {
+      lock.unlock();
+      arn = consumer_.Arn();
+      state_.troubles.Note("registered consumer", arn ? Result<void>() : Result<void>(arn.error()));
+      lock.lock();
+    }
+    const TimePoint until = arn ? Look(*arn) : steady_clock::now() + kTroublePause;
+    const bool there = arn.has_value();
+    changed_.wait_until(lock, until, [&] { return stopping_ || (there && look_); });
+  }
+}
+
+PushReader::TimePoint PushReader::Look(const std::string& arn) {
+  const TimePoint now = steady_clock::now();
+  TimePoint next = now + kLookEvery;
+  for (auto& [name, shard] : shards_) {
+    LookAfter(shard);
+    if (shard.subscription) {
+      next = std::min(next, shard.renew_at);
+    } else if (shard.subscribe_at <= now) {
+      Subscribe(shard, arn);
+    } else {
+      next = std::min(next, shard.subscribe_at);
+    }
+  }
+  return next;
+}
+
+void PushReader::LookAfter(Pushed& shard) {
+  if (!shard.subscription) return;
+  const TimePoint now = steady_clock::now();
+  const ShardSubscription::State state = shard.subscription->state();
+  if (state.at_end) {
+    Drop(shard);
+    shard.subscribe_at = TimePoint::max();  // nothing more comes
+    return;
+  }
+  if (!state.over) {
+    if (shard.troubled && !state.continuation.empty()) {
+      shard.troubled = false;
+      state_.troubles.Note("reading " + shard.lease.shard, {});
+    }
+    const bool silent = !state.stalled && now - state.heard_at > kSilence;
+    if (silent) ++state_.counters.read_retries;
+    if (silent || now >= shard.renew_at) {
+      Drop(shard);
+      shard.subscribe_at = now;
+    }
+    return;
+  }
+  const bool moved = !state.continuation.empty();
+  Drop(shard);
+  if (!state.error) {  // it had its time
+    shard.subscribe_at = now;
+    return;
+  }
+  if (moved) shard.pause = {};
+  const ErrorCode code = state.error->code;
+  if (code == ErrorCode::kNotFound) consumer_gone_ = look_ = true;
+  if (code == ErrorCode::kFailedPrecondition) {
+    shard.subscribe_at = now + kInUsePause;
+    return;
+  }
+  ++state_.counters.read_retries;
+  shard.troubled = true;
+  state_.troubles.Note("reading " + shard.lease.shard, *state.error);
+  // The first time at once: connections break.
+  shard.subscribe_at = now + shard.pause;
+  shard.pause = std::clamp<Duration>(shard.pause * 2, kTroublePause, kPauseMax);
+}
+
+void PushReader::Subscribe(Pushed& shard, const std::string& arn) {
+  const bool begun = !shard.continuation.empty();
+  const std::string& after = begun ? shard.continuation : shard.lease.place.sequence_number;
+  // Of an aggregated record that is done in part, the rest is still to come.
+  const bool again = !begun && shard.lease.place.sub_sequence;
+  wire::CborWriter body;
+  body.BeginObject().Key("ConsumerARN").String(arn).Key("ShardId").String(shard.lease.shard);
+  body.Key("StartingPosition").BeginObject().Key("Type");
+  body.String(after.empty() ? "TRIM_HORIZON" : again ? "AT_SEQUENCE_NUMBER" : "AFTER_SEQUENCE_NUMBER");
+  if (!after.empty()) body.Key("SequenceNumber").String(after);
+  body.EndObject().EndObject();
+  wire::HttpRequest request{
+      "POST",
+      "/",
+      {{"Content-Type", "application/x-amz-cbor-1.1"}, {"X-Amz-Target", "Kinesis_20131202.SubscribeToShard"}},
+      std::move(body).Take()};
+  const auto over = [this] {
+    {
+      const std::lock_guard lock(mutex_);
+      look_ = true;
+    }
+    changed_.notify_all();
+  };
+  ++state_.counters.subscriptions;
+  shard.subscription = std::make_shared<ShardSubscription>(*client_, held_, state_, shard.lease, over);
+  shard.request = client_->Send(std::move(request), shard.subscription);
+  // Not all at the same moment.
+  const double part = 0.8 + 0.2 * std::uniform_real_distribution<double>()(random_);
+  shard.renew_at =
+      steady_clock::now() + std::chrono::duration_cast<Duration>(options_.subscription_length * part);
+}
+
+}  // namespace millrace::consumer
