@@ -3,11 +3,12 @@
 //
 //   parser_bench [--seconds N] [--json FILE]
 //
-// Four readers, two kinds of footage, two lengths of document. libavformat reads through a custom AVIOContext
-// and does the demuxer's work alone (no parsers, no stream probing); its packets are copies, which is how its
-// interface works. Ours are slices of the input (ParseFragment), or kept with Share() as a streaming consumer
-// would (FragmentReader, 64 KiB pieces). Each figure is the best of several rounds; a round reads all
-// documents once.
+// Ours and their readers, two kinds of footage, two lengths of document. libwebm (webm::WebmParser) takes
+// part where it is installed, and copies frames or passes over them, as its interface allows. libavformat
+// reads through a custom AVIOContext and does the demuxer's work alone (no parsers, no stream probing); its
+// packets are copies, which is how its interface works. Ours are slices of the input (ParseFragment), or kept
+// with Share() as a streaming consumer would (FragmentReader, 64 KiB pieces). Each figure is the best of
+// several rounds; a round reads all documents once.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -21,6 +22,9 @@
 #include <string_view>
 #include <vector>
 
+#ifdef MILLRACE_HAVE_LIBWEBM
+#include "benchmarks/webm_reader.h"
+#endif
 #include "media/libav_handles.h"
 #include "parser/ebml_writer.h"
 #include "parser/fragment_visitor.h"
@@ -210,12 +214,24 @@ Totals ReadByLibavformat(const SharedBytes& document) {
   return totals;
 }
 
+#ifdef MILLRACE_HAVE_LIBWEBM
+template <bool kCopy>
+Totals ReadByWebmParser(const SharedBytes& document) {
+  const WebmTotals totals = ReadByLibwebm(document.span(), kCopy);
+  return {totals.packets, totals.bytes};
+}
+#endif
+
 struct Reader {
   const char* name;
   Totals (*read)(const SharedBytes&);
 };
 constexpr Reader kReaders[] = {
     {"libavformat", &ReadByLibavformat},
+#ifdef MILLRACE_HAVE_LIBWEBM
+    {"libwebm, copied", &ReadByWebmParser<true>},
+    {"libwebm, passed over", &ReadByWebmParser<false>},
+#endif
     {"FragmentReader, copied", &ReadByStreamingCopied},
     {"FragmentReader, shared", &ReadByStreamingShared},
     {"ParseFragment", &ReadByParseFragment},
