@@ -4,9 +4,10 @@
 //   parser_replay --rounds 0 crash.hex          one input again
 //   parser_replay --write-inputs DIRECTORY [FILE|DIRECTORY]…   all of them as they are, for libFuzzer
 //
-// Files named *.hex hold hexadecimal digits, with white space and comments from '#' to the end of the line;
-// others are taken as they are. The changed copies depend on the seed alone; S bounds how many are tried. The
-// input that fails is written to <program>-failed.hex in the current directory.
+// Files named *.hex hold hexadecimal digits, with white space and comments from '#' to the end of the line,
+// and several inputs where lines of "---" stand between them; others are taken as they are. The changed
+// copies depend on the seed alone; S bounds how many are tried. The input that fails is written to
+// <program>-failed.hex in the current directory.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 #include <iterator>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "fuzz/fuzz_target.h"
@@ -115,13 +117,21 @@ bool Load(const fs::path& path, std::vector<Bytes>& inputs) {
     std::fprintf(stderr, "cannot read %s\n", path.c_str());
     return false;
   }
-  std::optional<Bytes> bytes =
-      path.extension() == ".hex" ? FromHex(text) : std::optional<Bytes>(Bytes(text.begin(), text.end()));
-  if (!bytes) {
-    std::fprintf(stderr, "%s is not hexadecimal\n", path.c_str());
-    return false;
+  if (path.extension() != ".hex") {
+    inputs.emplace_back(text.begin(), text.end());
+    return true;
   }
-  inputs.push_back(std::move(*bytes));
+  constexpr std::string_view kBetween = "\n---\n";
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find(kBetween, at), text.size());
+    std::optional<Bytes> bytes = FromHex(text.substr(at, end - at));
+    if (!bytes) {
+      std::fprintf(stderr, "%s is not hexadecimal\n", path.c_str());
+      return false;
+    }
+    inputs.push_back(std::move(*bytes));
+    at = end + kBetween.size();
+  }
   return true;
 }
 
