@@ -24,6 +24,12 @@ function preferH264(transceiver: RTCRtpTransceiver): void {
   if ('setCodecPreferences' in transceiver) transceiver.setCodecPreferences([...all].sort((a, b) => rank(a.mimeType) - rank(b.mimeType)));
 }
 
+/** A recording whose picture changes its size falls into pieces: where the network is slow, pictures are left out instead. */
+function keepSize(sender: RTCRtpSender): void {
+  const parameters: RTCRtpSendParameters = { ...sender.getParameters(), degradationPreference: 'maintain-resolution' };
+  void sender.setParameters(parameters).catch(() => {}); // a wish: not every browser knows it
+}
+
 export class Publisher {
   onChange: () => void = () => {};
   state: PublishState = 'idle';
@@ -105,7 +111,9 @@ export class Publisher {
       const session = await WebrtcSession.open(whipUrl(this.stream), (connection) => {
         for (const track of media.getTracks()) {
           const transceiver = connection.addTransceiver(track, { direction: 'sendonly', streams: [media] });
-          if (track.kind === 'video') preferH264(transceiver);
+          if (track.kind !== 'video') continue;
+          preferH264(transceiver);
+          keepSize(transceiver.sender);
         }
       }, {
         connected: () => this.connected(),
