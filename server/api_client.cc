@@ -1,5 +1,8 @@
 #include "server/api_client.h"
 
+#include <boost/json/parse.hpp>
+#include <string_view>
+
 #include "api/v1/json.h"
 #include "server/exit_codes.h"
 #include "wire/service_client.h"
@@ -8,6 +11,17 @@ namespace millrace::server {
 namespace {
 
 constexpr std::size_t kAnswerBytesMax = 64 * 1024 * 1024;
+constexpr std::size_t kAnswerDepthMax = 48;  // a page of analyzers' records, of 32 each
+
+Result<boost::json::object> ParseAnswer(std::string_view text) {
+  boost::json::parse_options options;
+  options.max_depth = kAnswerDepthMax;
+  boost::system::error_code ec;
+  if (text.size() > kAnswerBytesMax) return Error{ErrorCode::kInternal, "the answer is too large"};
+  auto value = boost::json::parse(api::JsonView(text), ec, {}, options);
+  if (ec || !value.is_object()) return Error{ErrorCode::kInternal, "the answer is no JSON object"};
+  return std::move(value.get_object());
+}
 
 // "ResourceNotFoundException: Stream …": the name is for programs.
 Error WithoutType(Error error) {
@@ -31,7 +45,7 @@ Error AboutKeys(Error error) {
 }
 
 Error ToError(const wire::HttpResponse& response) {
-  auto object = api::ParseJsonObject(response.body, kAnswerBytesMax);
+  auto object = ParseAnswer(response.body);
   if (object) {
     const auto* error = object->if_contains("error");
     const auto* code =
@@ -74,7 +88,7 @@ Result<boost::json::object> ApiClient::Call(const std::string& method, const std
   auto response = http_->Send(request);
   if (!response) return Unreachable(response.error());
   if (response->status < 200 || response->status > 299) return ToError(*response);
-  auto object = api::ParseJsonObject(response->body, kAnswerBytesMax);
+  auto object = ParseAnswer(response->body);
   if (!object) {
     return Error{ErrorCode::kInternal,
                  "the answer is not JSON: is " + http_->endpoint().ToString() + " a millrace server?"};
@@ -92,7 +106,7 @@ Result<boost::json::object> ApiClient::DataStreams(const std::string& operation,
   if (!response) return Unreachable(response.error());
   if (response->status < 200 || response->status > 299) return AboutKeys(wire::ErrorOf(*response));
   if (response->body.empty()) return boost::json::object();
-  auto object = api::ParseJsonObject(response->body, kAnswerBytesMax);
+  auto object = ParseAnswer(response->body);
   if (!object) {
     return Error{ErrorCode::kInternal, "the answer to " + operation + " is not JSON: is " +
                                            http_->endpoint().ToString() + " a millrace server?"};

@@ -10,6 +10,7 @@ extern "C" {
 #include <cstring>
 #include <new>
 #include <opencv2/core.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,6 +20,7 @@ extern "C" {
 namespace millrace {
 namespace {
 
+constexpr std::uint32_t kSideMax = 60'000;
 constexpr std::string_view kPngBegins("\x89PNG\r\n\x1a\n", 8);
 
 bool BeginsWith(ByteSpan bytes, std::string_view text) {
@@ -40,6 +42,49 @@ Bytes PictureChunks(ByteSpan png) {
     at += whole;
   }
   return kept;
+}
+
+struct HeaderSize {
+  std::uint32_t columns = 0;
+  std::uint32_t rows = 0;
+};
+
+// As the header says; none: it says nothing.
+std::optional<HeaderSize> SizeOfPng(ByteSpan png) {
+  if (png.size() < 24) return std::nullopt;
+  return HeaderSize{ReadBigEndian<std::uint32_t>(png.subspan(16, 4)),
+                    ReadBigEndian<std::uint32_t>(png.subspan(20, 4))};
+}
+
+std::optional<HeaderSize> SizeOfJpeg(ByteSpan jpeg) {
+  // Segments: FF, a marker, a length of 2 bytes that counts itself. SOF is C0 to CF but for C4, C8 and CC.
+  for (std::size_t at = 2; at + 9 <= jpeg.size() && jpeg[at] == 0xFF;) {
+    const std::uint8_t marker = jpeg[at + 1];
+    if (marker == 0xFF) {  // filling
+      ++at;
+      continue;
+    }
+    if (marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC) {
+      return HeaderSize{ReadBigEndian<std::uint16_t>(jpeg.subspan(at + 7, 2)),
+                        ReadBigEndian<std::uint16_t>(jpeg.subspan(at + 5, 2))};
+    }
+    at += 2 + ReadBigEndian<std::uint16_t>(jpeg.subspan(at + 2, 2));
+  }
+  return std::nullopt;
+}
+
+Result<void> CheckSize(const std::optional<HeaderSize>& size) {
+  if (!size || size->columns == 0 || size->rows == 0) {
+    return Error{ErrorCode::kCorruption, "the photograph cannot be decoded: it does not say how large it is"};
+  }
+  if (size->columns > kSideMax || size->rows > kSideMax ||
+      std::int64_t{size->columns} * size->rows > kPhotographPixelsMax) {
+    return Error{ErrorCode::kInvalidArgument, "the photograph has more than " +
+                                                  std::to_string(kPhotographPixelsMax / 1'000'000) +
+                                                  " million pixels, or more than " +
+                                                  std::to_string(kSideMax) + " on a side: make it smaller"};
+  }
+  return {};
 }
 
 // 1 to 8, as EXIF has it: where the picture's first row and column lie.
@@ -79,12 +124,6 @@ Result<AvFramePtr> Decode(AVCodecID id, ByteSpan bytes) {
     avcodec_send_packet(context.get(), nullptr);
     code = avcodec_receive_frame(context.get(), frame.get());
   }
-  const bool large = std::int64_t{context->width} * context->height > kPhotographPixelsMax;
-  if (code < 0 && large) {
-    return Error{ErrorCode::kInvalidArgument, "the photograph has more than " +
-                                                  std::to_string(kPhotographPixelsMax / 1'000'000) +
-                                                  " million pixels: make it smaller"};
-  }
   if (code == AVERROR(ENOMEM)) return Error{ErrorCode::kResourceExhausted, "no memory for the photograph"};
   if (code < 0)
     return Error{ErrorCode::kCorruption, "the photograph cannot be decoded: " + AvErrorText(code)};
@@ -102,6 +141,7 @@ Result<cv::Mat> DecodePhotograph(ByteSpan bytes) {
   if (!png && !BeginsWith(bytes, "\xff\xd8\xff")) {
     return Error{ErrorCode::kUnsupported, "a photograph is a JPEG or a PNG; this is neither"};
   }
+  MILLRACE_RETURN_IF_ERROR(CheckSize(png ? SizeOfPng(bytes) : SizeOfJpeg(bytes)));
   try {
     MILLRACE_ASSIGN_OR_RETURN(const AvFramePtr frame, png ? Decode(AV_CODEC_ID_PNG, PictureChunks(bytes))
                                                           : Decode(AV_CODEC_ID_MJPEG, bytes));

@@ -13,8 +13,7 @@ namespace {
 
 constexpr std::size_t kModelBytesMax = std::size_t{128} << 20;  // SFace has 37 MB
 constexpr int kSide = 112;                                      // of an aligned face
-constexpr std::size_t kNumbersMin = 32;                         // SFace gives 128
-constexpr std::size_t kNumbersMax = 4096;
+constexpr std::size_t kNumbers = 128;                           // that it makes of a face
 constexpr std::size_t kLandmarks = 5;
 
 // The cosine from which its authors take two faces for the same person's is 0.363: 80 of 100.
@@ -30,9 +29,7 @@ Result<void> CheckOutput(const std::string& path, const std::vector<unsigned cha
     cv::dnn::Net network = cv::dnn::readNetFromONNX(model);
     network.setInput(cv::dnn::blobFromImage(cv::Mat::zeros(kSide, kSide, CV_8UC3)));
     const cv::Mat numbers = network.forward();
-    if (numbers.type() == CV_32F && numbers.total() >= kNumbersMin && numbers.total() <= kNumbersMax) {
-      return {};
-    }
+    if (numbers.type() == CV_32F && numbers.total() == kNumbers) return {};
     trouble = "it makes " + std::to_string(numbers.total()) + " numbers of a face";
   } catch (const std::exception&) {
   }

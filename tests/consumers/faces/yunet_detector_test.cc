@@ -4,14 +4,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
-#include <filesystem>
-#include <fstream>
 #include <opencv2/core.hpp>
 #include <string>
 
 #include "consumers/faces/faces_analyzer.h"
+#include "model_file.h"
 #include "yunet_model.h"
 
 namespace millrace::testing {
@@ -19,23 +17,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-
-class ModelFile {
- public:
-  explicit ModelFile(const std::string& bytes) {
-    std::string directory = ::testing::TempDir() + "/millrace-yunet-XXXXXX";
-    if (mkdtemp(directory.data()) == nullptr) ADD_FAILURE() << "no temporary directory";
-    directory_ = directory;
-    std::ofstream(path(), std::ios::binary) << bytes;
-  }
-  ~ModelFile() { std::filesystem::remove_all(directory_); }
-  ModelFile(const ModelFile&) = delete;
-  ModelFile& operator=(const ModelFile&) = delete;
-  std::string path() const { return directory_ + "/model.onnx"; }
-
- private:
-  std::string directory_;
-};
 
 TEST(YunetDetectorTest, GivesWhatTheNetworkSays) {
   // Anchors 224 to 231 are those of the 2 x 2 cells of 32 pixels, 64 and 96 pixels large in each.

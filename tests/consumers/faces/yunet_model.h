@@ -1,4 +1,5 @@
-// A stand-in for YuNet's model of March 2022: ONNX with its inputs and outputs, that sees what it is told to.
+// Stand-ins for the models that users have: ONNX with YuNet's (of March 2022) inputs and outputs, that sees
+// what it is told to; and with SFace's.
 #pragma once
 
 #include <string>
@@ -18,5 +19,8 @@ inline constexpr int kPriorsOf64 = 235;
 // The model as a file's bytes; all other anchors say that there is no face. `names`: of the outputs.
 std::string MakeYunetModel(const std::vector<PriorOutput>& outputs,
                            const std::vector<std::string>& names = {"loc", "conf", "iou"});
+
+// A stand-in for SFace: `numbers` numbers of a 112 x 112 picture, which follow from its mean colour alone.
+std::string MakeSfaceModel(int numbers);
 
 }  // namespace millrace::testing
