@@ -44,6 +44,7 @@ bool HeldShards::Remove(const std::string& shard, std::uint64_t counter) {
     bytes_ -= inbox->bytes;
     held_.erase(shard);
     ready_.erase(shard);
+    full_.erase(shard);
     ++generation_;
     reader = reader_;
   }
@@ -131,6 +132,7 @@ HeldShards::Taken HeldShards::Take(const std::string& shard, std::uint64_t count
     const std::lock_guard lock(mutex_);
     Inbox* inbox = Find(shard, counter);
     if (inbox == nullptr) return taken;
+    const std::size_t bytes_before = bytes_;
     const std::size_t count = std::min(records_max, inbox->records.size());
     taken.records.reserve(count);
     for (std::size_t i = 0; i < count; ++i) {
@@ -144,16 +146,16 @@ HeldShards::Taken HeldShards::Take(const std::string& shard, std::uint64_t count
       ready_.erase(shard);
       taken.end = std::exchange(inbox->end, false);
     }
-    // While all have too much together, only this one can have room now.
-    if (!full_.empty() && bytes_ >= bytes_max_) {
-      if (Roomy(*inbox) && full_.erase(shard) > 0) roomy.push_back(shard);
-    } else {
+    const bool all_have_room = bytes_before >= bytes_max_ && bytes_ < bytes_max_;
+    if (all_have_room) {
       std::erase_if(full_, [&](const std::string& each) {
         const auto found = held_.find(each);
         const bool room = found == held_.end() || Roomy(found->second);
         if (room) roomy.push_back(each);
         return room;
       });
+    } else if (Roomy(*inbox) && full_.erase(shard) > 0) {
+      roomy.push_back(shard);
     }
     reader = reader_;
   }

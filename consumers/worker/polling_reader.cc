@@ -108,6 +108,11 @@ PollingReader::After PollingReader::Poll(wire::ServiceClient& client, Polled& sh
   const auto now = steady_clock::now();
   if (!batch) {
     ++state_.counters.read_retries;
+    if (batch.error().code == ErrorCode::kResourceExhausted) {  // the shard gives no more for a moment
+      shard.pause = std::clamp<Duration>(shard.pause * 2, options_.poll_interval, kTroublePauseMax);
+      shard.due = now + shard.pause;
+      return After::kDue;
+    }
     // An iterator that is too old, or of a server that is gone: from the last record that was read, anew.
     const bool expired = batch.error().code == ErrorCode::kOutOfRange && !shard.iterator.empty();
     shard.iterator.clear();
