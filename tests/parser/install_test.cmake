@@ -1,4 +1,4 @@
-# Installs the parser and its decoder by themselves, builds a project against them, by CMake and by pkg-config, and runs
+# Installs the parser with its decoder and its sources, and nothing else, builds a project against them, by CMake and by pkg-config, and runs
 # both on a real file.
 #   cmake -DBUILD=<build directory> -DCONSUMER=<its source> -DCOMPILER=<c++> -DFLAGS=<compiler flags> -DWORK=<scratch>
 #         -P install_test.cmake
@@ -19,7 +19,9 @@ function(expect count pattern)
   endif()
 endfunction()
 
-run(${CMAKE_COMMAND} --install ${BUILD} --component decoder --prefix ${WORK}/installed)
+foreach(component decoder media_sources)
+  run(${CMAKE_COMMAND} --install ${BUILD} --component ${component} --prefix ${WORK}/installed)
+endforeach()
 file(GLOB_RECURSE private ${WORK}/installed/*cluster_walker.h ${WORK}/installed/*_handles.h
      ${WORK}/installed/*picture_converter.h ${WORK}/installed/*project_warnings*)
 if(private)
