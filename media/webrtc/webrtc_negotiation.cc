@@ -5,6 +5,7 @@
 #include <gst/sdp/sdp.h>
 #include <gst/webrtc/webrtc.h>
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
@@ -148,6 +149,7 @@ Result<void> WebrtcPeer::TakeAnswer(std::string_view text) {
     const std::lock_guard lock(mutex_);
     offer = made_;
   }
+  if (offer.empty()) return Error{ErrorCode::kInvalidArgument, "the answer came before the offer"};
   MILLRACE_ASSIGN_OR_RETURN(const SdpAnswer answer, SdpAnswer::Read(text, offer, proposal_));
   media_ = answer.media();
   SetDescription("set-remote-description", answer.filtered(), false,

@@ -132,8 +132,9 @@ Result<GstPadPtr> WebrtcPeer::RequestSender(std::size_t media, std::uint32_t ssr
   if (pad == nullptr) return Error{ErrorCode::kInternal, "webrtcbin takes no media to send"};
   GstWebRTCRTPTransceiver* transceiver = nullptr;
   g_object_get(pad.get(), "transceiver", &transceiver, nullptr);
-  g_object_set(transceiver, "direction", GST_WEBRTC_RTP_TRANSCEIVER_DIRECTION_SENDONLY, "do-nack", TRUE,
-               "codec-preferences", caps.get(), nullptr);
+  g_object_set(transceiver, "direction", GST_WEBRTC_RTP_TRANSCEIVER_DIRECTION_SENDONLY, "do-nack",
+               offer_ || media_[media].kind == TrackKind::kVideo ? TRUE : FALSE, "codec-preferences",
+               caps.get(), nullptr);
   gst_object_unref(transceiver);
   return pad;
 }
@@ -200,9 +201,13 @@ void WebrtcPeer::OnPadAdded(GstElement*, GstPad* pad, gpointer self) {
   peer->events_.on_receive(pad, *media);
 }
 
-// Lost packets are asked for again.
-void WebrtcPeer::OnTransceiver(GstElement*, GObject* transceiver, gpointer) {
-  g_object_set(transceiver, "do-nack", TRUE, nullptr);
+// Lost packets are asked for again. Of sound not where the offer is ours: browsers know no retransmission of
+// it, and refuse an offer that sends it.
+void WebrtcPeer::OnTransceiver(GstElement*, GObject* transceiver, gpointer self) {
+  GstWebRTCKind kind = GST_WEBRTC_KIND_UNKNOWN;
+  g_object_get(transceiver, "kind", &kind, nullptr);
+  const bool answers = static_cast<WebrtcPeer*>(self)->offer() != nullptr;
+  g_object_set(transceiver, "do-nack", answers || kind == GST_WEBRTC_KIND_VIDEO ? TRUE : FALSE, nullptr);
 }
 
 GstBusSyncReply WebrtcPeer::OnMessage(GstBus*, GstMessage* message, gpointer self) {

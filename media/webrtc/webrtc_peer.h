@@ -61,8 +61,8 @@ class WebrtcPeer {
   Result<GstPadPtr> RequestSender(std::size_t media, std::uint32_t ssrc);
   // Returns at once; the description comes as an event. REQUIRES: built.
   void Start();
-  // The answer to our offer, once. Errors: kInvalidArgument, kUnsupported, as SdpAnswer; that it cannot be
-  // set up ends the connection. REQUIRES: the offer came out.
+  // The answer to our offer, once. Errors: kInvalidArgument, kUnsupported, as SdpAnswer, and where there is
+  // no offer yet; that it cannot be set up ends the connection.
   Result<void> TakeAnswer(std::string_view text);
   // Answers with what has been gathered so far, where gathering began before `since`: a STUN or TURN server
   // may be slow.
