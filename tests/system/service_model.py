@@ -225,6 +225,10 @@ class RestModel(ServiceModel):
             raise Failure(f"{operation}: no id of the request: {dict(headers)}")
         if status != self.operations[operation]["http"].get("responseCode", 200):
             return self._check_error(operation, status, headers, body)
+        if "output" not in self.operations[operation]:
+            if json.loads(body) != {}:
+                raise Failure(f"{operation}: an answer that the model does not have: {body!r:.200}")
+            return self._count(operation)
         shape = self.shapes[self.operations[operation]["output"]["shape"]]
         # Headers' patterns are wrong in the models: the content type's has no slash.
         for name, member in shape["members"].items():
@@ -259,12 +263,13 @@ class RestModel(ServiceModel):
 
 
 class VideoModels:
-    """All that a server of video streams answers; the paths of the three services differ."""
+    """All that a server of video streams answers; the paths of the four services differ."""
 
     def __init__(self):
-        self.services = {name: RestModel(f"{name}/2017-09-30", newest) for name, newest in (
-            ("kinesisvideo", "DescribeStreamStorageConfiguration"), ("kinesis-video-media", "GetMedia"),
-            ("kinesis-video-archived-media", "GetImages"))}
+        self.services = {name: RestModel(f"{name}/{version}", newest) for name, version, newest in (
+            ("kinesisvideo", "2017-09-30", "DescribeStreamStorageConfiguration"), ("kinesis-video-media", "2017-09-30", "GetMedia"),
+            ("kinesis-video-archived-media", "2017-09-30", "GetImages"),
+            ("kinesis-video-webrtc-storage", "2018-05-10", "JoinStorageSessionAsViewer"))}
 
     @property
     def checked(self):

@@ -1,8 +1,9 @@
-// A real Chromium for signaling_test.py, with the WebRTC SDK of Kinesis Video Streams as it comes from its package: does what
+// A real Chromium for signaling_test.py and storage_sessions_test.py, with the WebRTC SDK of Kinesis Video Streams as it comes from its package: does what
 // it is told line by line on standard input, one JSON object each, and answers each with one line of JSON.
 //
 //   {"do":"master","name":…,"arn":…,"endpoint":…,"key":…,"secret":…}   gives {} when its signaling is open
 //   {"do":"viewer",…}                                                  gives {error} when it cannot be opened
+//   {"do":"watcher",…}                                                 the same, but waits to be asked, as in a storage session
 //   {"do":"shown","name":…}                                            gives {frames, width} of what a viewer sees
 //   {"do":"state","name":…}                                            gives {closed}
 import fs from 'node:fs';
@@ -46,6 +47,12 @@ await page.evaluate(() => {
       client.open();
     });
   };
+  const show = (peer, connection) => {
+    peer.video = document.createElement('video');
+    Object.assign(peer.video, { autoplay: true, muted: true, srcObject: new MediaStream() });
+    document.body.append(peer.video);
+    connection.ontrack = ({ track }) => peer.video.srcObject.addTrack(track);
+  };
   window.actions = {
     async master(asked) {
       const media = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480, frameRate: 20 }, audio: true });
@@ -66,16 +73,26 @@ await page.evaluate(() => {
     async viewer(asked) {
       return open(asked, KVSWebRTC.Role.VIEWER, async (peer, client) => {
         const connection = new RTCPeerConnection();
-        peer.video = document.createElement('video');
-        Object.assign(peer.video, { autoplay: true, muted: true, srcObject: new MediaStream() });
-        document.body.append(peer.video);
-        connection.ontrack = ({ track }) => peer.video.srcObject.addTrack(track);
+        show(peer, connection);
         connection.onicecandidate = ({ candidate }) => candidate && client.sendIceCandidate(candidate);
         client.on('sdpAnswer', (answer) => connection.setRemoteDescription(answer));
         client.on('iceCandidate', (candidate) => connection.addIceCandidate(candidate));
         for (const kind of ['video', 'audio']) connection.addTransceiver(kind, { direction: 'recvonly' });
         await connection.setLocalDescription(await connection.createOffer());
         client.sendSdpOffer(connection.localDescription);
+      });
+    },
+    async watcher(asked) {
+      return open(asked, KVSWebRTC.Role.VIEWER, (peer, client) => {
+        const connection = new RTCPeerConnection();
+        show(peer, connection);
+        connection.onicecandidate = ({ candidate }) => candidate && client.sendIceCandidate(candidate);
+        client.on('sdpOffer', async (offer) => {
+          await connection.setRemoteDescription(offer);
+          await connection.setLocalDescription(await connection.createAnswer());
+          client.sendSdpAnswer(connection.localDescription);
+        });
+        client.on('iceCandidate', (candidate) => connection.addIceCandidate(candidate));
       });
     },
     async shown({ name }) {

@@ -94,4 +94,5 @@ def test(directory):
         server.kill()
 
 
-harness.main(test)
+if __name__ == "__main__":
+    harness.main(test)

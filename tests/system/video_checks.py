@@ -136,9 +136,23 @@ def channels(video):
     check(told == {"StreamARN": stream, "Status": "ENABLED"}, told)
     mapped = video.describe_mapped_resource_configuration(StreamARN=stream)["MappedResourceConfigurationList"]
     check([one["ARN"] for one in mapped] == [arn], mapped)
+    if "kinesis-video-webrtc-storage" in boto3.session.Session().get_available_services():
+        join(video, arn)
     video.delete_signaling_channel(ChannelARN=arn)
     refused("ResourceNotFoundException", video.describe_signaling_channel, ChannelName=name)
     video.delete_stream(StreamARN=stream)
+
+
+def join(video, arn):
+    """The storage session of a channel that is mapped to a stream; who takes part in it is signaling_test.py's."""
+    endpoint = video.get_signaling_channel_endpoint(ChannelARN=arn, SingleMasterChannelEndpointConfiguration={
+        "Protocols": ["WEBRTC"], "Role": "MASTER"})["ResourceEndpointList"][0]["ResourceEndpoint"]
+    storage = client(endpoint, "kinesis-video-webrtc-storage")
+    storage.join_storage_session(channelArn=arn)  # its offer waits for a master, as messages do
+    refused("ResourceNotFoundException", storage.join_storage_session, channelArn=arn[:-1] + str((int(arn[-1]) + 1) % 10))
+    if has(storage, "join_storage_session_as_viewer"):
+        # Nobody is recorded yet.
+        refused("InvalidArgumentException", storage.join_storage_session_as_viewer, channelArn=arn, clientId="viewer")
 
 
 def edge(video):

@@ -1,4 +1,4 @@
-"""Unmodified AWS clients drive every operation of the three services of video streams.
+"""Unmodified AWS clients drive every operation of the four services of video streams.
 
 Goal: boto3 and the AWS CLI, new ones and Debian's old ones, make, change, tag and delete streams, list and take fragments, open
 playback sessions, cut clips and pictures; each answer, errors too, is what the service models say. Method: footage that a producer
@@ -80,6 +80,13 @@ def use_cli(directory, label, command, endpoint, numbers):
     aws("untag-stream", "--stream-name", name, "--tag-key-list", "a")
     check(aws("list-tags-for-stream", "--stream-name", name)["Tags"] == {"c": "d"}, "tags")
     check(name in [one["StreamName"] for one in aws("list-streams")["StreamInfoList"]], "the stream is listed")
+    channel = aws("create-signaling-channel", "--channel-name", name)["ChannelARN"]
+    storage = {"StreamARN": arn, "Status": "ENABLED"}
+    aws("update-media-storage-configuration", "--channel-arn", channel, "--media-storage-configuration", json.dumps(storage))
+    told = aws("describe-media-storage-configuration", "--channel-name", name)["MediaStorageConfiguration"]
+    check(told == storage, told)
+    aws("join-storage-session", "--channel-arn", channel, service="kinesis-video-webrtc-storage")
+    aws("delete-signaling-channel", "--channel-arn", channel)
     aws("delete-stream", "--stream-arn", arn)
 
     endpoint_of = aws("get-data-endpoint", "--stream-name", "door", "--api-name", "GET_CLIP")["DataEndpoint"]

@@ -1,56 +1,16 @@
 // Signaling channels over HTTP: the control plane, and two ends that talk through WebSockets.
 #include <gmock/gmock.h>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/beast/core/buffers_to_string.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/websocket.hpp>
-
 #include "api/signaling/services.h"
 #include "tests/api/aws_server.h"
+#include "tests/api/signaling/web_socket_client.h"
 #include "tests/wait.h"
 
 namespace millrace::api::testing {
 namespace {
 
-namespace websocket = boost::beast::websocket;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-
-std::string Encoded(std::string text) {
-  for (std::size_t at = 0; (at = text.find_first_of(":/", at)) != std::string::npos;) {
-    text.replace(at, 1, text[at] == ':' ? "%3A" : "%2F");
-  }
-  return text;
-}
-
-class WebSocketClient {
- public:
-  WebSocketClient(std::uint16_t port, const std::string& target) : socket_(io_), stream_(socket_) {
-    socket_.connect({net::ip::make_address("127.0.0.1"), port});
-    stream_.handshake(answer_, "localhost", target, ec_);
-  }
-  int status() const { return static_cast<int>(answer_.result_int()); }
-  void Write(const std::string& text) { stream_.write(net::buffer(text)); }
-  // "": the server closed.
-  std::string Read() {
-    boost::beast::flat_buffer buffer;
-    stream_.read(buffer, ec_);
-    return ec_ ? "" : boost::beast::buffers_to_string(buffer.data());
-  }
-  std::string close_reason() const {
-    return {stream_.reason().reason.data(), stream_.reason().reason.size()};
-  }
-  std::string body() const { return answer_.body(); }
-
- private:
-  net::io_context io_;
-  net::ip::tcp::socket socket_;
-  websocket::stream<net::ip::tcp::socket&> stream_;
-  websocket::response_type answer_;
-  boost::system::error_code ec_;
-};
 
 class SignalingServiceTest : public AwsServerTest {
  protected:
@@ -84,7 +44,7 @@ class SignalingServiceTest : public AwsServerTest {
     return answer.Text("ChannelARN");
   }
   std::unique_ptr<WebSocketClient> Connect(const std::string& arn, const std::string& client_id = "") {
-    std::string target = "/?X-Amz-ChannelARN=" + Encoded(arn);
+    std::string target = "/?X-Amz-ChannelARN=" + InQuery(arn);
     if (!client_id.empty()) target += "&X-Amz-ClientId=" + client_id;
     return std::make_unique<WebSocketClient>(server_->port(), target);
   }
@@ -235,7 +195,7 @@ TEST_F(SignalingServiceTest, AHandshakeThatIsRefusedTakesNobodysPlace) {
   const auto master = Connect(arn);
   ASSERT_EQ(master->status(), 101);
   RawClient client(server_->port());
-  client.Send("GET /?X-Amz-ChannelARN=" + Encoded(arn) +
+  client.Send("GET /?X-Amz-ChannelARN=" + InQuery(arn) +
               " HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
               "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 8\r\n\r\n");
   EXPECT_EQ(client.Receive().status, 426);
