@@ -107,7 +107,8 @@ Result<void> ReplayLane::RunStream(std::size_t stream) {
   const std::string& name = options_.streams[stream];
   MILLRACE_ASSIGN_OR_RETURN(const std::string arn, analysis_.footage().ArnOf(name));
   const Duration all = options_.to - options_.from;
-  const Duration slot = lanes_ == 1 ? all : std::max(kSlotMin, 10 * warm_up_);
+  const Duration wanted = options_.slot.value_or(std::max(kSlotMin, 10 * warm_up_));
+  const Duration slot = lanes_ == 1 ? all : wanted;
   for (Duration at = slot * static_cast<std::int64_t>(options_.lane); at < all;
        at += slot * static_cast<std::int64_t>(lanes_)) {
     Timestamp next = options_.from + at;

@@ -34,6 +34,7 @@ struct ReplayOptions {
   Timestamp from;                    // fragments that begin in [from, to), by producer time
   Timestamp to;
   std::size_t lane = 0;
+  std::optional<Duration> slot;           // none: a minute, or ten times the warming up
   std::function<void()> fragment_begins;  // called by Run, before anything of it is looked at; may be empty
 };
 

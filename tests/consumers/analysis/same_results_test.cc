@@ -1,0 +1,183 @@
+// Goal: results of an analyzer that remembers are the same wherever its process began: in one go, in pieces,
+// as a replay in lanes, and in one that was interrupted. Method: an analyzer that counts the frames of the
+// last three seconds, on footage with an interruption; records are compared as wholes.
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <thread>
+
+#include "consumers/analysis/replay_lane.h"
+#include "tests/consumers/analysis/analysis_fixture.h"
+
+namespace millrace {
+namespace {
+
+constexpr Duration kMemory = std::chrono::seconds(3);
+
+class Counting final : public FrameAnalyzer {
+ public:
+  std::string name() const override { return "counting"; }
+  std::string version() const override { return "1"; }
+  PictureForm picture_form() const override { return {PictureFormat::kGray, 16}; }
+  Duration warm_up() const override { return kMemory; }
+  Result<std::unique_ptr<StreamAnalyzer>> Open(const std::string&, const boost::json::object&) override {
+    ++opened;
+    return std::unique_ptr<StreamAnalyzer>(std::make_unique<Stream>(*this));
+  }
+  int opened = 0;
+  std::string poison;  // frames of this fragment end the run; empty: none do
+
+ private:
+  struct Stream final : StreamAnalyzer {
+    explicit Stream(Counting& owner) : counting(owner) {}
+    Result<boost::json::object> Analyze(const AnalysisFrame& frame) override {
+      if (frame.fragment_number == counting.poison) return Error{ErrorCode::kInternal, "poisoned"};
+      times.push_back(frame.producer_time);
+      while (times.front() <= frame.producer_time - kMemory) times.pop_front();
+      return boost::json::object{{"Frames", times.size()}};
+    }
+    Counting& counting;
+    std::deque<Timestamp> times;
+  };
+};
+
+// Without ProducerTimestamp and the like there is nothing that could differ but what was found.
+class SameResultsTest : public AnalysisTest {
+ protected:
+  void SetUp() override {
+    AnalysisTest::SetUp();
+    Get(store_->CreateStream("door", std::chrono::hours(24)));
+    for (int i = 0; i < 12; ++i) {
+      if (i == 7) {  // the camera was away
+        appended_ += 30;
+        ++run_;
+      }
+      fragments_.push_back(Append("door"));
+    }
+  }
+  std::unique_ptr<AnalysisHost> Host(const std::string& name) {
+    auto made = log_->CreateStream("millrace-" + name, 1, std::chrono::hours(24));
+    EXPECT_TRUE(made || made.error().code == ErrorCode::kAlreadyExists);
+    AnalysisOptions options;
+    options.endpoint = {"127.0.0.1", server_->port()};
+    options.application = name;
+    options.settings.output = "millrace-" + name;
+    options.settings.selection = {FrameSelection::Kind::kPerSecond, 5};
+    options.streams = {"door"};
+    options.start = "TRIM_HORIZON";
+    options.lease_length = std::chrono::seconds(1);
+    return Get(AnalysisHost::Make(counting_, std::move(options)));
+  }
+  ReplayOptions Replay(const std::string& output, std::size_t lane) {
+    ReplayOptions options;
+    options.endpoint = {"127.0.0.1", server_->port()};
+    options.application = output;
+    options.settings.output = output;
+    options.settings.selection = {FrameSelection::Kind::kPerSecond, 5};
+    options.streams = {"door"};
+    options.from = Timestamp::FromMillis(1'763'690'000'000);
+    options.to = options.from + std::chrono::minutes(2);
+    options.lane = lane;
+    options.slot = std::chrono::seconds(2);
+    return options;
+  }
+  // Everything that was written, in no order.
+  std::multiset<std::string> Records(const std::string& stream) {
+    std::multiset<std::string> records;
+    for (const auto& shard : Get(log_->DescribeStream(stream)).shards) {
+      std::optional<storage::ShardPosition> next = Get(log_->Seek(stream, shard.id, {}));
+      while (next) {
+        auto batch = Get(log_->Read(stream, *next, {}));
+        for (const auto& record : batch.records) records.emplace(AsText(record.data.span()));
+        if (batch.records.empty()) break;
+        next = batch.next;
+      }
+    }
+    return records;
+  }
+
+  Counting counting_;
+  std::vector<std::string> fragments_;
+};
+
+TEST_F(SameResultsTest, WhereverAProcessBegan) {
+  {
+    auto host = Host("whole");
+    std::thread running([&] { EXPECT_TRUE(host->Run()); });
+    test::WaitUntil([&] { return host->progress().fragments == 12; });
+    host->Stop();
+    running.join();
+    host->Close();
+  }
+  const auto expected = Records("millrace-whole");
+  ASSERT_EQ(expected.size(), 60u);
+  EXPECT_EQ(counting_.opened, 3);  // once to check the options, and once for each run
+  // What it remembers shows: 1 to 15, and 15 from then on; twice.
+  std::size_t full = 0;
+  for (const std::string& record : expected) full += record.find("\"Frames\":15}") != std::string::npos;
+  EXPECT_EQ(full, 60u - 2 * 14);
+
+  for (int left = 12; left > 0;) {
+    auto host = Host("pieces");
+    std::thread running([&] { EXPECT_TRUE(host->Run()); });
+    test::WaitUntil(
+        [&] { return host->progress().fragments >= static_cast<std::uint64_t>(std::min(left, 2)); });
+    host->Stop();
+    running.join();
+    host->Close();
+    left -= static_cast<int>(host->progress().fragments);
+  }
+  EXPECT_EQ(Records("millrace-pieces"), expected);
+}
+
+TEST_F(SameResultsTest, AReplayInLanesThatIsInterrupted) {
+  Get(log_->CreateStream("replay-1", 1, std::chrono::hours(24)));
+  Get(log_->CreateStream("replay-3", 3, std::chrono::hours(24)));
+  auto single = Get(ReplayLane::Make(counting_, Replay("replay-1", 0)));
+  ASSERT_TRUE(single->Run());
+  const auto expected = Records("replay-1");
+  ASSERT_EQ(expected.size(), 60u);
+  EXPECT_EQ(single->progress().footage, std::chrono::seconds(12));
+
+  for (std::size_t lane = 0; lane < 3; ++lane) {
+    int left = 2;
+    auto options = Replay("replay-3", lane);
+    ReplayLane* running = nullptr;
+    options.fragment_begins = [&] {
+      if (left-- == 0) running->Stop();
+    };
+    auto first = Get(ReplayLane::Make(counting_, std::move(options)));
+    running = first.get();
+    auto ran = first->Run();
+    EXPECT_TRUE(ran || ran.error().code == ErrorCode::kCancelled);
+    auto second = Get(ReplayLane::Make(counting_, Replay("replay-3", lane)));
+    ASSERT_TRUE(second->Run());
+    EXPECT_EQ(second->progress().passed, first->progress().footage);
+    auto again = Get(ReplayLane::Make(counting_, Replay("replay-3", lane)));
+    ASSERT_TRUE(again->Run());
+    EXPECT_EQ(again->progress().fragments, 0u);
+  }
+  EXPECT_EQ(Records("replay-3"), expected);
+}
+
+TEST_F(SameResultsTest, WhatEndsAReplayThreeTimesIsSetAside) {
+  Get(log_->CreateStream("replay", 1, std::chrono::hours(24)));
+  counting_.poison = fragments_[4].substr(fragments_[4].find('/') + 1);
+  int ends = 0;
+  while (ends < 5) {
+    auto lane = Get(ReplayLane::Make(counting_, Replay("replay", 0)));
+    auto ran = lane->Run();
+    if (ran) break;
+    EXPECT_EQ(ran.error().code, ErrorCode::kInternal);
+    ++ends;
+  }
+  EXPECT_EQ(ends, 3);
+  const auto records = Records("replay");
+  EXPECT_EQ(records.size(), 60u - 5 + 1);
+  std::size_t aside = 0;
+  for (const std::string& record : records) aside += record.find("SET_ASIDE") != std::string::npos;
+  EXPECT_EQ(aside, 1u);
+}
+
+}  // namespace
+}  // namespace millrace
