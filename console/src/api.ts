@@ -302,20 +302,16 @@ async function refusal(response: Response): Promise<ApiError> {
   return error;
 }
 
-/** Opens a WHIP or WHEP session. Throws ApiError, Unreachable, or the signal's reason. */
-export async function postOffer(url: string, sdp: string, signal: AbortSignal): Promise<WebrtcAnswer> {
+/** Opens a WHIP or WHEP session. Throws ApiError or Unreachable. It is not cut short: who has no answer cannot end the session. */
+export async function postOffer(url: string, sdp: string): Promise<WebrtcAnswer> {
   let response: Response;
   let text = '';
-  const late = AbortSignal.timeout(kOfferMs);
-  const either = new AbortController();
-  for (const each of [signal, late]) each.addEventListener('abort', () => either.abort(), { once: true });
   try {
     response = await fetch(url, {
-      method: 'POST', cache: 'no-store', signal: either.signal, headers: { 'content-type': 'application/sdp' }, body: sdp,
+      method: 'POST', cache: 'no-store', signal: AbortSignal.timeout(kOfferMs), headers: { 'content-type': 'application/sdp' }, body: sdp,
     });
     if (response.status === 201) text = await response.text();
   } catch (error) {
-    signal.throwIfAborted();
     throw new Unreachable(String(error));
   }
   if (response.status !== 201) throw await refusal(response);

@@ -42,16 +42,17 @@ export class WebrtcSession {
 
   /**
    * Opens a session at `url`. `setUp` puts the media into the connection, before the offer. Throws ApiError (the server's
-   * refusal), Unreachable, or what the browser says of the answer; then nothing is left of it.
+   * refusal), Unreachable, or what the browser says of the answer; then nothing is left of it. `signal`: it is not wanted any more.
    */
   static async open(url: string, setUp: (connection: RTCPeerConnection) => void, events: SessionEvents,
     signal: AbortSignal): Promise<WebrtcSession> {
-    const session = new WebrtcSession(await stunServers(url), events);
+    const iceServers = await stunServers(url);
+    signal.throwIfAborted();
+    const session = new WebrtcSession(iceServers, events);
+    signal.addEventListener('abort', session.leave);
     try {
-      signal.throwIfAborted();
       setUp(session.connection);
-      await session.offer(url, signal);
-      signal.throwIfAborted();
+      await session.offer(url);
       return session;
     } catch (error) {
       session.close();
@@ -59,12 +60,12 @@ export class WebrtcSession {
     }
   }
 
-  private async offer(url: string, signal: AbortSignal): Promise<void> {
+  private async offer(url: string): Promise<void> {
     await this.connection.setLocalDescription();
-    const answer = await postOffer(url, this.connection.localDescription!.sdp, signal);
+    const answer = await postOffer(url, this.connection.localDescription!.sdp);
     this.location = answer.location === '' ? null : answer.location;
     this.tag = answer.tag;
-    if (this.closed) { // the page was left meanwhile
+    if (this.closed) { // it is not wanted any more
       void this.end();
       return;
     }
