@@ -24,13 +24,15 @@ namespace millrace {
 struct GstReceptionOptions {
   Duration clock_difference_max = std::chrono::seconds(10);  // sender reports further off are not used
   std::size_t bytes_max = std::size_t{16} << 20;             // as RtspSourceOptions::bytes_max
+  // Runs begin once each track's sender has told its clock, for which frames wait two seconds at most.
+  bool wait_for_reports = false;
   const Clock* clock = &SystemClock();
 };
 
 class GstReception {
  public:
   GstReception(const GstReceptionOptions& options, RtspSourceEvents& events)
-      : options_(options), events_(events), runs_(events, options.bytes_max) {}
+      : options_(options), events_(events), runs_(events, options.bytes_max, options.wait_for_reports) {}
   GstReception(const GstReception&) = delete;
   GstReception& operator=(const GstReception&) = delete;
 

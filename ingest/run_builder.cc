@@ -73,10 +73,12 @@ void RunBuilder::OnFrame(std::size_t index, const TrackInfo& info, std::uint32_t
 
   if (!running_) {
     waiting_bytes_ += frame.data.size();
-    waiting_.push_back(std::move(frame));
+    waiting_.push_back({index, track.clock.offset(), std::move(frame)});
     const bool waited_enough =
-        now.wall - waiting_.front().arrival >= kWaitMax || waiting_bytes_ > wait_bytes_max_;
-    if (AllKnown() || waited_enough) StartRun();
+        now.wall - waiting_.front().frame.arrival >= kWaitMax || waiting_bytes_ > wait_bytes_max_;
+    if (!AllKnown() && !waited_enough) return;
+    for (Track& each : tracks_) each.clock.Choose(now);
+    StartRun();
     return;
   }
   if (changed && track.in_run) {
@@ -89,8 +91,9 @@ void RunBuilder::OnFrame(std::size_t index, const TrackInfo& info, std::uint32_t
 }
 
 bool RunBuilder::AllKnown() const {
-  return complete_ &&
-         std::all_of(tracks_.begin(), tracks_.end(), [](const Track& t) { return t.info.has_value(); });
+  return complete_ && std::all_of(tracks_.begin(), tracks_.end(), [&](const Track& t) {
+           return t.info.has_value() && (!wait_for_reports_ || t.camera_ahead.has_value());
+         });
 }
 
 // Whether a run can start with this frame.
@@ -118,8 +121,17 @@ void RunBuilder::StartRun() {
   restart_wanted_ = false;
   told_clock_ = ReferenceTrack().clock.source();
   events_.OnRun(infos, told_clock_);
+  HandOutWaiting();
+}
+
+void RunBuilder::HandOutWaiting() {
   waiting_bytes_ = 0;
-  for (Frame& frame : std::exchange(waiting_, {})) events_.OnFrame(std::move(frame));
+  if (waiting_.empty()) return;
+  for (Track& track : tracks_) track.clock.Jump();
+  for (Waiting& each : std::exchange(waiting_, {})) {
+    each.frame.pts = each.frame.pts + (tracks_[each.track].clock.offset() - each.offset);
+    events_.OnFrame(std::move(each.frame));
+  }
 }
 
 void RunBuilder::TellTrouble() {

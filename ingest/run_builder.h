@@ -5,7 +5,8 @@
 // picture would not fit together.
 //
 // While tracks are not all known frames wait here, for two seconds or so many bytes at most; a track that
-// shows up later joins at the next key frame.
+// shows up later joins at the next key frame. What has waited gets the time that is known by then: the first
+// frames of a connection are late by what it took to set it up, each track's by another time.
 //
 // Threads: any, one call at a time (the source's lock). Calls the events from within its own calls.
 #pragma once
@@ -23,9 +24,11 @@ namespace millrace {
 
 class RunBuilder {
  public:
-  // `wait_bytes_max`: of the frames that wait until all tracks are known.
-  explicit RunBuilder(RtspSourceEvents& events, std::size_t wait_bytes_max = std::size_t{16} << 20)
-      : events_(events), wait_bytes_max_(wait_bytes_max) {}
+  // `wait_bytes_max`: of the frames that wait until all tracks are known, and with `wait_for_reports` a
+  // sender report of each, so that sound and picture are in step from the beginning.
+  explicit RunBuilder(RtspSourceEvents& events, std::size_t wait_bytes_max = std::size_t{16} << 20,
+                      bool wait_for_reports = false)
+      : events_(events), wait_bytes_max_(wait_bytes_max), wait_for_reports_(wait_for_reports) {}
 
   // Another track of the connection, before its first frame. Returns its index.
   std::size_t AddTrack(TrackKind kind, std::uint32_t rtp_rate, Duration clock_difference_max);
@@ -49,6 +52,7 @@ class RunBuilder {
   };
 
   bool AllKnown() const;
+  void HandOutWaiting();
   bool StartsHere(const Track& track, const Frame& frame) const;
   void StartRun();
   void TellTrouble();
@@ -58,6 +62,7 @@ class RunBuilder {
 
   RtspSourceEvents& events_;
   const std::size_t wait_bytes_max_;
+  const bool wait_for_reports_;
   std::vector<Track> tracks_;
   bool complete_ = false;
   bool running_ = false;
@@ -66,7 +71,12 @@ class RunBuilder {
   std::uint64_t told_corrected_ = 0;
   std::uint64_t told_jumps_ = 0;
   std::uint64_t jumps_ = 0;
-  std::vector<Frame> waiting_;
+  struct Waiting {
+    std::size_t track;  // index
+    Duration offset;    // that its time was made with
+    Frame frame;
+  };
+  std::vector<Waiting> waiting_;
   std::size_t waiting_bytes_ = 0;
 };
 

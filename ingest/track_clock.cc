@@ -194,6 +194,10 @@ Timestamp TrackClock::HandOut(std::int64_t time_ns, std::int64_t steady_ns) {
   return Timestamp{time_ns};
 }
 
+void TrackClock::Choose(ArrivalTime now) {
+  if (started_) TargetOffset(now);
+}
+
 void TrackClock::Jump() {
   // The next frame is in a new run: it need not come after the last one.
   out_ns_ += target_ns_ - offset_ns_;

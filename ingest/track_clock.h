@@ -45,8 +45,12 @@ class TrackClock {
   Timestamp Map(std::uint32_t rtp, ArrivalTime now);
 
   ClockSource source() const { return source_; }
+  // What is added to media time now.
+  Duration offset() const { return Duration{offset_ns_}; }
   // The clock in use is far from the times handed out, and not just for a moment.
   bool wants_jump() const { return wants_jump_; }
+  // Chooses the clock by what is known now; Jump then goes to it.
+  void Choose(ArrivalTime now);
   // From now on times follow the clock in use. The next ones do not continue the last ones.
   void Jump();
 

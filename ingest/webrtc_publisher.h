@@ -29,7 +29,7 @@ struct WebrtcPublisherOptions {
   WebrtcTimes times;
   Duration key_frame_every = std::chrono::seconds(2);
   Duration silence_timeout = std::chrono::seconds(5);  // nothing for so long: the peer counts as gone
-  GstReceptionOptions reception;
+  GstReceptionOptions reception{.wait_for_reports = true};
   RecorderOptions recorder;
   // The name of the camera that feeds a stream, if one does: it goes before publishers, whose sessions end.
   // Any thread; empty: there are no cameras.

@@ -34,8 +34,10 @@ class RunBuilderTest : public testing::Test {
   }
   Received Got() const { return events.inbox.Get(); }
 
+  explicit RunBuilderTest(bool wait_for_reports = false) : runs(events, 1 << 20, wait_for_reports) {}
+
   CollectingEvents events;
-  RunBuilder runs{events};
+  RunBuilder runs;
   std::size_t video = 0;
   std::size_t audio = 0;
   std::int64_t now_ns = 100'000'000'000;
@@ -110,6 +112,66 @@ TEST_F(RunBuilderTest, ParameterSetsThatFlapWithoutAChangeAreOneRun) {
   info.codec_private[12] ^= 0x20;  // what decides how slices are read
   push(true);
   EXPECT_EQ(Got().runs.size(), 2U);
+}
+
+TEST_F(RunBuilderTest, WhatWaitedGetsTheTimeThatIsKnownByThen) {
+  AddBoth();
+  // The first pictures wait for the connection to be set up, and come in a row.
+  const auto push = [&](std::int64_t taken_ns, bool key) {
+    runs.OnFrame(video, VideoTrack(), static_cast<std::uint32_t>(taken_ns / 1000 * 9 / 100), Now(),
+                 MakeFrame(9, key));
+  };
+  const std::int64_t begin_ns = now_ns;
+  now_ns += 160'000'000;
+  for (std::int64_t i = 0; i < 5; ++i) push(begin_ns + i * 40'000'000, i == 0);
+  Audio();
+  ASSERT_EQ(Got().runs.size(), 1U);
+  const Received got = Got();
+  ASSERT_EQ(got.frames(), 6U);
+  for (std::size_t i = 0; i < 5; ++i) {
+    const Timestamp taken = kStart + Duration{begin_ns + static_cast<std::int64_t>(i) * 40'000'000};
+    EXPECT_NEAR(static_cast<double>((got.runs[0].frames[i].pts - taken).count()), 0, 1e5) << i;
+  }
+}
+
+class RunBuilderWithReportsTest : public RunBuilderTest {
+ protected:
+  RunBuilderWithReportsTest() : RunBuilderTest(true) { AddBoth(); }
+  // The sender's clock is ahead by `ahead`.
+  void Report(std::size_t track, std::int64_t ticks_per_ms, Duration ahead) {
+    runs.OnSenderReport(track, Now().wall + ahead,
+                        static_cast<std::uint32_t>(now_ns / 1'000'000 * ticks_per_ms), Now());
+  }
+};
+
+TEST_F(RunBuilderWithReportsTest, SoundAndPictureAreInStepFromTheFirstFrame) {
+  for (int i = 0; i < 10; ++i) {
+    Audio();
+    Video(i == 0);
+    if (i == 3) Report(video, 90, std::chrono::milliseconds(-5));
+  }
+  EXPECT_TRUE(Got().runs.empty());
+  Report(audio, 48, std::chrono::milliseconds(-60));
+  Video(false);
+  ASSERT_EQ(Got().runs.size(), 1U);
+  EXPECT_EQ(Got().runs[0].clock, ClockSource::kCamera);
+  const Received got = Got();
+  ASSERT_EQ(got.frames(), 21U);
+  for (const Frame& frame : got.runs[0].frames) {
+    const double ahead_ns = frame.track == 1 ? -5e6 : -60e6;
+    EXPECT_NEAR(static_cast<double>((frame.pts - frame.arrival).count()), ahead_ns, 1e6);
+  }
+}
+
+TEST_F(RunBuilderWithReportsTest, ReportsAreNotWaitedForLong) {
+  for (int i = 0; i < 60; ++i) {
+    Audio();
+    Video(i == 0);
+  }
+  ASSERT_EQ(Got().runs.size(), 1U);
+  EXPECT_EQ(Got().runs[0].tracks.size(), 2U);
+  EXPECT_EQ(Got().frames(), 120U);
+  EXPECT_EQ(Got().runs[0].clock, ClockSource::kArrival);
 }
 
 TEST_F(RunBuilderTest, TracksWhoseReportsDisagreeKeepTogether) {
