@@ -1,7 +1,9 @@
 // A real Chromium for webrtc_test.py: publishes its fake camera and microphone by WHIP and watches by WHEP, as told line by
 // line on standard input, one JSON object each; answers each with one line of JSON.
 //
-//   {"do":"publish","url":…,"codec":"h264","token":…}  gives {status, session, etag}
+//   {"do":"publish","url":…,"codec":"h264","source":"marks","token":…}  gives {status, session, etag}; "marks" in place of the
+//                                                       fake devices: each second a bright picture and a beep at the same time
+//   {"do":"marks","session":…}                          gives by how much each beep left the page later than its flash, ms
 //   {"do":"watch","url":…,"token":…}                    gives {status, session, error}
 //   {"do":"stats","session":…}                          gives what the connection has sent or shown so far
 //   {"do":"close","session":…}                          closes the connection without a word to the server
@@ -38,9 +40,60 @@ await page.evaluate(() => {
     sessions[session] = connection;
     return { status: 201, session, etag: response.headers.get('ETag'), ufrag: /a=ice-ufrag:(.*)/.exec(connection.localDescription.sdp)[1] };
   };
+  // A dark picture that is bright for a fifth of each second, and a tone for as long: both begin in the same turn of the page.
+  const marks = async () => {
+    const canvas = Object.assign(document.createElement('canvas'), { width: 320, height: 180 });
+    const picture = canvas.getContext('2d');
+    const audio = new AudioContext({ latencyHint: 'interactive', sampleRate: 48000 });
+    await audio.resume();
+    const [tone, gain, sound] = [audio.createOscillator(), audio.createGain(), audio.createMediaStreamDestination()];
+    tone.frequency.value = 1000;
+    gain.gain.value = 0;
+    tone.connect(gain).connect(sound);
+    tone.start();
+    const pictures = canvas.captureStream(0).getVideoTracks()[0];
+    // When the track gives the beep out: its place in the samples that come then.
+    const later = [];
+    let flashed = null;
+    const samples = new MediaStreamTrackProcessor({ track: sound.stream.getAudioTracks()[0].clone() }).readable.getReader();
+    void (async () => {
+      for (;;) {
+        const { value, done } = await samples.read();
+        if (done) return;
+        const came = performance.now();
+        const values = new Float32Array(value.numberOfFrames);
+        value.copyTo(values, { planeIndex: 0, format: 'f32-planar' });
+        const first = values.findIndex((sample) => Math.abs(sample) > 0.02);
+        if (flashed !== null && first >= 0) {
+          later.push(came - ((values.length - first) / value.sampleRate) * 1000 - flashed);
+          flashed = null;
+        }
+        value.close();
+      }
+    })();
+    let bright = null;
+    let drawn = 0;
+    const draw = (now) => {
+      requestAnimationFrame(draw);
+      const mark = now % 1000 < 200;
+      if (mark === bright && now - drawn < 32) return;
+      if (mark !== bright) gain.gain.value = mark ? 0.5 : 0;
+      if (mark && !bright) flashed = performance.now();
+      bright = mark;
+      drawn = now;
+      picture.fillStyle = mark ? '#fff' : '#101010';
+      picture.fillRect(0, 0, 320, 180);
+      picture.fillStyle = '#888'; // something moves in each picture
+      picture.fillRect((now / 10) % 300, 80, 20, 20);
+      pictures.requestFrame();
+    };
+    requestAnimationFrame(draw);
+    return Object.assign(new MediaStream([pictures, ...sound.stream.getAudioTracks()]), { later });
+  };
   window.actions = {
-    async publish({ url, codec, token }) {
-      const media = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480, frameRate: 20 }, audio: true });
+    async publish({ url, codec, source, token }) {
+      const media = source === 'marks' ? await marks()
+        : await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480, frameRate: 20 }, audio: true });
       const connection = new RTCPeerConnection();
       for (const track of media.getTracks()) {
         const transceiver = connection.addTransceiver(track, { direction: 'sendonly', streams: [media] });
@@ -48,7 +101,11 @@ await page.evaluate(() => {
         const all = RTCRtpSender.getCapabilities('video').codecs;
         transceiver.setCodecPreferences(all.filter(({ mimeType }) => [`video/${codec}`, 'video/rtx'].includes(mimeType.toLowerCase())));
       }
+      connection.later = media.later;
       return post(connection, url, token);
+    },
+    async marks({ session }) {
+      return { sound_later_ms: sessions[session].later };
     },
     async watch({ url, token }) {
       const connection = new RTCPeerConnection();

@@ -7,43 +7,18 @@ MILLRACE_WEBRTC_CONNECTS says how often it connects in a row (default 8).
 """
 import json
 import os
-import pathlib
 import urllib.error
 import urllib.request
 
 import harness
-from harness import Process, Server, check, run, seconds_of, wait_for
+from harness import Server, check, run, seconds_of, wait_for
+from webrtc_peers import Browser
 
 CONNECTS = int(os.environ.get("MILLRACE_WEBRTC_CONNECTS", "8"))
 GAP_MAX_S = 0.15  # a frame at 20 a second, and what a busy machine adds
 DATA_CHANNEL_ALONE = "\r\n".join([
     "v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "t=0 0", "m=application 9 UDP/DTLS/SCTP webrtc-datachannel",
     "c=IN IP4 0.0.0.0", "a=mid:0", "a=sctp-port:5000", ""])
-
-
-class Browser(Process):
-    def __init__(self, directory, origin):
-        script = pathlib.Path(__file__).with_name("webrtc_browser.mjs")
-        super().__init__(["node", script, origin], directory / "browser.log", stdin=True)
-        self.wait_line('{"ready"', 120)
-
-    def do(self, **request):
-        self.tell(json.dumps(request))
-        answer = json.loads(self.wait_line("{", 60))
-        check("failed" not in answer, f"{request}: {answer}")
-        return answer
-
-    def publish(self, stream, codec="h264"):
-        done = self.do(do="publish", url=f"/whip/{stream}", codec=codec)
-        check(done["status"] == 201, done)
-        return done
-
-    def stats(self, session):
-        return self.do(do="stats", session=session["session"])
-
-    def end(self):
-        self.child.stdin.close()
-        self.child.wait(30)
 
 
 def status_of(server, method, path, body=None, **headers):
@@ -75,6 +50,10 @@ def check_recording(server, directory, stream, codec):
     done = server.cli("export", stream, "--start", fragments[0]["start"], "--end", fragments[-2]["end"], "-o", file)
     check(done.returncode == 0, done.stderr)
     run("ffmpeg", "-v", "error", "-xerror", "-i", file, "-f", "null", "-")
+    packets = run("ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "packet=pts_time", "-of", "csv=p=0", file).stdout
+    times = sorted(float(time) for time in packets.replace(",", " ").split())
+    longest = max(other - one for one, other in zip(times, times[1:]))
+    check(longest <= GAP_MAX_S, f"{stream}: {longest} s without a picture")
     streams = json.loads(run("ffprobe", "-v", "error", "-show_streams", "-of", "json", file).stdout)["streams"]
     check([each["codec_name"] for each in streams] == [codec, "opus"], streams)
 
