@@ -122,7 +122,8 @@ def test(directory):
             print(f"{label}: {time.monotonic() - started:.0f} s")
             if label == "new":
                 from service_model import VIDEO
-                missing = VIDEO.operations - set(found["checked"])
+                # A viewer of a storage session is storage_sessions_test.py's: somebody must be recorded.
+                missing = VIDEO.operations - set(found["checked"]) - {"JoinStorageSessionAsViewer"}
                 check(not missing, f"operations that nothing drove: {sorted(missing)}")
         check(server.terminate() == 0, "the server did not stop cleanly")
     finally:
