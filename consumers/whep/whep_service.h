@@ -30,8 +30,7 @@ class WhepService {
   WhepService(FragmentStore& store, const WebrtcSettings& settings, WhepOptions options);
 
   // Gives the session's name; `answered` as in WebrtcSession. Errors: kNotFound: no such stream;
-  // kFailedPrecondition: it is not live; kUnsupported: it (also where its fragments come whole, as PutMedia
-  // brings them), or what was offered, cannot be watched like this;
+  // kFailedPrecondition: it is not live; kUnsupported: it, or what was offered, cannot be watched like this;
   // kInvalidArgument: that is no offer; those of WebrtcSessions::Open.
   Result<std::string> Open(const std::string& stream, std::string_view offer,
                            WebrtcSession::OnAnswer answered);
@@ -45,11 +44,13 @@ class WhepService {
  private:
   struct Watchable {
     std::shared_ptr<LiveFeed> feed;
+    FragmentsCome come;
     SdpAcceptance acceptance;
   };
   Result<Watchable> Find(const std::string& stream);
-  std::shared_ptr<WhepViewer> MakeViewer(const std::string& stream, std::shared_ptr<LiveFeed> feed);
-  std::shared_ptr<WhepStream> StreamOf(const std::string& name, std::shared_ptr<LiveFeed> feed);
+  std::shared_ptr<WhepViewer> MakeViewer(const std::string& stream, Watchable found);
+  std::shared_ptr<WhepStream> StreamOf(const std::string& name, std::shared_ptr<LiveFeed> feed,
+                                       FragmentsCome come);
 
   FragmentStore& store_;
   const WebrtcSettings& settings_;

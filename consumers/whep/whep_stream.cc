@@ -56,9 +56,15 @@ Result<SdpAcceptance> ViewerAcceptance(const LiveFeed& feed, const std::string& 
     return Error{ErrorCode::kFailedPrecondition, "nothing is recorded into the stream '" + stream +
                                                      "' now; what was is at /hls/" + stream + "/index.m3u8"};
   }
+  const bool reordered = std::any_of(fragments.begin(), fragments.end(), &IsReordered);
+  return ViewerAcceptance(fragments.back().tracks, reordered, stream);
+}
+
+Result<SdpAcceptance> ViewerAcceptance(const std::vector<TrackInfo>& tracks, bool reordered,
+                                       const std::string& stream) {
   SdpAcceptance acceptance{.receive = false, .video = {}, .audio = {}};
   std::string others;
-  for (const TrackInfo& track : fragments.back().tracks) {
+  for (const TrackInfo& track : tracks) {
     const bool video = track.kind() == TrackKind::kVideo;
     constexpr std::array kCarried = {Codec::kH264, Codec::kVp8,     Codec::kVp9,     Codec::kOpus,
                                      Codec::kAac,  Codec::kPcmAlaw, Codec::kPcmMulaw};
@@ -73,12 +79,14 @@ Result<SdpAcceptance> ViewerAcceptance(const LiveFeed& feed, const std::string& 
     if (!wanted.empty()) continue;
     wanted.push_back({WatchedCodec(track), track.codec == Codec::kH264 ? ProfileLevelId(track) : ""});
   }
-  if (std::any_of(fragments.begin(), fragments.end(), &IsReordered)) return HasBFrames(stream);
+  if (reordered) return HasBFrames(stream);
   return acceptance;
 }
 
-WhepStream::WhepStream(std::shared_ptr<LiveFeed> feed, std::string name, std::function<bool()> is_current)
+WhepStream::WhepStream(std::shared_ptr<LiveFeed> feed, FragmentsCome come, std::string name,
+                       std::function<bool()> is_current)
     : feed_(std::move(feed)),
+      come_(come),
       name_(std::move(name)),
       is_current_(std::move(is_current)),
       thread_([this] { Work(); }) {}
@@ -108,14 +116,9 @@ void WhepStream::Work() {
     changed_ = true;
     wake_.notify_all();
   });
-  auto looked = std::chrono::steady_clock::now();
+  looked_ = std::chrono::steady_clock::now();
   for (;;) {
-    const auto now = std::chrono::steady_clock::now();
-    if (now - looked >= kLookEvery) {
-      looked = now;
-      if (!is_current_()) Fail({ErrorCode::kNotFound, "the stream '" + name_ + "' was deleted"});
-      if (failure_) EndAll(*failure_);  // who was added meanwhile
-    }
+    Look();
     {
       std::unique_lock lock(wake_mutex_);
       if (!changed_) wake_.wait_for(lock, kLookEvery, [this] { return changed_ || stopping_; });
@@ -127,19 +130,50 @@ void WhepStream::Work() {
       position_ = read.next;
       if (read.frames.empty()) break;
       // The frames between are gone: what refers to them is not to be shown.
-      if (read.skipped) decodable_ = false;
-      for (const LiveRead::Item& item : read.frames) Take(item);
+      if (read.skipped) {
+        decodable_ = false;
+        pacer_.Reset();
+      }
+      for (const LiveRead::Item& item : read.frames) {
+        if (!Take(item)) return;
+      }
     }
   }
 }
 
-void WhepStream::Take(const LiveRead::Item& item) {
-  if (run_ != item.run && !StartRun(item)) return;
+void WhepStream::Look() {
+  const auto now = std::chrono::steady_clock::now();
+  if (now - looked_ < kLookEvery) return;
+  looked_ = now;
+  if (!is_current_()) Fail({ErrorCode::kNotFound, "the stream '" + name_ + "' was deleted"});
+  if (failure_) EndAll(*failure_);  // who was added meanwhile
+}
+
+bool WhepStream::WaitUntil(std::chrono::steady_clock::time_point due) {
+  for (;;) {
+    Look();
+    const auto now = std::chrono::steady_clock::now();
+    std::unique_lock lock(wake_mutex_);
+    if (stopping_) return false;
+    if (now >= due) return true;
+    wake_.wait_until(lock, std::min(due, now + kLookEvery), [this] { return stopping_; });
+  }
+}
+
+bool WhepStream::Take(const LiveRead::Item& item) {
+  if (run_ != item.run && !StartRun(item)) return true;
   const auto track = std::find_if(tracks_.begin(), tracks_.end(),
                                   [&](const Track& each) { return each.info.number == item.frame.track; });
-  if (track == tracks_.end() || track->payloader == nullptr) return;
+  if (track == tracks_.end() || track->payloader == nullptr) return true;
   const bool video = track->info.kind() == TrackKind::kVideo;
-  if (video && track->last && item.frame.pts < *track->last) return EndAll(HasBFrames(name_));
+  if (video && track->last && item.frame.pts < *track->last) {
+    EndAll(HasBFrames(name_));
+    return true;
+  }
+  if (come_ == FragmentsCome::kWhole) {
+    const bool leads = video || !HasPictures();
+    if (!WaitUntil(pacer_.Place(item.frame.pts, leads, std::chrono::steady_clock::now()))) return false;
+  }
   track->last = item.frame.pts;
   if (!epoch_ || item.frame.pts < *epoch_) epoch_ = item.frame.pts - kBeforeFirst;
   auto made = track->payloader->Payload(item.frame, item.frame.pts - *epoch_);
@@ -147,9 +181,10 @@ void WhepStream::Take(const LiveRead::Item& item) {
     track->payloader.reset();
     // Pictures go on without their sound.
     if (video || !HasPictures()) Fail(made.error());
-    return;
+    return true;
   }
   if (*made) Distribute(std::move(*made));
+  return true;
 }
 
 bool WhepStream::StartRun(const LiveRead::Item& item) {
@@ -178,6 +213,7 @@ bool WhepStream::StartRun(const LiveRead::Item& item) {
     });
   });
   tracks_ = std::move(tracks);
+  pacer_.Reset();
   since_key_frame_.clear();
   since_key_frame_bytes_ = 0;
   decodable_ = false;

@@ -1,13 +1,18 @@
 // A video stream as it is watched over WebRTC: one thread reads the live feed and makes RTP of each frame
 // once, for all who watch. It exists while anybody does.
 //
+// Fragments that come whole, as PutMedia brings them, are sent as their times say (frame_pacer.h): who
+// watches is behind by the length of a fragment.
+//
 // Memory: the packets since the newest key frame, kSinceKeyFrameBytesMax of them at most: who comes begins
 // there, or else at the next key frame.
 // Threads: any. Viewers are sent to on the stream's own thread, under its lock.
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -17,6 +22,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "consumers/whep/frame_pacer.h"
 #include "fragments/live_feed.h"
 #include "media/webrtc/rtp_payloader.h"
 #include "media/webrtc/sdp_offer.h"
@@ -29,6 +35,12 @@ class WhepViewer;
 // Errors: kFailedPrecondition: nothing is recorded into it now; kUnsupported: WebRTC cannot show it, the
 // message says why and names what can.
 Result<SdpAcceptance> ViewerAcceptance(const LiveFeed& feed, const std::string& stream);
+// The same of these tracks; `reordered`: pictures come in another order than they are shown in.
+Result<SdpAcceptance> ViewerAcceptance(const std::vector<TrackInfo>& tracks, bool reordered,
+                                       const std::string& stream);
+
+// How fragments come into a live feed.
+enum class FragmentsCome : std::uint8_t { kFrameByFrame, kWhole };
 
 class WhepStream {
  public:
@@ -36,14 +48,17 @@ class WhepStream {
 
   // `is_current`: the feed is still the stream's; asked on the stream's thread, from time to time. Once it is
   // not, viewers are ended.
-  WhepStream(std::shared_ptr<LiveFeed> feed, std::string name, std::function<bool()> is_current);
+  WhepStream(std::shared_ptr<LiveFeed> feed, FragmentsCome come, std::string name,
+             std::function<bool()> is_current);
   // REQUIRES: no viewers.
   ~WhepStream();
   WhepStream(const WhepStream&) = delete;
   WhepStream& operator=(const WhepStream&) = delete;
 
   // Whether who comes now is shown the pictures of `feed`: it reads it, and can make RTP of them.
-  bool Shows(const std::shared_ptr<LiveFeed>& feed) const { return feed_ == feed && !failed_; }
+  bool Shows(const std::shared_ptr<LiveFeed>& feed, FragmentsCome come) const {
+    return feed_ == feed && come_ == come && !failed_;
+  }
   void Add(WhepViewer* viewer);
   void Remove(WhepViewer* viewer);
 
@@ -54,7 +69,12 @@ class WhepStream {
     std::optional<Timestamp> last;  // the newest frame's time
   };
   void Work();
-  void Take(const LiveRead::Item& item);
+  // Whether the stream is still there; several times a second at most.
+  void Look();
+  // False: it is to stop.
+  bool WaitUntil(std::chrono::steady_clock::time_point due);
+  // False: it is to stop.
+  bool Take(const LiveRead::Item& item);
   // False: what the run's tracks are is not known any more.
   bool StartRun(const LiveRead::Item& item);
   void Distribute(std::shared_ptr<const RtpFrame> frame);
@@ -64,6 +84,7 @@ class WhepStream {
   void EndAll(const Error& error);
 
   const std::shared_ptr<LiveFeed> feed_;
+  const FragmentsCome come_;
   const std::string name_;
   const std::function<bool()> is_current_;
   std::atomic<bool> failed_ = false;  // no picture will come any more
@@ -72,6 +93,8 @@ class WhepStream {
   std::optional<LivePosition> position_;
   std::optional<std::uint64_t> run_;
   std::vector<Track> tracks_;
+  FramePacer pacer_;
+  std::chrono::steady_clock::time_point looked_;
   std::optional<Timestamp> epoch_;
   std::vector<std::shared_ptr<const RtpFrame>> since_key_frame_;
   std::size_t since_key_frame_bytes_ = 0;

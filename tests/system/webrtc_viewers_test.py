@@ -1,27 +1,34 @@
 """Viewers that do not read, and viewers that come and go.
 
-Goal: a viewer that takes nothing costs the server no memory and the others no picture, and sees the newest pictures once it
+Goal: what a producer puts by PutMedia is watched, but for B-frames, which are sent to HLS. A viewer that takes nothing costs the server no memory and the others no picture, and sees the newest pictures once it
 takes some again; fifty viewers that came and went leave nothing behind: no thread, no descriptor, no memory.
 Method: webrtc-sim publishes and watches; a viewer's process is stopped (SIGSTOP) and goes on.
 """
 import contextlib
 import signal
+import threading
 import time
+import urllib.error
 import urllib.request
 
 import harness
 from harness import Server, check, wait_for
+from matroska import cluster, document_head
+from producers import CProducer
+from video_streams import H264, call, make_media
 from webrtc_sim import WebrtcSim
 
 STOPPED_S = 6  # of the 15 s that a viewer may be silent
 ROUNDS, VIEWERS = 5, 10
 MEMORY_MIB_MAX = 12
+PUT_S = 60
+B_FRAMES = (*H264[:-1], H264[-1].replace("bframes=0", "bframes=2"))
 
 
-def watch(stack, directory, server, name, count=1):
+def watch(stack, directory, server, name, count=1, stream="door"):
     sim = WebrtcSim(directory, name, "watch", "--count", count, "--no-audio")
     stack.callback(sim.kill)
-    sim.connect(server, "/whep/door", count)
+    sim.connect(server, f"/whep/{stream}", count)
     wait_for(f"{name}'s pictures", lambda: min(sim.stats()["frames"]) > 5, 60)
     return sim
 
@@ -71,6 +78,49 @@ def check_come_and_go(directory, server):
     print(f"{ROUNDS * VIEWERS} viewers: {before} became {after}", flush=True)
 
 
+@contextlib.contextmanager
+def putting(directory, server, stream, video):
+    """A producer that puts a fragment a second, as they are taken."""
+    source, over = make_media(directory / f"{stream}.mkv", PUT_S, video), threading.Event()
+    call(server, "/createStream", StreamName=stream, DataRetentionInHours=24)
+
+    def put():
+        with CProducer(server.endpoint, stream) as producer:
+            producer.send(document_head(source))
+            start = time.time()
+            for number, each in enumerate(source.clusters):
+                if over.wait(max(0, start + number + 1 - time.time())):
+                    break
+                producer.send(cluster(int(start * 1000) + each.timestamp_ms, each.frames))
+            producer.end()
+
+    thread = threading.Thread(target=put)
+    thread.start()
+    try:
+        wait_for(f"{stream}'s fragments", lambda: len(server.fragments(stream)) > 1, 60)
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def check_put(stack, directory, server):
+    with putting(directory, server, "put", H264):
+        sim = watch(stack, directory, server, "put", stream="put")
+        seen = sim.stats()["frames"][0]
+        wait_for("pictures of several fragments", lambda: sim.stats()["frames"][0] > seen + 75, 60)
+        delete(server, sim.sessions[0])
+        sim.kill()
+    with putting(directory, server, "reordered", B_FRAMES):
+        try:
+            watch(stack, directory, server, "reordered", stream="reordered")
+        except urllib.error.HTTPError as error:
+            told = error.read().decode()
+            check(error.code == 406 and "B-frames" in told and "/hls/reordered/" in told, told)
+        else:
+            check(False, "B-frames are sent over WebRTC")
+
+
 def test(directory):
     (directory / "webrtc.yaml").write_text('webrtc: {addresses: ["127.0.0.1"], key_frame_s: 1}\n')
     with contextlib.ExitStack() as stack:
@@ -81,6 +131,7 @@ def test(directory):
         publisher.connect(server, "/whip/door")
         wait_for("the stream live", lambda: server.get("/v1/streams/door")["live"], 60)
         wait_for("a fragment", lambda: len(server.fragments("door")) > 1, 60)
+        check_put(stack, directory, server)
         check_stopped(stack, directory, server)
         wait_for("the viewers' threads gone", lambda: server.get_bytes("/metrics").decode().count("millrace_webrtc_viewers 0"), 30)
         check_come_and_go(directory, server)

@@ -31,16 +31,17 @@ class WhepStreamTest : public testing::Test {
     frame.data = SharedBytes(Bytes(10));
     feed_->Add(kNumber, frame);
   }
-  bool Shows() const { return stream_.Shows(feed_); }
+  bool Shows() const { return stream_.Shows(feed_, FragmentsCome::kFrameByFrame); }
 
   std::atomic<bool> current_ = true;
   std::shared_ptr<LiveFeed> feed_ = std::make_shared<LiveFeed>(LiveFeed::Options{});
-  WhepStream stream_{feed_, "door", [this] { return current_.load(); }};
+  WhepStream stream_{feed_, FragmentsCome::kFrameByFrame, "door", [this] { return current_.load(); }};
 };
 
 TEST_F(WhepStreamTest, AnotherFeedIsNotShown) {
   EXPECT_TRUE(Shows());
-  EXPECT_FALSE(stream_.Shows(std::make_shared<LiveFeed>(LiveFeed::Options{})));
+  EXPECT_FALSE(stream_.Shows(std::make_shared<LiveFeed>(LiveFeed::Options{}), FragmentsCome::kFrameByFrame));
+  EXPECT_FALSE(stream_.Shows(feed_, FragmentsCome::kWhole));
 }
 
 TEST_F(WhepStreamTest, AFeedThatTheStreamHasNoMoreIsNotShownAnyLonger) {
