@@ -4,8 +4,10 @@
 //
 // N pictures of each second (default 5) of the file, H.264 (1080p in scripts/bench), through the parser and
 // the decoder as `millrace analyze` does:
-//   decode    nothing is done with them: the floor, whatever is looked for
-//   motion, tamper    by analyzers of these names, at their defaults
+//
+//   decode          nothing is done with them: the floor, whatever is looked for
+//   motion, tamper  by analyzers of these names, at their defaults
+//
 // Cameras a core are the video's seconds by the processor's. One thread each (OpenCV's and libavcodec's are
 // switched off), and time is the thread's own, so that other work on the machine changes little. Rounds
 // alternate; each figure is the best of its rounds.

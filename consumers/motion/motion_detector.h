@@ -3,11 +3,14 @@
 //   MotionDetector detector(settings);
 //   const MotionFrame& frame = detector.Look(gray, time);      // each picture in turn
 //
-// Begin:  something moves in the zone in each picture for start_after, and not here and there; the event's
-// time is the first of them. End:    nothing has moved for stop_after; the event's time is the last picture
-// in which something did. So a person who stands still for a moment is one motion, and a drop of rain is
-// none. A sudden change of all (a light is switched on, the camera goes over to infrared) is kSceneChanged,
-// and no motion.
+// Begin:  something moves in the zone in each picture for start_after, and not here and there;
+//         the event's time is the first of them.
+// End:    nothing has moved for stop_after; the event's time is the last picture in which
+//         something did.
+//
+// So a person who stands still for a moment is one motion, and a drop of rain is none. A sudden
+// change of all (a light is switched on, the camera goes over to infrared) is kSceneChanged, and
+// no motion.
 //
 // Threads: one owner. Errors: none; a picture of another size begins anew.
 #pragma once

@@ -13,7 +13,6 @@ using Kind = OutputForm::Kind;
 constexpr int kCornerColumns = 4;
 constexpr int kDetectionColumns = 7;
 
-// Fewer values than classes would be there otherwise: a table is longer than wide.
 std::string Labels(std::size_t count) { return std::to_string(count) + (count == 1 ? " label" : " labels"); }
 
 Error Misfit(const std::string& shape, int classes, std::size_t labels) {
@@ -42,6 +41,7 @@ Result<OutputForm> FormOfTable(const std::vector<int>& shape, std::size_t labels
     form.kind = Kind::kPlainRows;
     return form;
   }
+  // Of the two it is the one that is meant where there are more boxes than numbers for each.
   const int most = rows > columns ? columns - 5 : rows - 4;
   return Misfit(ShapeText(shape), most, labels);
 }

@@ -195,5 +195,36 @@ TEST(MotionVideoTest, ASwitchedLightIsAChangeOfTheScene) {
   EXPECT_NEAR(Seconds(events[1].time), 20, 0.25);
 }
 
+TEST(MotionVideoTest, WhereAProcessBeganMakesNoDifferenceAfterTheWarmUp) {
+  const cv::Mat view = TexturedView(kSize, 7);
+  constexpr int kLater = 20 * kFps;
+  constexpr int kWarm = 30 * kFps;
+  std::vector<std::string> told[2];
+  for (const int first : {0, kLater}) {
+    MotionDetector detector({});
+    SensorNoise noise(kSize, kNoise, 37);
+    Directly(
+        kFps, 75 * kFps,
+        [&](int index) {
+          cv::Mat picture = Lit(view, 1 - 0.3 * index / (75.0 * kFps));
+          Walk(picture, index, 12, 18);
+          Walk(picture, index, 56, 62);
+          noise.AddTo(picture);
+          return picture;
+        },
+        180,
+        [&](const SeenPicture& picture) {
+          const auto index = static_cast<int>(std::lround(Seconds(picture.time) * kFps));
+          if (index < first) return;
+          const MotionFrame& frame = detector.Look(picture.image, picture.time);
+          if (index >= kLater + kWarm) told[first == 0 ? 0 : 1].push_back(ToText(frame.events));
+        });
+  }
+  EXPECT_EQ(told[0], told[1]);
+  std::string all;
+  for (const std::string& text : told[0]) all += text;
+  EXPECT_NE(all, "");
+}
+
 }  // namespace
 }  // namespace millrace::testing
