@@ -98,6 +98,8 @@ await page.evaluate(() => {
       for (const track of media.getTracks()) {
         const transceiver = connection.addTransceiver(track, { direction: 'sendonly', streams: [media] });
         if (track.kind !== 'video') continue;
+        // A busy machine is to leave pictures out, not to make them smaller.
+        await transceiver.sender.setParameters({ ...transceiver.sender.getParameters(), degradationPreference: 'maintain-resolution' });
         const all = RTCRtpSender.getCapabilities('video').codecs;
         transceiver.setCodecPreferences(all.filter(({ mimeType }) => [`video/${codec}`, 'video/rtx'].includes(mimeType.toLowerCase())));
       }
