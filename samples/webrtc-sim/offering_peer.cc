@@ -36,8 +36,8 @@ OfferingPeer::OfferingPeer(GstElement* pipeline, Events events) : events_(std::m
   gboolean added = FALSE;
   g_signal_emit_by_name(ice.get(), "add-local-ip-address", "127.0.0.1", &added);
   const GstElementPtr rtpbin(gst_bin_get_by_name(GST_BIN(bin_), "rtpbin"));
-  // Reports tell when a picture was taken. When it is sent, the default, is known only once the pipeline has a
-  // latency: the first reports would be seconds off.
+  // Reports tell when a picture was taken. When it is sent, the default, is known only once the pipeline
+  // has a latency: the first reports would be seconds off.
   g_object_set(rtpbin.get(), "rtcp-sync-send-time", FALSE, nullptr);
   g_signal_connect(bin_, "on-negotiation-needed", G_CALLBACK(&OfferingPeer::OnNegotiation), this);
   g_signal_connect(bin_, "on-new-transceiver", G_CALLBACK(&OfferingPeer::OnTransceiver), this);
