@@ -462,6 +462,11 @@ Result<ApplicationLeases::Committed> ApplicationLeases::TryCommit(const std::str
 
 Result<ApplicationLeases::Committed> ApplicationLeases::Commit(const std::string& application,
                                                                ApplicationCommit commit) {
+  // Of a stream that was made again, records can be read before its leases are begun anew.
+  if (auto begun = DescribeBegun(application, commit.stream);
+      !begun && begun.error().code == ErrorCode::kFailedPrecondition) {
+    return std::move(begun).error();
+  }
   if (commit.checkpoint) {
     // That it is of this shard, and of this incarnation of its stream.
     MILLRACE_RETURN_IF_ERROR(
