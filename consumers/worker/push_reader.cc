@@ -104,17 +104,11 @@ void PushReader::Run() {
 }
 
 PushReader::TimePoint PushReader::Look(const std::string& arn) {
-  const TimePoint now = steady_clock::now();
-  TimePoint next = now + kLookEvery;
+  TimePoint next = steady_clock::now() + kLookEvery;
   for (auto& [name, shard] : shards_) {
     LookAfter(shard);
-    if (shard.subscription) {
-      next = std::min(next, shard.renew_at);
-    } else if (shard.subscribe_at <= now) {
-      Subscribe(shard, arn);
-    } else {
-      next = std::min(next, shard.subscribe_at);
-    }
+    if (!shard.subscription && shard.subscribe_at <= steady_clock::now()) Subscribe(shard, arn);
+    next = std::min(next, shard.subscription ? shard.renew_at : shard.subscribe_at);
   }
   return next;
 }
