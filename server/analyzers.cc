@@ -46,12 +46,6 @@ Result<wire::AccessKey> MakeKey(const std::string& name, api::CredentialStore& c
 
 }  // namespace
 
-std::set<std::string> Analyzers::Names(const AnalyzersConfig& config) {
-  std::set<std::string> names;
-  for (const auto& [name, instance] : config.instances) names.insert(name);
-  return names;
-}
-
 Result<void> Analyzers::Start(const AnalyzersConfig& config, const std::string& endpoint, CameraFleet& fleet,
                               api::ApplicationLeases& leases, storage::RecordLog& log,
                               api::CredentialStore* credentials) {

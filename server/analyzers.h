@@ -4,7 +4,6 @@
 #pragma once
 
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -20,8 +19,6 @@ namespace millrace::server {
 
 class Analyzers {
  public:
-  // What a camera may ask for: what Millrace comes with, and what the configuration names.
-  static std::set<std::string> Names(const AnalyzersConfig& config);
   // Starts the supervisors; `endpoint` is this server. All outlive this. The data streams of their results
   // are made where they are not there. Errors: the log's; kInvalidArgument and the like: an analyzer's
   // options. `credentials` null: none are configured; else each analyzer gets a key of its own in them, which

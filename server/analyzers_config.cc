@@ -146,6 +146,12 @@ void ReadPlugins(Section& section, const YAML::Node& plugins, const AnalyzerInst
 
 }  // namespace
 
+std::set<std::string> AnalyzersConfig::names() const {
+  std::set<std::string> names;
+  for (const auto& [name, instance] : instances) names.insert(name);
+  return names;
+}
+
 std::map<std::string, AnalyzerInstance> AnalyzersConfig::BuiltInInstances() {
   std::map<std::string, AnalyzerInstance> instances;
   for (const BuiltInAnalyzer& built_in : BuiltInAnalyzers()) {

@@ -4,6 +4,7 @@
 #include <boost/json/object.hpp>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,7 @@ struct AnalyzersConfig {
   Duration silence_max = std::chrono::seconds(30);
   std::uint64_t memory_bytes_max = 2048ull << 20;
 
+  std::set<std::string> names() const;  // what a camera may ask for
   static std::map<std::string, AnalyzerInstance> BuiltInInstances();
 };
 

@@ -51,6 +51,9 @@ int RunSecretSet(const ClientOptions& client, const std::string& name);
 int RunSecretList(const ClientOptions& client);
 int RunSecretRemove(const ClientOptions& client, const std::string& name);
 
+int RunWebhookList(const ClientOptions& client);
+int RunWebhookTest(const ClientOptions& client, const std::string& name);
+
 struct CoverageOptions {
   std::string stream;
   std::optional<std::string> start;  // none: a day before the end

@@ -160,7 +160,7 @@ Result<Config> ReadConfig(const YAML::Node& root, const std::string& name) {
   Section top(
       root, name, "",
       {"listen", "tls", "data_dir", "console_dir", "stop_timeout_s", "log", "http", "cameras", "storage",
-       "hls", "webrtc", "analyzers", "aws", "data_streams", "audit", "auth", "encryption"});
+       "hls", "webrtc", "analyzers", "webhooks", "aws", "data_streams", "audit", "auth", "encryption"});
   std::string listen;
   std::string data_dir;
   std::string console_dir;
@@ -276,6 +276,8 @@ Result<Config> ReadConfig(const YAML::Node& root, const std::string& name) {
   MILLRACE_RETURN_IF_ERROR(hls.Finish());
 
   MILLRACE_ASSIGN_OR_RETURN(config.analyzers, ReadAnalyzers(top.Child("analyzers"), name));
+  MILLRACE_ASSIGN_OR_RETURN(config.webhooks,
+                            ReadWebhooks(top.Child("webhooks"), name, config.analyzers.names()));
 
   MILLRACE_ASSIGN_OR_RETURN(config.aws, ReadAws(top.Child("aws"), name));
   MILLRACE_ASSIGN_OR_RETURN(config.encryption, ReadEncryption(top.Child("encryption"), name));

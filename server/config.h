@@ -20,6 +20,7 @@
 #include "media/webrtc/webrtc_settings.h"
 #include "server/analyzers_config.h"
 #include "server/encryption.h"
+#include "server/webhooks_config.h"
 
 namespace millrace::server {
 
@@ -97,6 +98,7 @@ struct Config {
   std::size_t hls_cache_bytes = 128u << 20;
   WebrtcConfig webrtc;
   AnalyzersConfig analyzers;
+  WebhooksConfig webhooks;
   api::ShardLimits stream_limits;   // of data streams' shards
   api::AwsIdentity aws;             // who the Kinesis protocols say that this is
   std::filesystem::path auth_file;  // users and keys; empty: none, and loopback only

@@ -163,6 +163,17 @@ void AddSecret(CLI::App& app, CommandLine& line) {
            [&line] { return RunSecretRemove(line.client, line.name); });
 }
 
+void AddWebhook(CLI::App& app, CommandLine& line) {
+  auto* webhook = app.add_subcommand("webhook", "Where a running server sends the events of analyzers");
+  webhook->require_subcommand(1);
+  auto* list = webhook->add_subcommand("list", "Each webhook of the configuration, and how it is");
+  AddJson(list, line);
+  list->footer("\nExamples:\n  millrace webhook list\n  millrace webhook list --json\n");
+  list->callback([&line] { line.run = [&line] { return RunWebhookList(line.client); }; });
+  AddNamed(webhook, line, "test", "Send a message of type Test, once, and say what came back",
+           "millrace webhook test door-alarm", [&line] { return RunWebhookTest(line.client, line.name); });
+}
+
 void AddTail(CLI::App& app, CommandLine& line) {
   auto* tail = app.add_subcommand("tail", "Follow a stream: a line for each fragment that is stored");
   tail->add_option("STREAM", line.tail.stream, "The stream's name")->required();
@@ -331,6 +342,7 @@ int Main(int argc, char** argv) {
   AddServe(app, line);
   AddCamera(app, line);
   AddSecret(app, line);
+  AddWebhook(app, line);
   AddStreamCommands(app, line.client, line.run);
   AddTail(app, line);
   AddExport(app, line);

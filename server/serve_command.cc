@@ -48,6 +48,7 @@
 #include "server/secret_records.h"
 #include "server/stop_signals.h"
 #include "server/version.h"
+#include "server/webhooks.h"
 #include "storage/embedded_log.h"
 
 namespace millrace::server {
@@ -224,8 +225,10 @@ class Service {
     MILLRACE_ASSIGN_OR_RETURN(server_, api::Server::Start(*dispatcher_, options));
     std::string endpoint = config.listen.Url(server_->port());
     endpoint.pop_back();  // the slash
-    return analyzers_.Start(config.analyzers, endpoint, *fleet_, *leases_, *log_,
-                            access_->checks() ? &credentials_ : nullptr);
+    api::CredentialStore* const credentials = access_->checks() ? &credentials_ : nullptr;
+    MILLRACE_RETURN_IF_ERROR(
+        analyzers_.Start(config.analyzers, endpoint, *fleet_, *leases_, *log_, credentials));
+    return webhooks_.Start(config.webhooks, endpoint, SystemClock(), credentials);
   }
 
   std::uint16_t port() const { return server_->port(); }
@@ -235,6 +238,7 @@ class Service {
   // and stored.
   void Stop(Duration grace) {
     analyzers_.Stop();  // they need the server to commit
+    webhooks_.Stop();   // likewise
     if (server_) server_->Stop(grace);
     // Those who record first: a viewer that is slow to go must not cost them the fragments they have open.
     if (publishers_) publishers_->Stop();
@@ -288,7 +292,7 @@ class Service {
   void AddRoutes(const Config& config) {
     const Clock& clock = SystemClock();
     auto camera_of = [this](const std::string& stream) { return fleet_->CameraOfStream(stream); };
-    api::AddCameraRoutes(router_, {*fleet_, *store_, *pool_, Analyzers::Names(config.analyzers), config.aws});
+    api::AddCameraRoutes(router_, {*fleet_, *store_, *pool_, config.analyzers.names(), config.aws});
     api::AddStreamRoutes(router_, {*store_, *pool_, camera_of, clock, *ledger_});
     api::AddExportRoutes(router_, {*store_, *pool_, *export_pool_, clock});
     throughput_ = std::make_shared<api::StreamThroughput>(*catalog_, clock, config.stream_limits);
@@ -301,13 +305,16 @@ class Service {
     AddVideoRoutes(config, camera_of);
     applications_ = std::make_unique<api::ApplicationServices>(
         api::ApplicationServices{*leases_, *log_, *pool_, budget_, {catalog_->fragment_log()}, config.aws});
-    for (const std::string& name : Analyzers::Names(config.analyzers)) {
+    for (const std::string& name : config.analyzers.names()) {
       applications_->result_streams.insert("millrace-" + name);
     }
     api::AddApplicationRoutes(router_, *applications_);
     face_collections_ = std::make_unique<api::FaceCollections>(*log_, clock);
     api::AddFaceCollectionRoutes(router_, {*face_collections_, *pool_, *decode_pool_, budget_});
     api::AddAnalyzerRoutes(router_, *pool_, [this] { return analyzers_.statuses(); });
+    api::AddWebhookRoutes(router_,
+                          {[this] { return webhooks_.statuses(); },
+                           [this](const std::string& webhook) { return webhooks_.Test(webhook); }, *pool_});
     api::AddHlsRoutes(router_, *hls_, *pool_);
     api::AddStorageRoutes(router_,
                           {[this] { return log_->Status(); }, [this] { return log_->Backup(); }, *pool_});
@@ -400,6 +407,7 @@ class Service {
   std::unique_ptr<api::TlsContext> tls_;
   std::unique_ptr<api::Server> server_;
   Analyzers analyzers_;
+  Webhooks webhooks_;
 };
 
 }  // namespace

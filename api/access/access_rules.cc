@@ -150,6 +150,8 @@ constexpr AccessRule kRules[] = {
     Own("GET", "/v1/data-streams/{name}", "kinesis:DescribeStream", "stream/{name}"),
     Own("GET", "/v1/data-streams/{name}/records", "kinesis:GetRecords", "stream/{name}"),
     Own("GET", "/v1/analyzers", "millrace:ListAnalyzers", "*"),
+    Own("GET", "/v1/webhooks", "millrace:ListWebhooks", "*"),
+    Own("POST", "/v1/webhooks/{name}/test", "millrace:TestWebhook", "webhook/{name}"),
     Own("GET", "/v1/storage", "millrace:GetStorage", "*"),
     Own("GET", "/v1/backup", "millrace:GetBackup", "*"),
 };

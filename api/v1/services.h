@@ -7,6 +7,7 @@
 #include <functional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "api/aws/aws_identity.h"
 #include "api/camera_of_stream.h"
@@ -23,6 +24,8 @@
 namespace millrace {
 class CameraFleet;
 class SecretStore;
+struct WebhookAnswer;
+struct WebhookStatus;
 }  // namespace millrace
 
 namespace millrace::api {
@@ -110,5 +113,13 @@ struct SessionServices {
   std::function<net::awaitable<void>(Duration)> pause{};  // none: a timer on the request's strand
 };
 void AddSessionRoutes(Router& router, SessionServices services);
+
+// GET /v1/webhooks, POST /v1/webhooks/{name}/test.
+struct WebhookServices {
+  std::function<std::vector<WebhookStatus>()> statuses;           // any thread
+  std::function<Result<WebhookAnswer>(const std::string&)> test;  // any thread; waits for the receiver
+  WorkerPool& pool;
+};
+void AddWebhookRoutes(Router& router, WebhookServices services);
 
 }  // namespace millrace::api

@@ -1,0 +1,77 @@
+#include "server/webhooks.h"
+
+#include <utility>
+
+namespace millrace::server {
+namespace {
+
+// A key for the webhook: it reads its analyzers' records, and keeps its place in them.
+Result<wire::AccessKey> MakeKey(const WebhookSettings& settings, api::CredentialStore& credentials) {
+  const wire::AccessKey key = api::MakeAccessKey();
+  const std::string application = Webhook::ApplicationOf(settings.name);
+  std::vector<std::string> streams;
+  for (const std::string& analyzer : settings.analyzers) {
+    streams.push_back("arn:aws:kinesis:*:*:stream/millrace-" + analyzer);
+  }
+  api::Policy policy{
+      application,
+      {{true, {"kinesis:GetShardIterator", "kinesis:GetRecords", "kinesis:ListShards"}, std::move(streams)},
+       {true, {"millrace:RunApplication"}, {"arn:aws:millrace:*:*:application/" + application}}}};
+  api::User user{"millrace:" + application, {key}, {std::make_shared<const api::Policy>(std::move(policy))}};
+  MILLRACE_RETURN_IF_ERROR(credentials.AddBuiltIn(std::move(user)));
+  return key;
+}
+
+}  // namespace
+
+Result<void> Webhooks::Start(const WebhooksConfig& config, const std::string& endpoint, const Clock& clock,
+                             api::CredentialStore* credentials) {
+  MILLRACE_ASSIGN_OR_RETURN(const wire::Endpoint server, wire::Endpoint::Parse(endpoint));
+  std::vector<std::unique_ptr<Webhook>> started;
+  for (const auto& [name, settings] : config) {
+    std::optional<wire::AccessKey> key;
+    if (credentials != nullptr) {
+      MILLRACE_ASSIGN_OR_RETURN(key, MakeKey(settings, *credentials));
+    }
+    MILLRACE_ASSIGN_OR_RETURN(auto webhook, Webhook::Start(settings, server, key, clock));
+    started.push_back(std::move(webhook));
+  }
+  std::lock_guard lock(mutex_);
+  config_ = config;
+  clock_ = &clock;
+  webhooks_ = std::move(started);
+  return {};
+}
+
+void Webhooks::Stop() {
+  std::vector<std::unique_ptr<Webhook>> ending;
+  {
+    std::lock_guard lock(mutex_);
+    ending.swap(webhooks_);
+  }
+  for (const auto& webhook : ending) webhook->Stop();
+}
+
+std::vector<WebhookStatus> Webhooks::statuses() const {
+  std::lock_guard lock(mutex_);
+  std::vector<WebhookStatus> statuses;
+  for (const auto& webhook : webhooks_) statuses.push_back(webhook->status());
+  return statuses;
+}
+
+Result<WebhookAnswer> Webhooks::Test(const std::string& name) const {
+  WebhookSettings settings;
+  Timestamp now;
+  {
+    std::lock_guard lock(mutex_);
+    const auto found = config_.find(name);
+    if (found == config_.end()) {
+      return Error{ErrorCode::kNotFound, "there is no webhook '" + name + "' in the configuration"};
+    }
+    settings = found->second;
+    now = clock_->Now();
+  }
+  return WebhookSender(settings).Send(TestMessage(name, now), now);
+}
+
+}  // namespace millrace::server
