@@ -5,23 +5,23 @@
 namespace millrace {
 namespace {
 
-constexpr std::int64_t kNsPerSecond = 1'000'000'000;
+constexpr std::int64_t kNanosecondsASecond = 1'000'000'000;
 
 }  // namespace
 
 std::int64_t AudioGrid::SamplesIn(Duration duration) const {
   // In two parts, so that no product overflows.
   const std::int64_t ns = duration.count();
-  return ns / kNsPerSecond * sample_rate_ + ns % kNsPerSecond * sample_rate_ / kNsPerSecond;
+  return ns / kNanosecondsASecond * sample_rate_ + ns % kNanosecondsASecond * sample_rate_ / kNanosecondsASecond;
 }
 
 std::int64_t AudioGrid::SampleAt(Timestamp time) const {
-  return SamplesIn(time - zero_ + Duration{kNsPerSecond / sample_rate_ / 2});
+  return SamplesIn(time - zero_ + Duration{kNanosecondsASecond / sample_rate_ / 2});
 }
 
 Timestamp AudioGrid::TimeOf(std::int64_t sample) const {
   return zero_ +
-         Duration{sample / sample_rate_ * kNsPerSecond + sample % sample_rate_ * kNsPerSecond / sample_rate_};
+         Duration{sample / sample_rate_ * kNanosecondsASecond + sample % sample_rate_ * kNanosecondsASecond / sample_rate_};
 }
 
 std::optional<std::int64_t> AudioGrid::Place(Timestamp pts, std::uint32_t samples) {

@@ -7,9 +7,8 @@
 // What holds within a run: decode times strictly increase, also from one fragment to the next, where the next
 // one's first decode time is this one's end_dts; no frame is decoded after it is shown (dts <= pts).
 //
-// Errors:  kCorruption: the facts do not belong to these frames, or contradict themselves. Facts are read
-// from
-//          disk: nothing in them is taken on trust.
+// Errors:  kCorruption: the facts do not belong to these frames, or contradict themselves. Facts
+//          are read from disk: nothing in them is taken on trust.
 // Threads: any.
 #pragma once
 

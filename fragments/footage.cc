@@ -11,8 +11,8 @@
 namespace millrace {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
-constexpr std::size_t kHeadBytes = 1 + 8 + 8 + 2;
+constexpr std::uint8_t kFootageVersion = 1;
+constexpr std::size_t kFootageHeadBytes = 1 + 8 + 8 + 2;
 
 Timestamp TimeAt(ByteSpan bytes, std::size_t at) {
   return Timestamp{static_cast<std::int64_t>(ReadBigEndian<std::uint64_t>(bytes.subspan(at, 8)))};
@@ -56,7 +56,7 @@ storage::Hold ToLogHold(const FootageHold& hold) {
   range.from = TimeKey(hold.start - kFragmentDurationMax);
   if (hold.end != FootageHold::kOpenEnd) range.to = TimeKey(hold.end - Duration{1});
   range.at_least = storage::Attribute{kProducerEndAttribute, TimeKey(hold.start + Duration{1})};
-  log.note.push_back(kVersion);
+  log.note.push_back(kFootageVersion);
   AppendBigEndian(log.note, static_cast<std::uint64_t>(hold.start.ns));
   AppendBigEndian(log.note, static_cast<std::uint64_t>(hold.end.ns));
   AppendBigEndian(log.note, static_cast<std::uint16_t>(hold.reason.size()));
@@ -67,18 +67,18 @@ storage::Hold ToLogHold(const FootageHold& hold) {
 
 Result<FootageHold> FromLogHold(const storage::Hold& log) {
   const ByteSpan note(log.note);
-  if (!note.empty() && note[0] > kVersion) {
+  if (!note.empty() && note[0] > kFootageVersion) {
     return Error{ErrorCode::kUnsupported, "a hold of version " + std::to_string(note[0])};
   }
   const Error damaged{ErrorCode::kCorruption, "hold '" + log.id + "' has a note that is none of ours"};
-  if (note.size() < kHeadBytes || note[0] == 0) return damaged;
+  if (note.size() < kFootageHeadBytes || note[0] == 0) return damaged;
   FootageHold hold;
   hold.id = log.id;
   hold.placed = log.created;
   hold.start = TimeAt(note, 1);
   hold.end = TimeAt(note, 9);
   const auto reason_bytes = ReadBigEndian<std::uint16_t>(note.subspan(17, 2));
-  const ByteSpan texts = note.subspan(kHeadBytes);
+  const ByteSpan texts = note.subspan(kFootageHeadBytes);
   if (texts.size() < reason_bytes) return damaged;
   hold.reason = std::string(AsText(texts.first(reason_bytes)));
   hold.placed_by = std::string(AsText(texts.subspan(reason_bytes)));

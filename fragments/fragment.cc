@@ -14,7 +14,7 @@ namespace {
 //                        anchors u32 x { frame_index u32, sample u64 } }
 // Version 1 has no other flag than 1. What needs nothing newer is still written as it, so that a program of
 // before can be gone back to.
-constexpr std::uint8_t kVersion = 2;
+constexpr std::uint8_t kFragmentVersion = 2;
 constexpr std::uint8_t kIndependent = 1;
 constexpr std::uint8_t kDamagedFlag = 2;
 
@@ -98,9 +98,9 @@ bool IsSpan(Timestamp start, Duration duration) {
 Result<Reader> CheckVersion(ByteSpan bytes) {
   Reader reader(bytes);
   const auto version = reader.Unsigned<std::uint8_t>();
-  if (version > kVersion) {
+  if (version > kFragmentVersion) {
     return Error{ErrorCode::kUnsupported, "fragment facts of version " + std::to_string(version) +
-                                              "; this program knows " + std::to_string(kVersion)};
+                                              "; this program knows " + std::to_string(kFragmentVersion)};
   }
   if (version == 0) return Damaged("no version");
   return reader;
@@ -119,7 +119,7 @@ std::uint64_t TracksId(const std::vector<TrackInfo>& tracks) {
 Bytes EncodeFacts(const FragmentFacts& facts) {
   Bytes out;
   out.reserve(512);
-  out.push_back(facts.damaged ? kVersion : 1);
+  out.push_back(facts.damaged ? kFragmentVersion : 1);
   const Bytes key = facts.number.ToKey();
   out.insert(out.end(), key.begin(), key.end());
   AppendSigned64(out, facts.start.ns);

@@ -13,7 +13,7 @@
 namespace millrace {
 namespace {
 
-constexpr Timestamp kTimeMax = Timestamp::FromSeconds(7'258'118'400);  // 2200-01-01: no clock is that wrong
+constexpr Timestamp kProducerTimeMax = Timestamp::FromSeconds(7'258'118'400);  // 2200-01-01: no clock is that wrong
 constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 constexpr std::size_t kClusterBytesMin = 7;  // id and size, and a Timestamp without a byte
 // A piece as large may hold a header and Clusters that repeat it, half and half: 16 MiB of documents.
@@ -322,7 +322,7 @@ Result<void> FragmentAssembler::OnFragmentStart(const MkvFragment& fragment) {
   shift_ns_ = options_.relative_to.value_or(Timestamp{}).ns;
   std::int64_t start_ns = 0;
   if (__builtin_add_overflow(fragment.timestamp_ns, shift_ns_, &start_ns) || start_ns < 0 ||
-      start_ns > kTimeMax.ns) {
+      start_ns > kProducerTimeMax.ns) {
     return refuse(RefusalId::kProducerTimestamp,
                   "the fragment of timecode " + std::to_string(timecode) + " is out of all time");
   }

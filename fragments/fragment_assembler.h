@@ -5,15 +5,14 @@
 // Output:  for each Cluster an OpenedFragment when its Timestamp is read, and an AssembledFragment when it is
 //          over: at the next Cluster, the producer's AWS_KINESISVIDEO_END_OF_FRAGMENT, the end of the Segment
 //          or of the input.
-// Bytes:   the producer's own. A fragment's document is the EBML header, a Segment of unknown size, what
-// stood
-//          before the first Cluster, the Cluster, and what followed it up to the next. Left out are the tags
-//          that the service writes itself (of a body that came from GetMedia), a Segment's CRC-32, and large
-//          elements that playing needs not (attachments, Cues), which would be repeated in each fragment.
-// Time:    absolute: the Cluster's Timestamp; relative: that after the producer's start. Cluster Timestamps
-// do
-//          not go back, over the producer's documents too, and of each track the frames of a fragment come
-//          after those of the one before.
+// Bytes:   the producer's own. A fragment's document is the EBML header, a Segment of unknown size,
+//          what stood before the first Cluster, the Cluster, and what followed it up to the next.
+//          Left out are the tags that the service writes itself (of a body that came from
+//          GetMedia), a Segment's CRC-32, and large elements that playing needs not (attachments,
+//          Cues), which would be repeated in each fragment.
+// Time:    absolute: the Cluster's Timestamp; relative: that after the producer's start. Cluster
+//          Timestamps do not go back, over the producer's documents too, and of each track the
+//          frames of a fragment come after those of the one before.
 // Memory:  one fragment (fragment_bytes_max) and the piece that is pushed; what is complete is the caller's.
 //          As each document repeats what stands before the first Cluster, a few bytes can bring about many
 //          times as much: push_bytes_max.

@@ -6,8 +6,7 @@
 //
 // Errors:  as storage/record_log.h; kNotFound names the stream or the fragment.
 // Threads: every method, from any thread. Append, OpenFragment, OpenRun, GetStream, DescribeStream,
-// ListStreams,
-//          FindStreams and Live never wait for the disk; the others may.
+//          ListStreams, FindStreams and Live never wait for the disk; the others may.
 #pragma once
 
 #include <functional>

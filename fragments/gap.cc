@@ -5,8 +5,8 @@
 namespace millrace {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
-constexpr std::size_t kHeadBytes = 1 + 1 + 8;
+constexpr std::uint8_t kGapVersion = 1;
+constexpr std::size_t kGapHeadBytes = 1 + 1 + 8;
 
 }  // namespace
 
@@ -47,7 +47,7 @@ std::string_view ToString(GapCause cause) {
 }
 
 Bytes EncodeGap(const Gap& gap) {
-  Bytes out{kVersion, static_cast<std::uint8_t>(gap.cause)};
+  Bytes out{kGapVersion, static_cast<std::uint8_t>(gap.cause)};
   AppendBigEndian(out, static_cast<std::uint64_t>(gap.end.ns));
   const std::string detail = Excerpt(gap.detail, kGapDetailBytesMax);
   out.insert(out.end(), detail.begin(), detail.end());
@@ -55,10 +55,10 @@ Bytes EncodeGap(const Gap& gap) {
 }
 
 Result<Gap> DecodeGap(Timestamp start, ByteSpan bytes) {
-  if (!bytes.empty() && bytes[0] > kVersion) {
+  if (!bytes.empty() && bytes[0] > kGapVersion) {
     return Error{ErrorCode::kUnsupported, "a gap of version " + std::to_string(bytes[0])};
   }
-  if (bytes.size() < kHeadBytes || bytes.size() > kHeadBytes + kGapDetailBytesMax || bytes[0] == 0) {
+  if (bytes.size() < kGapHeadBytes || bytes.size() > kGapHeadBytes + kGapDetailBytesMax || bytes[0] == 0) {
     return Error{ErrorCode::kCorruption, "a gap of " + std::to_string(bytes.size()) + " bytes"};
   }
   Gap gap;
@@ -68,7 +68,7 @@ Result<Gap> DecodeGap(Timestamp start, ByteSpan bytes) {
   if (bytes[1] <= static_cast<std::uint8_t>(GapCause::kDeleted)) {
     gap.cause = static_cast<GapCause>(bytes[1]);
   }
-  gap.detail = std::string(AsText(bytes.subspan(kHeadBytes)));
+  gap.detail = std::string(AsText(bytes.subspan(kGapHeadBytes)));
   return gap;
 }
 

@@ -7,9 +7,8 @@
 // Input:   frames in the order in which they are to stand; of each track in decode order. Their bytes are
 //          copied once, into the document.
 // Units:   TimestampScale is 1 ms; the Cluster's Timestamp is `cluster_start` in ms since 1970.
-// Errors:  kInvalidArgument: no tracks, a frame of a track that is not there, a negative cluster_start, a
-// time beyond a block's 16 bits (-32.768 to
-//          32.767 s from cluster_start).
+// Errors:  kInvalidArgument: no tracks, a frame of a track that is not there, a negative
+//          cluster_start, a time beyond a block's 16 bits (-32.768 to 32.767 s from cluster_start).
 // Threads: pure functions, any thread.
 #pragma once
 

@@ -15,8 +15,8 @@ namespace {
 constexpr std::int64_t kFrameMsMax = 1'000;  // an estimate; what is known may be longer
 constexpr std::uint32_t kDepthMax = 1'000;   // below what decode_times.h takes
 // As in the builder: a step that is this long, and so many times as long as steps usually are, is a hole.
-constexpr std::int64_t kHoleMinMs = 2'000;
-constexpr std::int64_t kHoleSteps = 5;
+constexpr std::int64_t kGapMinMs = 2'000;
+constexpr std::int64_t kGapSteps = 5;
 
 // The first frame of the track that decoding can start with; empty: there is none.
 ByteSpan KeyFrameOf(const ParsedFragment& fragment, const TrackInfo& track) {
@@ -135,7 +135,7 @@ FragmentFacts RunFacts::Describe(const ParsedFragment& fragment, Timestamp start
     end_ms = std::max(end_ms, FloorMs(track.grid->TimeOf(static_cast<std::int64_t>(track.next_sample))));
   }
   // Where the next fragment follows behind a hole, this one ends with its last frame.
-  const bool hole = next_ms && *next_ms - end_ms > std::max(kHoleMinMs, kHoleSteps * frame_ms);
+  const bool hole = next_ms && *next_ms - end_ms > std::max(kGapMinMs, kGapSteps * frame_ms);
   if (next_ms && !hole) end_ms = *next_ms;
   facts.duration =
       std::max<Duration>(Timestamp::FromMillis(end_ms) - facts.start, std::chrono::milliseconds(1));

@@ -15,7 +15,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::uint8_t kBinaryVersion = 1;
-constexpr std::uint8_t kVersion = 2;
+constexpr std::uint8_t kStreamVersion = 2;
 constexpr std::size_t kBinaryBytes = 1 + 8 + 8 + 1;
 
 std::string Text(const json::value& value) {
@@ -223,18 +223,18 @@ Bytes EncodeStoredStream(const StoredStream& stream) {
   PutStructure(to, "image_generation", settings.image_generation);
   PutStructure(to, "edge", settings.edge);
   const std::string text = json::serialize(to);
-  Bytes bytes{kVersion};
+  Bytes bytes{kStreamVersion};
   bytes.insert(bytes.end(), text.begin(), text.end());
   return bytes;
 }
 
 Result<StoredStream> DecodeStoredStream(ByteSpan bytes) {
-  if (!bytes.empty() && bytes[0] > kVersion) {
+  if (!bytes.empty() && bytes[0] > kStreamVersion) {
     return Error{ErrorCode::kUnsupported, "stream settings of version " + std::to_string(bytes[0])};
   }
   if (!bytes.empty() && bytes[0] == kBinaryVersion) {
     if (bytes.size() == kBinaryBytes && bytes[17] <= 1) return DecodeBinary(bytes);
-  } else if (!bytes.empty() && bytes[0] == kVersion) {
+  } else if (!bytes.empty() && bytes[0] == kStreamVersion) {
     boost::system::error_code ec;
     const std::string_view text = AsText(bytes.subspan(1));
     const json::value value = json::parse(json::string_view(text.data(), text.size()), ec);

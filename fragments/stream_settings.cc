@@ -9,11 +9,11 @@
 namespace millrace {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kSettingsVersion = 1;
 constexpr std::size_t kBoundsBytes = 1 + 8 + 8 + 8;
 
 Result<void> CheckHead(ByteSpan bytes, std::size_t size, const char* what) {
-  if (!bytes.empty() && bytes[0] > kVersion) {
+  if (!bytes.empty() && bytes[0] > kSettingsVersion) {
     return Error{ErrorCode::kUnsupported, std::string(what) + " of version " + std::to_string(bytes[0])};
   }
   if (bytes.size() != size || bytes[0] == 0) {
@@ -30,7 +30,7 @@ std::int64_t SignedAt(ByteSpan bytes, std::size_t at) {
 }  // namespace
 
 Bytes EncodeBounds(const NumberBounds& bounds) {
-  Bytes out{kVersion};
+  Bytes out{kSettingsVersion};
   AppendBigEndian(out, static_cast<std::uint64_t>(bounds.created.ns));
   AppendBigEndian(out, bounds.counter);
   AppendBigEndian(out, bounds.run);

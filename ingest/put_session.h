@@ -7,9 +7,8 @@
 //          acknowledged all the same, so the error is to be told when settled().
 // Resent:  a fragment that starts at the time of a stored one, and has its frames, is not stored again: it is
 //          acknowledged under the stored one's number. With other frames it is a fragment of its own.
-// Ends:    a producer that ends its body has its last fragment completed; of one that breaks off, the
-// fragment
-//          that was not whole is given up, and the coverage ledger says so.
+// Ends:    a producer that ends its body has its last fragment completed; of one that breaks off,
+//          the fragment that was not whole is given up, and the coverage ledger says so.
 // Memory:  bytes(): the open fragment, and those that are not durable yet. The owner stops reading above a
 //          limit.
 // Threads: one owner at a time (the connection's strand, or a thread that it waits for); what the store says

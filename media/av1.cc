@@ -13,7 +13,7 @@ constexpr int kObuFrameHeader = 3;
 constexpr int kObuFrame = 6;
 constexpr std::uint8_t kConfigMarkerAndVersion = 0x81;  // section 2.3.3: marker 1, version 1
 
-Error Damaged(const char* what) { return {ErrorCode::kCorruption, std::string("AV1 ") + what}; }
+Error DamagedAv1(const char* what) { return {ErrorCode::kCorruption, std::string("AV1 ") + what}; }
 
 struct Obu {
   int type = 0;
@@ -125,7 +125,7 @@ Result<Av1Sequence> ParseSequence(const Obu& obu) {
   Av1Sequence sequence;
   sequence.obu = obu.whole;
   sequence.profile = static_cast<std::uint8_t>(bits.Bits(3));
-  if (sequence.profile > 2) return Damaged("sequence header: unknown profile");
+  if (sequence.profile > 2) return DamagedAv1("sequence header: unknown profile");
   bits.Bit();  // still_picture
   const bool reduced = bits.Flag();
   if (reduced) {
@@ -140,7 +140,7 @@ Result<Av1Sequence> ParseSequence(const Obu& obu) {
   SkipTools(bits, reduced);
   ReadColors(bits, sequence);
   bits.Bit();  // film_grain_params_present
-  if (!bits.ok()) return Damaged("sequence header is cut short");
+  if (!bits.ok()) return DamagedAv1("sequence header is cut short");
   return sequence;
 }
 
@@ -174,7 +174,7 @@ bool IsAv1KeyFrame(ByteSpan temporal_unit) {
 }
 
 Result<Av1Config> ParseAv1Config(ByteSpan av1c) {
-  if (av1c.size() < 4) return Damaged("configuration is cut short");
+  if (av1c.size() < 4) return DamagedAv1("configuration is cut short");
   if (av1c[0] != kConfigMarkerAndVersion) {
     return Error{ErrorCode::kUnsupported, "AV1 configuration of version " + std::to_string(av1c[0] & 0x7F)};
   }
@@ -183,7 +183,7 @@ Result<Av1Config> ParseAv1Config(ByteSpan av1c) {
   config.level_idx = av1c[1] & 0x1F;
   config.high_tier = (av1c[2] & 0x80) != 0;
   if ((av1c[2] & 0x40) != 0) config.bit_depth = (av1c[2] & 0x20) != 0 ? 12 : 10;
-  if (config.profile > 2) return Damaged("configuration: unknown profile");
+  if (config.profile > 2) return DamagedAv1("configuration: unknown profile");
   return config;
 }
 

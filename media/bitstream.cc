@@ -9,7 +9,7 @@
 namespace millrace {
 namespace {
 
-constexpr std::uint32_t kOpusRate = 48'000;
+constexpr std::uint32_t kOpusClockRate = 48'000;
 constexpr std::size_t kNalLengthUsual = 4;
 constexpr std::size_t kAvcLengthAt = 4;  // of lengthSizeMinusOne in the configuration
 constexpr std::size_t kHevcLengthAt = 21;
@@ -19,7 +19,7 @@ constexpr std::size_t kHevcLengthAt = 21;
 Bytes MakeOpusHead(std::uint32_t channels) {
   Bytes head = {'O', 'p', 'u', 's', 'H', 'e', 'a', 'd', 1};
   head.push_back(static_cast<std::uint8_t>(channels));
-  head.insert(head.end(), {0, 0, kOpusRate & 0xFF, kOpusRate >> 8 & 0xFF, 0, 0, 0, 0, 0});
+  head.insert(head.end(), {0, 0, kOpusClockRate & 0xFF, kOpusClockRate >> 8 & 0xFF, 0, 0, 0, 0, 0});
   return head;
 }
 
@@ -99,7 +99,7 @@ void CompleteTrack(TrackInfo& track, ByteSpan key_frame) {
       CompleteVp9(track, key_frame);
       break;
     case Codec::kOpus:
-      track.sample_rate = kOpusRate;
+      track.sample_rate = kOpusClockRate;
       if (track.codec_private.empty() && (track.channels == 1 || track.channels == 2)) {
         track.codec_private = MakeOpusHead(track.channels);
       }

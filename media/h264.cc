@@ -14,7 +14,7 @@ constexpr std::uint8_t kNalIdrSlice = 5;
 constexpr std::uint8_t kNalSps = 7;
 constexpr std::uint32_t kReorderFramesMax = 16;  // the decoded picture buffer holds no more (A.3.1)
 
-Error Damaged(const char* what) { return {ErrorCode::kCorruption, std::string("H.264 ") + what}; }
+Error DamagedH264(const char* what) { return {ErrorCode::kCorruption, std::string("H.264 ") + what}; }
 
 // Section 7.3.2.1.1: these profiles carry the chroma format and scaling lists.
 bool HasChromaFormat(std::uint8_t profile_idc) {
@@ -84,7 +84,7 @@ void ReadVui(BitReader& bits, H264Sps& sps) {
 }  // namespace
 
 Result<AvcConfig> ParseAvcConfig(ByteSpan avcc) {
-  if (avcc.size() < 7) return Damaged("configuration is cut short");
+  if (avcc.size() < 7) return DamagedH264("configuration is cut short");
   if (avcc[0] != 1) {
     return Error{ErrorCode::kUnsupported, "H.264 configuration of version " + std::to_string(avcc[0])};
   }
@@ -93,27 +93,27 @@ Result<AvcConfig> ParseAvcConfig(ByteSpan avcc) {
   config.constraints = avcc[2];
   config.level_idc = avcc[3];
   config.nal_length_bytes = static_cast<std::uint8_t>((avcc[4] & 3) + 1);
-  if (config.nal_length_bytes == 3) return Damaged("configuration has 3-byte NAL lengths");
+  if (config.nal_length_bytes == 3) return DamagedH264("configuration has 3-byte NAL lengths");
   std::size_t at = 5;
   for (std::vector<ByteSpan>* list : {&config.sps, &config.pps}) {
-    if (at >= avcc.size()) return Damaged("configuration is cut short");
+    if (at >= avcc.size()) return DamagedH264("configuration is cut short");
     const int count = list == &config.sps ? avcc[at] & 0x1F : avcc[at];
     ++at;
     for (int i = 0; i < count; ++i) {
-      if (avcc.size() - at < 2) return Damaged("configuration is cut short");
+      if (avcc.size() - at < 2) return DamagedH264("configuration is cut short");
       const std::size_t length = ReadBigEndian<std::uint16_t>(avcc.subspan(at, 2));
       at += 2;
-      if (length == 0 || avcc.size() - at < length) return Damaged("parameter set is cut short");
+      if (length == 0 || avcc.size() - at < length) return DamagedH264("parameter set is cut short");
       list->push_back(avcc.subspan(at, length));
       at += length;
     }
   }
-  if (config.sps.empty()) return Damaged("configuration has no sequence parameter set");
+  if (config.sps.empty()) return DamagedH264("configuration has no sequence parameter set");
   return config;
 }
 
 Result<H264Sps> ParseH264Sps(ByteSpan nal) {
-  if (nal.size() < 4 || (nal[0] & 0x1F) != kNalSps) return Damaged("sequence parameter set is cut short");
+  if (nal.size() < 4 || (nal[0] & 0x1F) != kNalSps) return DamagedH264("sequence parameter set is cut short");
   H264Sps sps;
   BitReader bits(nal.subspan(1), BitReader::Escapes::kNal);
   sps.profile_idc = static_cast<std::uint8_t>(bits.Bits(8));
@@ -143,10 +143,10 @@ Result<H264Sps> ParseH264Sps(ByteSpan nal) {
     bits.Signed();
     bits.Signed();
     const std::uint32_t cycle = bits.Unsigned();
-    if (cycle > 255) return Damaged("sequence parameter set: picture order cycle is too long");
+    if (cycle > 255) return DamagedH264("sequence parameter set: picture order cycle is too long");
     for (std::uint32_t i = 0; i < cycle; ++i) bits.Signed();
   } else if (sps.pic_order_cnt_type > 2) {
-    return Damaged("sequence parameter set: unknown picture order type");
+    return DamagedH264("sequence parameter set: unknown picture order type");
   }
   bits.Unsigned();  // max_num_ref_frames
   bits.Bit();
@@ -168,10 +168,10 @@ Result<H264Sps> ParseH264Sps(ByteSpan nal) {
   }
   sps.coding_bits = bits.bits_read();
   const bool has_vui = bits.Bit() != 0;
-  if (!bits.ok()) return Damaged("sequence parameter set is cut short");
+  if (!bits.ok()) return DamagedH264("sequence parameter set is cut short");
   if (width_mbs > 4096 || height_units * field_factor > 4096 || crop_x >= width_mbs * 16 ||
       crop_y >= height_units * 16 * field_factor) {
-    return Damaged("sequence parameter set: absurd picture size");
+    return DamagedH264("sequence parameter set: absurd picture size");
   }
   sps.width = static_cast<std::uint32_t>(width_mbs * 16 - crop_x);
   sps.height = static_cast<std::uint32_t>(height_units * 16 * field_factor - crop_y);

@@ -5,7 +5,7 @@
 namespace millrace {
 namespace {
 
-Error Corrupt(std::string_view what) { return Error{ErrorCode::kCorruption, std::string(what)}; }
+Error CorruptBlock(std::string_view what) { return Error{ErrorCode::kCorruption, std::string(what)}; }
 
 // Takes `size` bytes off the front of `body` as a frame; false where there are not so many.
 bool TakeFrame(ByteSpan& body, std::uint64_t size, std::vector<ByteSpan>& frames) {
@@ -55,12 +55,12 @@ Result<void> SplitLacing(const Block& block, std::vector<ByteSpan>& frames) {
     frames.push_back(body);
     return {};
   }
-  if (body.empty()) return Corrupt("the lacing has no frame count");
+  if (body.empty()) return CorruptBlock("the lacing has no frame count");
   const std::size_t count = std::size_t{body[0]} + 1;
   body = body.subspan(1);
 
   if (block.lacing == Lacing::kFixed) {
-    if (body.size() % count != 0) return Corrupt("the lacing's frames cannot be of one size");
+    if (body.size() % count != 0) return CorruptBlock("the lacing's frames cannot be of one size");
     const std::size_t size = body.size() / count;
     for (std::size_t i = 0; i < count; ++i) frames.push_back(body.subspan(i * size, size));
     return {};
@@ -72,12 +72,12 @@ Result<void> SplitLacing(const Block& block, std::vector<ByteSpan>& frames) {
   for (std::size_t i = 0; i + 1 < count; ++i) {
     const bool read =
         block.lacing == Lacing::kXiph ? ReadXiphSize(body, size) : ReadEbmlSize(body, i == 0, size);
-    if (!read) return Corrupt("the lacing's sizes are malformed");
+    if (!read) return CorruptBlock("the lacing's sizes are malformed");
     sizes[i] = size;
   }
   for (const std::uint64_t frame_size : sizes) {
     if (!TakeFrame(body, frame_size, frames))
-      return Corrupt("the lacing's frames run past the end of the block");
+      return CorruptBlock("the lacing's frames run past the end of the block");
   }
   frames.push_back(body);
   return {};

@@ -15,11 +15,6 @@ constexpr std::uint64_t kTimestampScaleMax = std::uint64_t{3'600'000'000'000};
 // DateUTC counts from 2001-01-01T00:00:00Z.
 constexpr std::int64_t kMatroskaEpochNs = std::int64_t{978'307'200} * 1'000'000'000;
 
-Error Corrupt(const ElementHeader& element, const std::string& what) {
-  return Error{ErrorCode::kCorruption,
-               ElementName(element.id) + " at byte " + std::to_string(element.offset) + " " + what};
-}
-
 Error Exhausted(const ElementHeader& element, const std::string& what) {
   return Error{ErrorCode::kResourceExhausted,
                ElementName(element.id) + " at byte " + std::to_string(element.offset) + " " + what};
@@ -142,7 +137,8 @@ Result<void> DocumentBuilder::InfoValue(const ElementHeader& element, ByteSpan p
   switch (element.id) {
     case ElementId::kTimestampScale: {
       const std::uint64_t scale = payload.empty() ? 1'000'000 : DecodeUnsigned(payload).value_or(0);
-      if (scale == 0 || scale > kTimestampScaleMax) return Corrupt(element, "is " + std::to_string(scale));
+      if (scale == 0 || scale > kTimestampScaleMax)
+        return CorruptElement(element, "is " + std::to_string(scale));
       document_.timestamp_scale_ns = static_cast<std::int64_t>(scale);
       break;
     }
@@ -246,14 +242,14 @@ Result<void> DocumentBuilder::EndTrack(const ElementHeader& element) {
   OpenTrack& open = open_track_;
   MkvTrack& track = open.track;
   if (open.number == 0 || open.number > kMax) {
-    return Corrupt(element, "has TrackNumber " + std::to_string(open.number));
+    return CorruptElement(element, "has TrackNumber " + std::to_string(open.number));
   }
   track.number = static_cast<std::uint32_t>(open.number);
   for (const MkvTrack& other : tracks_) {
     if (other.number == track.number)
-      return Corrupt(element, "repeats TrackNumber " + std::to_string(track.number));
+      return CorruptElement(element, "repeats TrackNumber " + std::to_string(track.number));
   }
-  if (track.codec_id.empty()) return Corrupt(element, "has no CodecID");
+  if (track.codec_id.empty()) return CorruptElement(element, "has no CodecID");
 
   if (const auto codec = CodecFromMatroska(track.codec_id, track.codec_private)) {
     if (open.content_encoded) {
@@ -268,7 +264,7 @@ Result<void> DocumentBuilder::EndTrack(const ElementHeader& element) {
     track.codec_private = {};
     if (info.kind() == TrackKind::kVideo) {
       if (open.pixel_width > kMax || open.pixel_height > kMax)
-        return Corrupt(element, "has an impossible picture size");
+        return CorruptElement(element, "has an impossible picture size");
       info.width =
           static_cast<std::uint32_t>(open.pixel_width > open.crop_x ? open.pixel_width - open.crop_x : 0);
       info.height =
@@ -276,7 +272,7 @@ Result<void> DocumentBuilder::EndTrack(const ElementHeader& element) {
     } else {
       const bool sane =
           open.sampling_frequency >= 1 && open.sampling_frequency <= 1e8 && open.channels <= 1024;
-      if (!sane) return Corrupt(element, "has an impossible SamplingFrequency or Channels");
+      if (!sane) return CorruptElement(element, "has an impossible SamplingFrequency or Channels");
       info.sample_rate = static_cast<std::uint32_t>(std::lround(open.sampling_frequency));
       info.channels = static_cast<std::uint32_t>(open.channels);
     }
@@ -288,7 +284,7 @@ Result<void> DocumentBuilder::EndTrack(const ElementHeader& element) {
 
 Result<void> DocumentBuilder::EndTracks(const ElementHeader& element) {
   if (tracks_read_) {
-    if (tracks_ != document_.tracks) return Corrupt(element, "differs from the Tracks before it");
+    if (tracks_ != document_.tracks) return CorruptElement(element, "differs from the Tracks before it");
   } else {
     document_.tracks = std::move(tracks_);
     tracks_read_ = true;

@@ -7,9 +7,11 @@
 #include <bit>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/bytes.h"
+#include "base/result.h"
 #include "parser/elements.h"
 
 namespace millrace {
@@ -69,6 +71,12 @@ struct ElementHeader {
   bool has_known_size() const { return size != kUnknownSize; }
   std::uint64_t payload_offset() const { return offset + header_bytes; }
 };
+
+// What is said of an element that is not as it should be: kCorruption, "Info at byte 52 " and `what`.
+inline Error CorruptElement(const ElementHeader& element, const std::string& what) {
+  return {ErrorCode::kCorruption,
+          ElementName(element.id) + " at byte " + std::to_string(element.offset) + " " + what};
+}
 
 // The longest header that can be met: a 4-byte id and an 8-byte size.
 inline constexpr std::size_t kElementHeaderBytesMax = 12;

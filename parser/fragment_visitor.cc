@@ -7,14 +7,6 @@
 #include "parser/block.h"
 
 namespace millrace {
-namespace {
-
-Error Corrupt(const ElementHeader& element, const std::string& what) {
-  return Error{ErrorCode::kCorruption,
-               ElementName(element.id) + " at byte " + std::to_string(element.offset) + " " + what};
-}
-
-}  // namespace
 
 Result<void> FragmentVisitor::OnStartMaster(const ElementHeader& element) {
   switch (element.id) {
@@ -38,7 +30,7 @@ Result<void> FragmentVisitor::OnEndMaster(const ElementHeader& element, std::uin
     case ElementId::kBlockGroup:
       return EndGroup(element);
     case ElementId::kCluster:
-      if (!started_) return Corrupt(element, "has no Timestamp");
+      if (!started_) return CorruptElement(element, "has no Timestamp");
       fragment_->end_offset = end_offset;
       return handler_.OnClusterEnd(*fragment_);
     case ElementId::kTags:
@@ -58,7 +50,7 @@ Result<void> FragmentVisitor::OnData(const ElementHeader& element, const Element
       return SetTimestamp(element, data.span());
     case ElementId::kBlock:
       // Its duration and references may follow it.
-      if (group_.block) return Corrupt(element, "is the second of its BlockGroup");
+      if (group_.block) return CorruptElement(element, "is the second of its BlockGroup");
       group_.block = element;
       group_.payload = data.Share();
       return {};
@@ -94,10 +86,10 @@ Result<void> FragmentVisitor::StartCluster(const ElementHeader& element) {
 }
 
 Result<void> FragmentVisitor::SetTimestamp(const ElementHeader& element, ByteSpan payload) {
-  if (started_) return Corrupt(element, "is the second of its Cluster");
+  if (started_) return CorruptElement(element, "is the second of its Cluster");
   const std::uint64_t ticks = DecodeUnsigned(payload).value_or(0);
   const std::optional<std::int64_t> ns = ClusterTimestampNs(ticks, document_->timestamp_scale_ns);
-  if (!ns) return Corrupt(element, "is out of range: " + std::to_string(ticks));
+  if (!ns) return CorruptElement(element, "is out of range: " + std::to_string(ticks));
   fragment_->timestamp_ns = *ns;
   started_ = true;
   return handler_.OnFragmentStart(*fragment_);
@@ -106,17 +98,18 @@ Result<void> FragmentVisitor::SetTimestamp(const ElementHeader& element, ByteSpa
 Result<void> FragmentVisitor::TakeBlock(const ElementHeader& element, const ElementData& data,
                                         const OpenGroup* group) {
   const std::optional<Block> block = DecodeBlock(data.span());
-  if (!block) return Corrupt(element, "is malformed");
-  if (!started_) return Corrupt(element, "stands before its Cluster's Timestamp");
+  if (!block) return CorruptElement(element, "is malformed");
+  if (!started_) return CorruptElement(element, "stands before its Cluster's Timestamp");
   const MkvTrack* track = FindTrack(block->track);
-  if (track == nullptr) return Corrupt(element, "is of undeclared track " + std::to_string(block->track));
+  if (track == nullptr)
+    return CorruptElement(element, "is of undeclared track " + std::to_string(block->track));
 
   const std::int64_t scale = document_->timestamp_scale_ns;
   std::int64_t duration_ns = 0;
   if (group != nullptr && group->duration_ticks) {
     if (*group->duration_ticks >
         static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max() / 2 / scale)) {
-      return Corrupt(element, "has a BlockDuration out of range");
+      return CorruptElement(element, "has a BlockDuration out of range");
     }
     duration_ns = static_cast<std::int64_t>(*group->duration_ticks) * scale;
   }
@@ -132,7 +125,7 @@ Result<void> FragmentVisitor::TakeBlock(const ElementHeader& element, const Elem
   }
 
   Result<void> split = SplitLacing(*block, laced_);
-  if (!split) return Corrupt(element, "is malformed: " + split.error().message);
+  if (!split) return CorruptElement(element, "is malformed: " + split.error().message);
   const auto count = static_cast<std::int64_t>(laced_.size());
   const std::int64_t first_ns = frame.timestamp_ns;
   const std::int64_t step_ns = LaceStepNs(*track, duration_ns, count, laced_.front());
@@ -148,7 +141,7 @@ Result<void> FragmentVisitor::TakeBlock(const ElementHeader& element, const Elem
 }
 
 Result<void> FragmentVisitor::EndGroup(const ElementHeader& element) {
-  if (!group_.block) return Corrupt(element, "has no Block");
+  if (!group_.block) return CorruptElement(element, "has no Block");
   const OpenGroup group = std::exchange(group_, {});
   return TakeBlock(*group.block, ElementData(group.payload.span(), &group.payload), &group);
 }

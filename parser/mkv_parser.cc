@@ -40,10 +40,6 @@ std::string At(const ElementHeader& element) {
   return ElementName(element.id) + " at byte " + std::to_string(element.offset);
 }
 
-Error Corrupt(const ElementHeader& element, const std::string& what) {
-  return Error{ErrorCode::kCorruption, At(element) + " " + what};
-}
-
 Error TooLarge(const ElementHeader& element, const std::string& what, std::uint64_t limit) {
   return Error{ErrorCode::kResourceExhausted,
                At(element) + " " + what + " " + std::to_string(limit) + " bytes"};
@@ -143,10 +139,10 @@ Result<bool> MkvParser::DecodeHeader(ByteSpan window, ElementHeader& element) co
   element.id = static_cast<ElementId>(id.value);
   const DecodedVint size = DecodeVint(window.subspan(static_cast<std::size_t>(id.length)));
   if (size.length == kNeedMoreBytes) return false;
-  if (size.length == kMalformedVint) return Corrupt(element, "has a malformed size");
+  if (size.length == kMalformedVint) return CorruptElement(element, "has a malformed size");
   // EBMLMaxSizeLength binds the body, not the headers themselves.
   if (size.length > size_length_max_ && element.id != ElementId::kEbml) {
-    return Corrupt(element, "has a size longer than EBMLMaxSizeLength");
+    return CorruptElement(element, "has a size longer than EBMLMaxSizeLength");
   }
   element.info = FindElement(element.id);
   element.header_bytes = static_cast<std::uint32_t>(id.length + size.length);
@@ -160,24 +156,25 @@ Result<bool> MkvParser::Place(const ElementHeader& element) {
   if (element.info == nullptr || IsGlobal(element.id)) {
     // Between documents nothing unknown may stand: bytes that are not Matroska end here.
     if (open_.empty() && element.info == nullptr)
-      return Corrupt(element, "stands where an EBML header is expected");
+      return CorruptElement(element, "stands where an EBML header is expected");
     skip = true;
   } else if (IsTopLevel(element.id)) {
     while (!open_.empty() && open_.back().end == kUnknownSize) MILLRACE_RETURN_IF_ERROR(CloseInnermost());
-    if (!open_.empty()) return Corrupt(element, "stands inside " + At(open_.back().header));
+    if (!open_.empty()) return CorruptElement(element, "stands inside " + At(open_.back().header));
     if (element.id == ElementId::kSegment && !segment_expected_)
-      return Corrupt(element, "has no EBML header before it");
+      return CorruptElement(element, "has no EBML header before it");
   } else {
     if (!open_.empty() && open_.back().header.id == ElementId::kCluster && open_.back().end == kUnknownSize &&
         element.info->parent == ElementId::kSegment) {
       MILLRACE_RETURN_IF_ERROR(CloseInnermost());
     }
-    if (open_.empty()) return Corrupt(element, "stands where an EBML header is expected");
+    if (open_.empty()) return CorruptElement(element, "stands where an EBML header is expected");
     const ElementHeader& parent = open_.back().header;
     if (!StandsIn(*element.info, parent.id)) {
       // A level-1 element in a master of known size means that one of the two sizes lies. Anything deeper
       // does no harm.
-      if (element.info->parent == ElementId::kSegment) return Corrupt(element, "stands inside " + At(parent));
+      if (element.info->parent == ElementId::kSegment)
+        return CorruptElement(element, "stands inside " + At(parent));
       skip = true;
     } else {
       skip = element.info->passed_over;
@@ -190,13 +187,13 @@ Result<bool> MkvParser::Place(const ElementHeader& element) {
 Result<void> MkvParser::CheckSize(const ElementHeader& element, bool skip) const {
   const std::uint64_t limit = enclosing_end();
   if (!element.has_known_size()) {
-    if (skip || !MayBeOfUnknownSize(element.id)) return Corrupt(element, "has an unknown size");
+    if (skip || !MayBeOfUnknownSize(element.id)) return CorruptElement(element, "has an unknown size");
     if (element.payload_offset() > limit)
-      return Corrupt(element, "runs past the end of " + At(open_.back().header));
+      return CorruptElement(element, "runs past the end of " + At(open_.back().header));
     return {};
   }
   const std::uint64_t end = element.payload_offset() + element.size;
-  if (end > limit) return Corrupt(element, "runs past the end of " + At(open_.back().header));
+  if (end > limit) return CorruptElement(element, "runs past the end of " + At(open_.back().header));
   if (end > cluster_end_max_)
     return TooLarge(element, "makes its Cluster larger than", limits_.cluster_bytes_max);
   if (skip) {
@@ -208,7 +205,7 @@ Result<void> MkvParser::CheckSize(const ElementHeader& element, bool skip) const
     }
   } else {
     const std::uint64_t max = IsBlock(element.id) ? limits_.frame_bytes_max : limits_.element_bytes_max;
-    if (!FitsItsType(element)) return Corrupt(element, "has a size that its type cannot have");
+    if (!FitsItsType(element)) return CorruptElement(element, "has a size that its type cannot have");
     if (element.size > max) return TooLarge(element, "is larger than", max);
   }
   return {};
@@ -253,14 +250,14 @@ Result<void> MkvParser::CloseInnermost() {
 
 Result<void> MkvParser::CloseAtEnd() {
   MILLRACE_RETURN_IF_ERROR(CloseEnded());
-  if (current_) return Corrupt(*current_, "is cut short by the end of the input");
+  if (current_) return CorruptElement(*current_, "is cut short by the end of the input");
   if (partial_size_ > 0) {
     return Error{ErrorCode::kCorruption,
                  "the input ends within an element's header at byte " + std::to_string(offset_)};
   }
   while (!open_.empty()) {
     if (open_.back().end != kUnknownSize)
-      return Corrupt(open_.back().header, "is cut short by the end of the input");
+      return CorruptElement(open_.back().header, "is cut short by the end of the input");
     MILLRACE_RETURN_IF_ERROR(CloseInnermost());
   }
   return {};
@@ -310,11 +307,11 @@ Result<void> MkvParser::CheckEbmlValue(const ElementHeader& element, ByteSpan pa
       ebml_.read_version = value;
       break;
     case ElementId::kEbmlMaxIdLength:
-      if (value < 4) return Corrupt(element, "is below 4");
+      if (value < 4) return CorruptElement(element, "is below 4");
       ebml_.id_length_max = value;
       break;
     case ElementId::kEbmlMaxSizeLength:
-      if (value == 0) return Corrupt(element, "is zero");
+      if (value == 0) return CorruptElement(element, "is zero");
       ebml_.size_length_max = value;
       break;
     case ElementId::kDocType:

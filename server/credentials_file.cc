@@ -27,9 +27,9 @@ constexpr std::size_t kPatternBytesMax = 2048;
 using PolicyMap = std::map<std::string, std::shared_ptr<const api::Policy>>;
 
 // Reads the nodes; the first error is kept.
-class Reader {
+class CredentialsReader {
  public:
-  explicit Reader(std::string file) : file_(std::move(file)) {}
+  explicit CredentialsReader(std::string file) : file_(std::move(file)) {}
 
   void Fail(const YAML::Node& node, const std::string& text) {
     if (error_) return;
@@ -114,7 +114,7 @@ PolicyMap BuiltInPolicies() {
           {"viewer", std::make_shared<const api::Policy>(std::move(viewer))}};
 }
 
-api::PolicyStatement ReadStatement(Reader& reader, const YAML::Node& node) {
+api::PolicyStatement ReadStatement(CredentialsReader& reader, const YAML::Node& node) {
   api::PolicyStatement statement;
   // A condition that we do not check, or an exception that we do not make, would allow too much.
   if (!reader.Mapping(node, "a statement", {"Sid", "Effect", "Action", "Resource"})) return statement;
@@ -131,7 +131,7 @@ api::PolicyStatement ReadStatement(Reader& reader, const YAML::Node& node) {
   return statement;
 }
 
-void ReadPolicies(Reader& reader, const YAML::Node& node, PolicyMap& policies) {
+void ReadPolicies(CredentialsReader& reader, const YAML::Node& node, PolicyMap& policies) {
   if (!node.IsDefined() || node.IsNull()) return;
   if (!node.IsMap()) return reader.Fail(node, "'policies' must be names with policies");
   std::set<std::string> seen;
@@ -154,7 +154,7 @@ void ReadPolicies(Reader& reader, const YAML::Node& node, PolicyMap& policies) {
   }
 }
 
-std::vector<wire::AccessKey> ReadKeys(Reader& reader, const YAML::Node& node) {
+std::vector<wire::AccessKey> ReadKeys(CredentialsReader& reader, const YAML::Node& node) {
   std::vector<wire::AccessKey> keys;
   if (!node.IsDefined() || node.IsNull()) return keys;
   if (!node.IsSequence()) {
@@ -174,7 +174,8 @@ std::vector<wire::AccessKey> ReadKeys(Reader& reader, const YAML::Node& node) {
   return keys;
 }
 
-std::vector<api::User> ReadUsers(Reader& reader, const YAML::Node& node, const PolicyMap& policies) {
+std::vector<api::User> ReadUsers(CredentialsReader& reader, const YAML::Node& node,
+                                 const PolicyMap& policies) {
   std::vector<api::User> users;
   if (!node.IsDefined() || node.IsNull()) return users;
   if (!node.IsSequence()) {
@@ -273,7 +274,7 @@ Result<std::string> ReadCredentials(const std::filesystem::path& file) {
 Result<std::vector<api::User>> ParseCredentials(const std::string& text, const std::string& name) {
   try {
     const YAML::Node root = YAML::Load(text);
-    Reader reader(name);
+    CredentialsReader reader(name);
     std::vector<api::User> users;
     if (root.IsDefined() && !root.IsNull() && reader.Mapping(root, "the file", {"users", "policies"})) {
       PolicyMap policies = BuiltInPolicies();

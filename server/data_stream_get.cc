@@ -110,9 +110,9 @@ struct Reading {
   steady_clock::time_point next{};
 };
 
-class Reader {
+class ShardsReader {
  public:
-  Reader(ApiClient& api, const StreamGetOptions& options, Printer& printer)
+  ShardsReader(ApiClient& api, const StreamGetOptions& options, Printer& printer)
       : api_(api), options_(options), printer_(printer) {}
 
   Result<void> Begin() {
@@ -293,7 +293,7 @@ int RunStreamGet(const ClientOptions& client, const StreamGetOptions& options) {
   auto api = ApiClient::Make(client.endpoint);
   if (!api) return Complain(api.error());
   Printer printer(client, options);
-  Reader reader(*api, options, printer);
+  ShardsReader reader(*api, options, printer);
   auto begun = reader.Begin();
   if (!begun) return api->Fail(begun.error());
   for (;;) {

@@ -16,7 +16,7 @@
 namespace millrace::server {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kBoxVersion = 1;
 constexpr std::size_t kNonceBytes = 12;
 constexpr std::size_t kTagBytes = 16;
 
@@ -57,7 +57,7 @@ Result<SecretBox> SecretBox::Open(const std::filesystem::path& key_file) {
 
 Bytes SecretBox::Seal(std::string_view secret, std::string_view context) const {
   Bytes sealed(1 + kNonceBytes + secret.size() + kTagBytes);
-  sealed[0] = kVersion;
+  sealed[0] = kBoxVersion;
   std::uint8_t* nonce = sealed.data() + 1;
   std::uint8_t* text = nonce + kNonceBytes;
   ByteSpan bytes = AsBytes(secret);
@@ -77,7 +77,7 @@ Bytes SecretBox::Seal(std::string_view secret, std::string_view context) const {
 
 Result<std::string> SecretBox::Unseal(ByteSpan sealed, std::string_view context) const {
   Error damaged{ErrorCode::kCorruption, "a sealed secret does not open with the key of this data directory"};
-  if (sealed.size() < 1 + kNonceBytes + kTagBytes || sealed[0] != kVersion) return damaged;
+  if (sealed.size() < 1 + kNonceBytes + kTagBytes || sealed[0] != kBoxVersion) return damaged;
   const std::uint8_t* nonce = sealed.data() + 1;
   const std::uint8_t* text = nonce + kNonceBytes;
   std::size_t size = sealed.size() - 1 - kNonceBytes - kTagBytes;

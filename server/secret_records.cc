@@ -4,16 +4,16 @@ namespace millrace::server {
 namespace {
 
 const std::string kPrefix = "ingest/secret/";
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kRecordVersion = 1;
 constexpr std::size_t kHeadBytes = 1 + 8 + 8;
 
 std::string ContextOf(const std::string& name) { return "secret/" + name; }
 
 Result<SecretInfo> ParseHead(const std::string& name, ByteSpan value) {
-  if (!value.empty() && value[0] > kVersion) {
+  if (!value.empty() && value[0] > kRecordVersion) {
     return Error{ErrorCode::kUnsupported, "secret '" + name + "' is of a newer version of millrace"};
   }
-  if (value.size() < kHeadBytes || value[0] != kVersion) {
+  if (value.size() < kHeadBytes || value[0] != kRecordVersion) {
     return Error{ErrorCode::kCorruption, "secret '" + name + "' is damaged"};
   }
   const auto time = [&](std::size_t at) {
@@ -58,7 +58,7 @@ Result<SecretInfo> SecretRecords::Put(const std::string& name, const std::string
                    "there are " + std::to_string(kSecretsMax) + " secrets already: remove one first"};
     }
   }
-  Bytes bytes{kVersion};
+  Bytes bytes{kRecordVersion};
   AppendBigEndian(bytes, static_cast<std::uint64_t>(secret.created.ns));
   AppendBigEndian(bytes, static_cast<std::uint64_t>(secret.updated.ns));
   const Bytes sealed = box_.Seal(value, ContextOf(name));

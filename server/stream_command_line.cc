@@ -23,7 +23,7 @@ std::string TransformKind(std::string& text) {
 }
 
 // What the options of all subcommands are read into; lives as long as the command line.
-struct Options {
+struct StreamCommandOptions {
   std::string name;
   StreamKind kind = StreamKind::kAny;
   bool with_consumers = false;
@@ -41,11 +41,11 @@ struct Options {
   PlaceHoldOptions hold;
 };
 
-struct Commands {
+struct StreamCommands {
   CLI::App* stream;
   ClientOptions& client;
   std::function<int()>& run;
-  std::shared_ptr<Options> options;
+  std::shared_ptr<StreamCommandOptions> options;
 
   CLI::App* Add(const std::string& verb, const std::string& help, const std::string& footer,
                 std::function<int()> action) const {
@@ -65,8 +65,8 @@ struct Commands {
   }
 };
 
-void AddBoth(const Commands& commands) {
-  Options& options = *commands.options;
+void AddBoth(const StreamCommands& commands) {
+  StreamCommandOptions& options = *commands.options;
   const ClientOptions& client = commands.client;
   auto* list = commands.Add("list", "All streams: video streams, and data streams",
                             "Examples:\n  millrace stream list\n  millrace stream list --kind data\n"
@@ -82,35 +82,35 @@ void AddBoth(const Commands& commands) {
                    "Examples:\n  millrace stream describe door\n  millrace stream describe events --json\n",
                    [&options, &client] { return RunStreamDescribe(client, options.name, options.kind); });
   describe->alias("show");
-  Commands::Name(describe, options.name);
-  Commands::Kind(describe, options.kind);
+  StreamCommands::Name(describe, options.name);
+  StreamCommands::Kind(describe, options.kind);
   auto* remove = commands.Add(
       "delete", "Delete a stream and what it holds, at once",
       "Examples:\n  millrace stream delete door\n  millrace stream delete events --with-consumers\n",
       [&options, &client] {
         return RunStreamDelete(client, options.name, options.kind, options.with_consumers);
       });
-  Commands::Name(remove, options.name);
-  Commands::Kind(remove, options.kind);
+  StreamCommands::Name(remove, options.name);
+  StreamCommands::Kind(remove, options.kind);
   remove->add_flag("--with-consumers", options.with_consumers,
                    "Of a data stream: even if consumers are registered");
 }
 
-void AddVideo(const Commands& commands) {
-  Options& options = *commands.options;
+void AddVideo(const StreamCommands& commands) {
+  StreamCommandOptions& options = *commands.options;
   const ClientOptions& client = commands.client;
   auto* coverage = commands.Add(
       "coverage", "Where a video stream has footage, and why not where it has none",
       "Example:\n  millrace stream coverage door --start 2026-11-21T14:00:00Z --end 2026-11-21T15:00:00Z\n",
       [&options, &client] { return RunStreamCoverage(client, options.coverage); });
-  Commands::Name(coverage, options.coverage.stream);
+  StreamCommands::Name(coverage, options.coverage.stream);
   coverage->add_option("--start", options.coverage.start,
                        "RFC 3339 or epoch seconds (default: a day before the end)");
   coverage->add_option("--end", options.coverage.end, "RFC 3339 or epoch seconds (default: now)");
 }
 
-void AddFootage(const Commands& commands) {
-  Options& options = *commands.options;
+void AddFootage(const StreamCommands& commands) {
+  StreamCommandOptions& options = *commands.options;
   const ClientOptions& client = commands.client;
   auto* remove =
       commands.Add("delete-footage", "Delete a stretch of a video stream's footage, for good",
@@ -118,7 +118,7 @@ void AddFootage(const Commands& commands) {
                    "\nExample:\n  millrace stream delete-footage door --start 2026-11-21T14:00:00Z --end "
                    "2026-11-21T14:05:00Z\n",
                    [&options, &client] { return RunDeleteFootage(client, options.delete_footage); });
-  Commands::Name(remove, options.delete_footage.stream);
+  StreamCommands::Name(remove, options.delete_footage.stream);
   remove->add_option("--start", options.delete_footage.start, "RFC 3339 or epoch seconds")->required();
   remove->add_option("--end", options.delete_footage.end, "RFC 3339 or epoch seconds")->required();
   remove->add_flag("--server-clock", options.delete_footage.server_clock,
@@ -128,7 +128,7 @@ void AddFootage(const Commands& commands) {
       "Examples:\n  millrace stream hold door case-7 --start 2026-11-21T14:00:00Z --end 2026-11-21T15:00:00Z "
       "--reason 'police, 7/26'\n  millrace stream hold door watch --start 2026-11-21T14:00:00Z\n",
       [&options, &client] { return RunPlaceHold(client, options.hold); });
-  Commands::Name(hold, options.hold.stream);
+  StreamCommands::Name(hold, options.hold.stream);
   hold->add_option("ID", options.hold.id, "The hold's id, of your choice")->required();
   hold->add_option("--start", options.hold.start, "RFC 3339 or epoch seconds")->required();
   hold->add_option("--end", options.hold.end, "Likewise; may lie in the future (default: open)");
@@ -136,17 +136,17 @@ void AddFootage(const Commands& commands) {
   auto* holds = commands.Add("holds", "What of a video stream's footage is held, and why",
                              "Example:\n  millrace stream holds door\n",
                              [&options, &client] { return RunListHolds(client, options.hold.stream); });
-  Commands::Name(holds, options.hold.stream);
+  StreamCommands::Name(holds, options.hold.stream);
   auto* release = commands.Add("release", "Release a hold: retention takes effect again",
                                "Example:\n  millrace stream release door case-7\n", [&options, &client] {
                                  return RunReleaseHold(client, options.hold.stream, options.hold.id);
                                });
-  Commands::Name(release, options.hold.stream);
+  StreamCommands::Name(release, options.hold.stream);
   release->add_option("ID", options.hold.id, "The hold's id")->required();
 }
 
-void AddRecords(const Commands& commands) {
-  Options& options = *commands.options;
+void AddRecords(const StreamCommands& commands) {
+  StreamCommandOptions& options = *commands.options;
   const ClientOptions& client = commands.client;
   auto* put = commands.Add(
       "put", "Put records into a data stream",
@@ -157,7 +157,7 @@ void AddRecords(const Commands& commands) {
       "  millrace stream put events --file picture.jpg\n"
       "  tail -f app.log | millrace stream put logs\n",
       [&options, &client] { return RunStreamPut(client, options.put); });
-  Commands::Name(put, options.put.name);
+  StreamCommands::Name(put, options.put.name);
   auto* data = put->add_option("--data", options.put.data, "One record with this text")->type_name("TEXT");
   put->add_option("--file", options.put.file, "One record with this file's bytes")
       ->type_name("FILE")
@@ -176,7 +176,7 @@ void AddRecords(const Commands& commands) {
                    "  millrace stream get events --from 2026-11-21T14:00:00Z --json\n"
                    "  millrace stream get events --shard 0 --count 1 --raw > first\n",
                    [&options, &client] { return RunStreamGet(client, options.get); });
-  Commands::Name(get, options.get.name);
+  StreamCommands::Name(get, options.get.name);
   get->add_option("--from", options.get.from,
                   "oldest (default), latest, a time, or a sequence number of --shard")
       ->type_name("PLACE");
@@ -188,8 +188,8 @@ void AddRecords(const Commands& commands) {
   get->add_flag("--as-stored", options.get.as_stored, "Do not take aggregated records apart");
 }
 
-void AddShards(const Commands& commands) {
-  Options& options = *commands.options;
+void AddShards(const StreamCommands& commands) {
+  StreamCommandOptions& options = *commands.options;
   const ClientOptions& client = commands.client;
   auto* create = commands.Add("create", "Make a data stream",
                               "A video stream is made by its camera: millrace camera add.\n"
@@ -197,7 +197,7 @@ void AddShards(const Commands& commands) {
                               "--shards 4 --retention 7d\n"
                               "  millrace stream create clicks --on-demand --tag team=web\n",
                               [&options, &client] { return RunStreamCreate(client, options.create); });
-  Commands::Name(create, options.create.name);
+  StreamCommands::Name(create, options.create.name);
   create
       ->add_option("--shards", options.create.shards, "How many (default 1; on demand: the server's choice)")
       ->check(CLI::Range(1, kShardsMax));
@@ -216,14 +216,14 @@ void AddShards(const Commands& commands) {
       "Of a video stream its camera says it: millrace camera add --retention-hours.\n"
       "\nExamples:\n  millrace stream retention events 7d\n  millrace stream retention events 24h\n",
       [&options, &client] { return RunStreamRetention(client, options.name, options.retention); });
-  Commands::Name(retention, options.name);
+  StreamCommands::Name(retention, options.name);
   retention->add_option("TIME", options.retention, "36h, 7d")->required();
   auto* split = commands.Add(
       "split", "Split a shard of a data stream in two",
       "Examples:\n  millrace stream split events\n  millrace stream split events shardId-000000000001\n"
       "  millrace stream split events 1 --at 255211775190703847597530955573826158592\n",
       [&options, &client] { return RunStreamSplit(client, options.split); });
-  Commands::Name(split, options.split.name);
+  StreamCommands::Name(split, options.split.name);
   split->add_option("SHARD", options.split.shard, "Which (default: the only open one)");
   split->add_option("--at", options.split.at, "The first hash key of the upper one (default: the middle)")
       ->type_name("NUMBER");
@@ -231,7 +231,7 @@ void AddShards(const Commands& commands) {
       "merge", "Merge two neighbouring shards of a data stream",
       "Example:\n  millrace stream merge events shardId-000000000001 shardId-000000000002\n",
       [&options, &client] { return RunStreamMerge(client, options.name, options.shard, options.other); });
-  Commands::Name(merge, options.name);
+  StreamCommands::Name(merge, options.name);
   merge->add_option("SHARD", options.shard, "One of them")->required();
   merge->add_option("OTHER", options.other, "The other")->required();
   auto* scale = commands.Add(
@@ -240,7 +240,7 @@ void AddShards(const Commands& commands) {
       "\nExamples:\n  millrace stream scale events --shards 4\n  millrace stream scale events --on-demand\n"
       "  millrace stream scale events --provisioned --shards 2\n",
       [&options, &client] { return RunStreamScale(client, options.scale); });
-  Commands::Name(scale, options.scale.name);
+  StreamCommands::Name(scale, options.scale.name);
   auto* shards = scale->add_option("--shards", options.scale.shards, "This many open ones")
                      ->check(CLI::Range(1, kShardsMax));
   auto* on_demand = scale->add_flag("--on-demand", options.scale.on_demand, "Shards follow the load");
@@ -266,7 +266,7 @@ void AddStreamCommands(CLI::App& app, ClientOptions& client, std::function<int()
       "  millrace stream create events --shards 2\n"
       "  echo hello | millrace stream put events\n"
       "  millrace stream get events --follow\n");
-  const Commands commands{stream, client, run, std::make_shared<Options>()};
+  const StreamCommands commands{stream, client, run, std::make_shared<StreamCommandOptions>()};
   AddBoth(commands);
   AddVideo(commands);
   AddFootage(commands);

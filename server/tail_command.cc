@@ -18,7 +18,7 @@
 namespace millrace::server {
 namespace {
 
-constexpr auto kPollInterval = std::chrono::milliseconds(500);
+constexpr auto kTailPollInterval = std::chrono::milliseconds(500);
 constexpr std::size_t kPage = 200;
 
 // The stream's face records by time, a page a call: from the newest that are there when it begins.
@@ -102,7 +102,7 @@ int RunTail(const ClientOptions& client, const TailOptions& options) {
     }
     if (std::ferror(stdout) != 0) return kExitFailed;  // nobody reads on
     first = false;
-    if (count < kPage) std::this_thread::sleep_for(kPollInterval);
+    if (count < kPage) std::this_thread::sleep_for(kTailPollInterval);
   }
 }
 

@@ -9,7 +9,7 @@ namespace {
 
 using Run = int (*)(const UserOptions&, bool json);
 
-struct Commands {
+struct UserCommands {
   CLI::App* user;
   ClientOptions& client;
   std::function<int()>& run;
@@ -36,7 +36,7 @@ struct Commands {
 void AddUserCommands(CLI::App& app, ClientOptions& client, std::function<int()>& run) {
   auto* user = app.add_subcommand("user", "Users and their access keys");
   user->require_subcommand(1);
-  const Commands commands{user, client, run, std::make_shared<UserOptions>()};
+  const UserCommands commands{user, client, run, std::make_shared<UserOptions>()};
   commands.Add("list", "The users of a credentials file, with their keys' ids and their policies",
                "Example:\n  millrace user list --file /etc/millrace/users.yaml\n", RunUserList, false);
   commands

@@ -9,31 +9,31 @@ namespace {
 constexpr std::size_t kMetadataKeyBytesMax = 1024;
 constexpr std::size_t kMetadataValueBytesMax = 1 << 20;
 
-Error Invalid(std::string text) { return {ErrorCode::kInvalidArgument, std::move(text)}; }
+Error InvalidBatch(std::string text) { return {ErrorCode::kInvalidArgument, std::move(text)}; }
 
 }  // namespace
 
 Result<void> CheckMetadata(const std::string& key, const Bytes& value) {
   if (!key.empty() && key.size() <= kMetadataKeyBytesMax && value.size() <= kMetadataValueBytesMax) return {};
-  return Invalid("metadata has a key of 1 to " + std::to_string(kMetadataKeyBytesMax) +
+  return InvalidBatch("metadata has a key of 1 to " + std::to_string(kMetadataKeyBytesMax) +
                  " bytes and a value of up to " + std::to_string(kMetadataValueBytesMax));
 }
 
 Result<void> CheckBatch(const CommitBatch& batch) {
   if (batch.records.size() > kBatchRecordsMax || batch.metadata.size() > kBatchMetadataMax) {
-    return Invalid("a batch has at most " + std::to_string(kBatchRecordsMax) + " records and " +
+    return InvalidBatch("a batch has at most " + std::to_string(kBatchRecordsMax) + " records and " +
                    std::to_string(kBatchMetadataMax) + " metadata changes");
   }
   std::uint64_t bytes = 0;
   for (const StreamRecord& record : batch.records) bytes += record.record.data.size();
   if (bytes > kRecordBytesMax) {
-    return Invalid("a batch has at most " + std::to_string(kRecordBytesMax) + " bytes of data, not " +
+    return InvalidBatch("a batch has at most " + std::to_string(kRecordBytesMax) + " bytes of data, not " +
                    std::to_string(bytes));
   }
   std::set<std::string_view> keys;
   for (const MetadataChange& change : batch.metadata) {
     MILLRACE_RETURN_IF_ERROR(CheckMetadata(change.key, change.value ? *change.value : Bytes()));
-    if (!keys.insert(change.key).second) return Invalid("metadata '" + change.key + "' comes twice");
+    if (!keys.insert(change.key).second) return InvalidBatch("metadata '" + change.key + "' comes twice");
   }
   return {};
 }

@@ -91,7 +91,7 @@ std::string_view Trimmed(std::string_view text) {
   return text.substr(from, text.find_last_not_of(" \t\r") - from + 1);
 }
 
-Bytes Bound(std::string_view master_id, ByteSpan context) {
+Bytes BoundTo(std::string_view master_id, ByteSpan context) {
   Bytes bound(AsBytes(kWrapPurpose).begin(), AsBytes(kWrapPurpose).end());
   bound.push_back(static_cast<std::uint8_t>(master_id.size()));
   bound.insert(bound.end(), master_id.begin(), master_id.end());
@@ -215,7 +215,7 @@ Result<WrappedKey> MasterKeys::Wrap(const SecretKey& data_key, ByteSpan context)
   wrapped.master_id = master.id;
   wrapped.bytes.resize(kWrappedKeyBytes);
   std::uint8_t* out = std::copy(nonce.begin(), nonce.end(), wrapped.bytes.data());
-  const Bytes bound = Bound(master.id, context);
+  const Bytes bound = BoundTo(master.id, context);
   const ByteSpan part(bound);
   MILLRACE_ASSIGN_OR_RETURN(const GcmTag tag, cipher.Seal(nonce, std::span(&part, 1), data_key.span(), out));
   std::copy(tag.begin(), tag.end(), out + SecretKey::kBytes);
@@ -239,7 +239,7 @@ Result<SecretKey> MasterKeys::Unwrap(const WrappedKey& wrapped, ByteSpan context
   std::copy(wrapped.bytes.end() - static_cast<std::ptrdiff_t>(tag.size()), wrapped.bytes.end(), tag.begin());
   AesGcm cipher;
   MILLRACE_RETURN_IF_ERROR(cipher.SetKey(master->key));
-  const Bytes bound = Bound(wrapped.master_id, context);
+  const Bytes bound = BoundTo(wrapped.master_id, context);
   const ByteSpan part(bound);
   std::array<std::uint8_t, SecretKey::kBytes> plain{};
   MILLRACE_ASSIGN_OR_RETURN(

@@ -9,19 +9,18 @@
 //              (stream, partition key)
 //   metadata   small durable versioned values of other rooms (camera settings, leases, checkpoints)
 //
-// Durability: a callback or a control-plane call that reports success means that what it did survives a power
-// loss. A record
-//   is readable and findable before its put is acknowledged, and never before it is durable.
-// Threads:  every method may be called from any thread. Put never blocks on the disk; its callback runs on
-// the engine's
-//   thread and must not block: hand over and return. Every other method may wait for the disk: call it on a
-//   pool that may.
-// Errors:   kNotFound (stream, shard, record), kInvalidArgument, kAlreadyExists, kFailedPrecondition (state),
-// kOutOfRange (the
-//   record is past its retention), kResourceExhausted (a put when the queue's bytes are used up:
-//   back-pressure, try again later), kNoSpace, kIo and kUnavailable (the store has stopped taking writes
-//   until it is reopened; reading goes on), kCorruption (what is stored does not match its checksum; nothing
-//   damaged is ever returned).
+// Durability: a callback or a control-plane call that reports success means that what it did
+//             survives a power loss. A record is readable and findable before its put is
+//             acknowledged, and never before it is durable.
+// Threads:  every method may be called from any thread. Put never blocks on the disk; its callback
+//           runs on the engine's thread and must not block: hand over and return. Every other
+//           method may wait for the disk: call it on a pool that may.
+// Errors:   kNotFound (stream, shard, record), kInvalidArgument, kAlreadyExists,
+//           kFailedPrecondition (state), kOutOfRange (the record is past its retention),
+//           kResourceExhausted (a put when the queue's bytes are used up: back-pressure, try again
+//           later), kNoSpace, kIo and kUnavailable (the store has stopped taking writes until it is
+//           reopened; reading goes on), kCorruption (what is stored does not match its checksum;
+//           nothing damaged is ever returned).
 #pragma once
 
 #include <cstdint>

@@ -61,7 +61,7 @@ Error Malformed(const char* what) {
   return Error{ErrorCode::kCorruption, std::string("malformed row of a ") + what};
 }
 
-Error Invalid(std::string text) { return Error{ErrorCode::kInvalidArgument, std::move(text)}; }
+Error InvalidMarks(std::string text) { return Error{ErrorCode::kInvalidArgument, std::move(text)}; }
 
 }  // namespace
 
@@ -193,18 +193,18 @@ Result<PlacedHold> DecodeHold(std::string_view row_name, ByteSpan bytes) {
 
 Result<void> CheckRanges(const std::vector<AttributeRange>& ranges) {
   if (ranges.empty() || ranges.size() > kRangesMax) {
-    return Invalid("1 to " + std::to_string(kRangesMax) + " ranges at a time, not " +
+    return InvalidMarks("1 to " + std::to_string(kRangesMax) + " ranges at a time, not " +
                    std::to_string(ranges.size()));
   }
   for (const AttributeRange& range : ranges) {
     if (range.attribute >= kIndexedAttributesEnd) {
-      return Invalid("attribute " + std::to_string(range.attribute) + " is not indexed");
+      return InvalidMarks("attribute " + std::to_string(range.attribute) + " is not indexed");
     }
     const bool too_long = (range.from && range.from->size() > kIndexedAttributeBytesMax) ||
                           (range.to && range.to->size() > kIndexedAttributeBytesMax) ||
                           (range.at_least && range.at_least->value.size() > kIndexedAttributeBytesMax);
     if (too_long) {
-      return Invalid("a range's values have at most " + std::to_string(kIndexedAttributeBytesMax) + " bytes");
+      return InvalidMarks("a range's values have at most " + std::to_string(kIndexedAttributeBytesMax) + " bytes");
     }
   }
   return {};
@@ -212,10 +212,10 @@ Result<void> CheckRanges(const std::vector<AttributeRange>& ranges) {
 
 Result<void> CheckHold(const Hold& hold) {
   if (hold.id.empty() || hold.id.size() > kHoldIdBytesMax || hold.id.find('\0') != std::string::npos) {
-    return Invalid("a hold's id has 1 to " + std::to_string(kHoldIdBytesMax) + " bytes, none of them zero");
+    return InvalidMarks("a hold's id has 1 to " + std::to_string(kHoldIdBytesMax) + " bytes, none of them zero");
   }
   if (hold.note.size() > kHoldNoteBytesMax) {
-    return Invalid("a hold's note has at most " + std::to_string(kHoldNoteBytesMax) + " bytes");
+    return InvalidMarks("a hold's note has at most " + std::to_string(kHoldNoteBytesMax) + " bytes");
   }
   return CheckRanges(hold.ranges);
 }

@@ -16,7 +16,7 @@ namespace net = boost::asio;
 using boost::system::error_code;
 
 namespace {
-constexpr auto kAwait = net::as_tuple(net::use_awaitable);
+constexpr auto kAwaitTransport = net::as_tuple(net::use_awaitable);
 }  // namespace
 
 ClientTransport::ClientTransport(const net::any_io_executor& executor, const Endpoint& endpoint,
@@ -29,9 +29,9 @@ Error ClientTransport::Broken(const error_code& ec, const char* doing) const {
 
 net::awaitable<Result<void>> ClientTransport::Connect(std::string_view protocol) {
   auto [resolve_ec, addresses] =
-      co_await resolver_.async_resolve(endpoint_.host, std::to_string(endpoint_.port), kAwait);
+      co_await resolver_.async_resolve(endpoint_.host, std::to_string(endpoint_.port), kAwaitTransport);
   if (resolve_ec) co_return Broken(resolve_ec, "connecting to");
-  auto [ec, address] = co_await net::async_connect(socket_, addresses, kAwait);
+  auto [ec, address] = co_await net::async_connect(socket_, addresses, kAwaitTransport);
   if (ec) co_return Broken(ec, "connecting to");
   error_code ignored;
   socket_.set_option(net::ip::tcp::no_delay(true), ignored);
@@ -46,7 +46,7 @@ net::awaitable<Result<void>> ClientTransport::Secure(std::string_view protocol) 
   secure_.emplace(socket_, *context_);
   auto expected = ExpectHost(secure_->native_handle(), endpoint_.host);
   if (!expected) co_return expected;
-  auto [ec] = co_await secure_->async_handshake(net::ssl::stream_base::client, kAwait);
+  auto [ec] = co_await secure_->async_handshake(net::ssl::stream_base::client, kAwaitTransport);
   if (ec) co_return HandshakeError(ec, secure_->native_handle(), endpoint_, ca_file_);
   const unsigned char* agreed = nullptr;
   unsigned length = 0;
@@ -62,9 +62,9 @@ net::awaitable<Result<std::size_t>> ClientTransport::ReadSome(std::span<std::uin
   const auto buffer = net::buffer(into.data(), into.size());
   std::tuple<error_code, std::size_t> read;
   if (secure_) {
-    read = co_await secure_->async_read_some(buffer, kAwait);
+    read = co_await secure_->async_read_some(buffer, kAwaitTransport);
   } else {
-    read = co_await socket_.async_read_some(buffer, kAwait);
+    read = co_await socket_.async_read_some(buffer, kAwaitTransport);
   }
   if (std::get<0>(read)) co_return Broken(std::get<0>(read), "reading from");
   co_return std::get<1>(read);
@@ -74,9 +74,9 @@ net::awaitable<Result<void>> ClientTransport::Write(ByteSpan bytes) {
   const auto buffer = net::buffer(bytes.data(), bytes.size());
   std::tuple<error_code, std::size_t> written;
   if (secure_) {
-    written = co_await net::async_write(*secure_, buffer, kAwait);
+    written = co_await net::async_write(*secure_, buffer, kAwaitTransport);
   } else {
-    written = co_await net::async_write(socket_, buffer, kAwait);
+    written = co_await net::async_write(socket_, buffer, kAwaitTransport);
   }
   if (std::get<0>(written)) co_return Broken(std::get<0>(written), "writing to");
   co_return Result<void>();

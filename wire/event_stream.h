@@ -50,10 +50,9 @@ Bytes EncodeEventMessage(const std::vector<EventHeader>& headers, ByteSpan paylo
 class EventStreamDecoder {
  public:
   // Takes the next bytes, however they are split; gives the messages that they completed.
-  // Errors: kCorruption (a checksum or a length does not match, or an unknown type of a header): nothing
-  // after
-  //         it can be read, and every later call says so again. kResourceExhausted: over the bounds;
-  //         likewise.
+  // Errors: kCorruption (a checksum or a length does not match, or an unknown type of a header):
+  //         nothing after it can be read, and every later call says so again. kResourceExhausted:
+  //         over the bounds; likewise.
   Result<std::vector<EventMessage>> Append(ByteSpan bytes);
 
   // Whether the stream may end here: nothing of a message is pending.

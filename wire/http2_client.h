@@ -7,9 +7,8 @@
 // Errors:  kUnavailable (cannot connect, the connection or the request was broken off, too many requests),
 //          kDeadlineExceeded (nothing came for `silence`), kUnauthenticated, kInvalidArgument, kNotFound, kIo
 //          (as HttpClient), kUnsupported (the server speaks no HTTP/2).
-// Threads: one of its own, on which receivers are called; every function from any thread, receivers'
-// included,
-//          but the destructor, after which no receiver is called.
+// Threads: one of its own, on which receivers are called; every function from any thread,
+//          receivers' included, but the destructor, after which no receiver is called.
 #pragma once
 
 #include <cstdint>

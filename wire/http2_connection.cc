@@ -20,7 +20,7 @@ using std::chrono::steady_clock;
 
 namespace {
 
-constexpr auto kAwait = net::as_tuple(net::use_awaitable);
+constexpr auto kAwaitHttp2 = net::as_tuple(net::use_awaitable);
 constexpr std::int32_t kConnectionWindow =
     16 * 1024 * 1024;                           // answers are held back one by one, by their own
 constexpr std::size_t kStreamsUntilTold = 100;  // RFC 9113 section 6.5.2 advises servers against fewer
@@ -62,7 +62,7 @@ struct Http2Connection::Callbacks {
                       std::size_t name_size, const std::uint8_t* value, std::size_t value_size, std::uint8_t,
                       void* self) {
     Exchange* exchange = Find(self, frame->hd.stream_id);
-    if (exchange == nullptr || frame->headers.cat == NGHTTP2_HCAT_HEADERS) return 0;  // trailers say nothing
+    if (exchange == nullptr || exchange->answered) return 0;  // trailers say nothing
     return Guarded([&] {
       const std::string_view key = AsText({name, name_size});
       const std::string text(AsText({value, value_size}));
@@ -80,14 +80,15 @@ struct Http2Connection::Callbacks {
 
   static int OnFrame(nghttp2_session*, const nghttp2_frame* frame, void* self) {
     if (frame->hd.type == NGHTTP2_GOAWAY) static_cast<Http2Connection*>(self)->going_away_ = true;
-    if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat == NGHTTP2_HCAT_HEADERS) return 0;
+    if (frame->hd.type != NGHTTP2_HEADERS) return 0;
     Exchange* exchange = Find(self, frame->hd.stream_id);
-    if (exchange == nullptr) return 0;
+    if (exchange == nullptr || exchange->answered) return 0;
     return Guarded([&] {
       if (exchange->head.status < 200) {  // one that only informs; the answer follows
         exchange->head = {};
         return;
       }
+      exchange->answered = true;
       const auto receiver = exchange->receiver;  // it may cancel
       if (receiver) receiver->OnHead(exchange->id, exchange->head);
     });
@@ -113,7 +114,7 @@ struct Http2Connection::Callbacks {
       connection.ids_.erase(exchange.id);
       if (!exchange.receiver) return;
       Result<void> outcome;
-      if (error != NGHTTP2_NO_ERROR || exchange.head.status == 0) {
+      if (error != NGHTTP2_NO_ERROR || !exchange.answered) {
         outcome =
             Error{ErrorCode::kUnavailable, connection.endpoint_.ToString() +
                                                " broke the request off: " + nghttp2_http2_strerror(error)};
@@ -315,7 +316,7 @@ net::awaitable<void> Http2Connection::Watch() {
   while (!ended_) {
     const Duration limit = session_ ? options_.silence : options_.connect_timeout;
     watch_.expires_after(std::min<Duration>(limit / 4, std::chrono::seconds(1)));
-    (void)co_await watch_.async_wait(kAwait);
+    (void)co_await watch_.async_wait(kAwaitHttp2);
     if (ended_) break;
     const bool waits = !session_ || !streams_.empty();
     if (waits && steady_clock::now() - heard_at_ > limit) {

@@ -27,6 +27,7 @@ class Http2Connection : public std::enable_shared_from_this<Http2Connection> {
     HttpRequest request;
     std::size_t body_sent = 0;
     HttpResponse head;
+    bool answered = false;                            // the head was given: HEADERS that follow are trailers
     std::shared_ptr<Http2Client::Receiver> receiver;  // null: cancelled
   };
 

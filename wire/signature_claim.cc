@@ -17,12 +17,10 @@ constexpr std::size_t kEchoBytesMax = 1024;
 // Headers that say what a request means: unsigned, somebody on the way could change it.
 constexpr std::string_view kMustSign[] = {"x-amz-target", "x-amzn-stream-name", "x-amzn-stream-arn"};
 
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 const std::string* FindHeader(std::span<const Field> headers, std::string_view name) {
   for (const auto& [header, value] : headers) {
     if (std::equal(header.begin(), header.end(), name.begin(), name.end(),
-                   [](char a, char b) { return Lower(a) == Lower(b); })) {
+                   [](char a, char b) { return AsciiLower(a) == AsciiLower(b); })) {
       return &value;
     }
   }
@@ -69,7 +67,8 @@ bool ReadSignedHeaders(std::string_view text, SignatureClaim& claim) {
     text = semicolon == std::string_view::npos ? std::string_view() : text.substr(semicolon + 1);
     // Each name once: a value that is repeated would be signed twice, and nobody does so.
     if (name.empty() || claim.signed_headers.size() == kSignedHeadersMax || claim.Signs(name)) return false;
-    if (std::any_of(name.begin(), name.end(), [](char c) { return c != Lower(c) || c <= ' ' || c > '~'; }))
+    if (std::any_of(name.begin(), name.end(),
+                    [](char c) { return c != AsciiLower(c) || c <= ' ' || c > '~'; }))
       return false;
     claim.signed_headers.push_back(std::move(name));
   }

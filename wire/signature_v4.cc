@@ -4,14 +4,14 @@
 #include <cstdio>
 #include <ctime>
 
+#include "base/text.h"
+
 namespace millrace::wire {
 namespace {
 
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 bool IsNamed(std::string_view name, std::string_view lower_case) {
   return std::equal(name.begin(), name.end(), lower_case.begin(), lower_case.end(),
-                    [](char a, char b) { return Lower(a) == b; });
+                    [](char a, char b) { return AsciiLower(a) == b; });
 }
 
 // Without white space around, and with one space for any amount within.
@@ -176,7 +176,7 @@ std::vector<SignedParts::Field> SignatureHeaders(const AccessKey& key, const std
   std::vector<std::string> names{"host"};
   for (const auto& [header, value] : headers) {
     std::string name = header;
-    std::transform(name.begin(), name.end(), name.begin(), Lower);
+    std::transform(name.begin(), name.end(), name.begin(), AsciiLower);
     names.push_back(std::move(name));
   }
   std::sort(names.begin(), names.end());

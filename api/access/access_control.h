@@ -1,9 +1,9 @@
 // Who may call: docs/http-api.md, "Who may call".
 //
-// With credentials a caller shows who he is by Signature V4 (header or presigned query), by a session's
-// bearer token, or by its cookie (and who scrapes the metrics, by HTTP Basic: RFC 7617), and his policies say
-// what he may do. Without, everybody on this machine may
-// do everything, and api/http/origin_policy.h keeps other people's web pages out.
+// With credentials a caller shows who he is by Signature V4 (header or presigned query), by a
+// session's bearer token, or by its cookie (and who scrapes the metrics, by HTTP Basic: RFC 7617),
+// and his policies say what he may do. Without, everybody on this machine may do everything, and
+// api/http/origin_policy.h keeps other people's web pages out.
 //
 // Our own paths are authorized here, by api/access/access_rules.h. The Kinesis protocols name their resource
 // in the body: their handlers ask the request's caller (api/access/caller.h), which allows nothing while a

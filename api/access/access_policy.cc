@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace millrace::api {
 namespace {
-
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 bool MatchesAny(const std::vector<std::string>& patterns, std::string_view text, bool ignore_case) {
   return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
@@ -22,9 +22,9 @@ bool MatchesWildcards(std::string_view pattern, std::string_view text, bool igno
   std::size_t star = std::string_view::npos;
   std::size_t taken = 0;
   while (t < text.size()) {
-    const bool same =
-        p < pattern.size() && pattern[p] != '*' &&
-        (pattern[p] == '?' || pattern[p] == text[t] || (ignore_case && Lower(pattern[p]) == Lower(text[t])));
+    const bool same = p < pattern.size() && pattern[p] != '*' &&
+                      (pattern[p] == '?' || pattern[p] == text[t] ||
+                       (ignore_case && AsciiLower(pattern[p]) == AsciiLower(text[t])));
     if (same) {
       ++p;
       ++t;

@@ -14,10 +14,8 @@ constexpr std::size_t kToldMax = 10;           // the services tell no more cons
 constexpr std::size_t kQuotedBytesMax = 1024;  // of a value
 constexpr char kNumberClass[] = "class com.amazon.coral.value.json.numbers.TruncatingBigNumber";
 
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-bool IsLower(char c) { return c >= 'a' && c <= 'z'; }
-bool IsAlphanumeric(char c) { return IsDigit(c) || IsLower(c) || (c >= 'A' && c <= 'Z'); }
-bool AllDigits(std::string_view text) { return std::all_of(text.begin(), text.end(), IsDigit); }
+bool IsAlphanumeric(char c) { return IsAsciiDigit(c) || IsAsciiLower(c) || (c >= 'A' && c <= 'Z'); }
+bool AllDigits(std::string_view text) { return std::all_of(text.begin(), text.end(), IsAsciiDigit); }
 
 bool IsName(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
@@ -39,7 +37,7 @@ bool IsBase64Text(std::string_view text) {
 bool IsStreamId(std::string_view text) {
   if (text.size() != 24 || text[20] != '-') return false;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    if (i != 20 && !IsDigit(text[i]) && !IsLower(text[i])) return false;
+    if (i != 20 && !IsAsciiDigit(text[i]) && !IsAsciiLower(text[i])) return false;
   }
   return true;
 }

@@ -9,7 +9,7 @@
 namespace millrace::api {
 namespace {
 
-constexpr std::string_view kPrefix = "kinesis:";
+constexpr std::string_view kActionPrefix = "kinesis:";
 // On no stream, whatever their members say.
 constexpr std::array<std::string_view, 4> kOfTheAccount{"ListStreams", "DescribeLimits",
                                                         "DescribeAccountSettings", "UpdateAccountSettings"};
@@ -68,7 +68,7 @@ std::vector<std::string> ResourcesOf(const DataStreamServices& services, std::st
 Result<void> AuthorizeDataStream(Caller* caller, const DataStreamServices& services,
                                  std::string_view operation, const boost::json::object& members) {
   if (caller == nullptr) return {};
-  const std::string action = std::string(kPrefix) + std::string(operation);
+  const std::string action = std::string(kActionPrefix) + std::string(operation);
   for (const std::string& resource : ResourcesOf(services, operation, members)) {
     MILLRACE_RETURN_IF_ERROR(caller->Check(action, resource));
   }

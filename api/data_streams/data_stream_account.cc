@@ -12,7 +12,7 @@ namespace millrace::api {
 namespace {
 
 constexpr char kKey[] = "api/data-streams-account";
-constexpr std::int64_t kVersion = 1;
+constexpr std::int64_t kAccountVersion = 1;
 constexpr Duration kCommitmentMin = std::chrono::hours(24);
 
 constexpr std::array<std::string_view, 2> kStatuses{"ENABLED", "DISABLED"};
@@ -42,7 +42,7 @@ Result<Commitment> Load(storage::RecordLog& log) {
   };
   const auto* version = object.if_contains("version");
   if (version == nullptr || !version->is_int64()) return damaged;
-  if (version->get_int64() > kVersion) {
+  if (version->get_int64() > kAccountVersion) {
     return Error{ErrorCode::kUnsupported, "the account's settings were written by a newer version"};
   }
   return Commitment{time("started"), time("ended"), entry->version};
@@ -50,7 +50,7 @@ Result<Commitment> Load(storage::RecordLog& log) {
 
 Result<void> Save(storage::RecordLog& log, const Commitment& commitment) {
   boost::json::object object;
-  object["version"] = kVersion;
+  object["version"] = kAccountVersion;
   if (commitment.started) object["started"] = commitment.started->ns;
   if (commitment.ended) object["ended"] = commitment.ended->ns;
   const std::string text = boost::json::serialize(object);

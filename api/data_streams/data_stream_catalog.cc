@@ -5,7 +5,7 @@
 namespace millrace::api {
 namespace {
 
-constexpr char kPrefix[] = "api/data-streams/";
+constexpr char kSettingsPrefix[] = "api/data-streams/";
 
 }  // namespace
 
@@ -13,9 +13,9 @@ Result<std::unique_ptr<DataStreamCatalog>> DataStreamCatalog::Open(storage::Reco
                                                                    std::string fragment_log) {
   std::unique_ptr<DataStreamCatalog> catalog(new DataStreamCatalog(log, std::move(fragment_log)));
   MILLRACE_ASSIGN_OR_RETURN(catalog->consumers_, StreamConsumers::Open(log));
-  MILLRACE_ASSIGN_OR_RETURN(const auto entries, log.ListMetadata(kPrefix));
+  MILLRACE_ASSIGN_OR_RETURN(const auto entries, log.ListMetadata(kSettingsPrefix));
   for (const storage::MetadataEntry& entry : entries) {
-    const std::string name = entry.key.substr(sizeof(kPrefix) - 1);
+    const std::string name = entry.key.substr(sizeof(kSettingsPrefix) - 1);
     auto settings = DecodeDataStreamSettings(AsText(entry.value));
     if (!settings) return WithContext(std::move(settings).error(), "stream '" + name + "'");
     catalog->settings_.emplace(name, std::make_shared<const DataStreamSettings>(std::move(*settings)));
@@ -47,14 +47,14 @@ Result<void> DataStreamCatalog::Delete(const std::string& name) {
     const std::lock_guard lock(mutex_);
     settings_.erase(name);
   }
-  const auto removed = log_.DeleteMetadata(kPrefix + name);
+  const auto removed = log_.DeleteMetadata(kSettingsPrefix + name);
   if (!removed && removed.error().code != ErrorCode::kNotFound) return removed.error();
   return {};
 }
 
 Result<void> DataStreamCatalog::Save(const std::string& name, const DataStreamSettings& settings) {
   const std::string encoded = EncodeDataStreamSettings(settings);
-  MILLRACE_RETURN_IF_ERROR(log_.PutMetadata(kPrefix + name, Bytes(encoded.begin(), encoded.end())));
+  MILLRACE_RETURN_IF_ERROR(log_.PutMetadata(kSettingsPrefix + name, Bytes(encoded.begin(), encoded.end())));
   const std::lock_guard lock(mutex_);
   settings_[name] = std::make_shared<const DataStreamSettings>(settings);
   return {};

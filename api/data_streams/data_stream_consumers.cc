@@ -13,8 +13,8 @@
 namespace millrace::api {
 namespace {
 
-constexpr ListingKind kListing{"list-consumers-1", kDataListingLifetime};
-constexpr std::int64_t kPageMax = 100;
+constexpr ListingKind kConsumerListing{"list-consumers-1", kDataListingLifetime};
+constexpr std::int64_t kConsumersPageMax = 100;
 constexpr std::size_t kTagsReadMax = 200;
 
 bool IsConsumerArn(std::string_view arn) {
@@ -74,13 +74,13 @@ std::string SealPlace(const DataStreamServices& services, const StreamConsumer& 
   boost::json::object place;
   MarkStream(place, last.stream, last.stream_created);
   place["after"] = last.name;
-  return SealNextToken(services.sealer, kListing, std::move(place), services.clock.Now());
+  return SealNextToken(services.sealer, kConsumerListing, std::move(place), services.clock.Now());
 }
 
 AwsResult<std::string> OpenPlace(const DataStreamServices& services, const std::string& token,
                                  const storage::StreamDescription& stream) {
   MILLRACE_ASSIGN_OR_RETURN(const auto place,
-                            OpenNextToken(services.sealer, kListing, token, services.clock.Now()));
+                            OpenNextToken(services.sealer, kConsumerListing, token, services.clock.Now()));
   if (!IsOfStream(place, stream.name, stream.created))
     return InvalidArgument("NextToken is not of stream " + stream.name + ".");
   return std::string(place.at("after").as_string());
@@ -193,7 +193,7 @@ AwsAnswer ListStreamConsumers(const DataStreamServices& services, const DataStre
   }
   const auto all = services.catalog.consumers().List(description.name, description.created);
   const auto at = std::find_if(all.begin(), all.end(), [&](const auto& one) { return one.name > after; });
-  const auto page = static_cast<std::ptrdiff_t>(std::min(limit.value_or(kPageMax), kPageMax));
+  const auto page = static_cast<std::ptrdiff_t>(std::min(limit.value_or(kConsumersPageMax), kConsumersPageMax));
   const auto end = all.end() - at > page ? at + page : all.end();
   AwsOutput output(request.encoding, 1024);
   output.BeginObject().Key("Consumers").BeginArray();

@@ -13,14 +13,14 @@
 namespace millrace::api {
 namespace {
 
-constexpr ListingKind kListing{"list-streams-2", {}};
+constexpr ListingKind kStreamListing{"list-streams-2", {}};
 constexpr std::uint32_t kOnDemandShards = 4;  // what such a stream begins with
 constexpr std::int64_t kDescribedShardsMax = 100;
 constexpr std::int64_t kListedStreamsDefault = 100;
 constexpr Duration kRetentionDefault = std::chrono::hours(24);
 
-constexpr std::array<std::string_view, 2> kModes{"PROVISIONED", "ON_DEMAND"};
-constexpr std::array<std::string_view, 2> kStrategies{"AUTO", "USER_PARTITION_KEY"};
+constexpr std::array<std::string_view, 2> kCreationModes{"PROVISIONED", "ON_DEMAND"};
+constexpr std::array<std::string_view, 2> kSummaryStrategies{"AUTO", "USER_PARTITION_KEY"};
 
 std::int64_t Hours(Duration duration) { return duration / std::chrono::hours(1); }
 
@@ -66,13 +66,13 @@ AwsAnswer CreateDataStream(const DataStreamServices& services, const DataStreamR
   const auto shards = input.Integer("ShardCount", {.min = 1, .max = kOpenShardsMax * 10});
   DataStreamSettings settings;
   if (auto details = input.Structure("StreamModeDetails")) {
-    settings.on_demand = details->String("StreamMode", {.required = true, .values = kModes}) == "ON_DEMAND";
+    settings.on_demand = details->String("StreamMode", {.required = true, .values = kCreationModes}) == "ON_DEMAND";
   }
   settings.tags = input.StringMap("Tags", 200, 128, 256);
   settings.warm_mibps = ReadWarmThroughput(input, false).value_or(0);
   settings.record_kib_max = static_cast<std::uint32_t>(
       input.Integer("MaxRecordSizeInKiB", {.min = 1024, .max = 10'240}).value_or(1024));
-  settings.spread = input.String("RecordDistributionStrategy", {.values = kStrategies}) == "AUTO";
+  settings.spread = input.String("RecordDistributionStrategy", {.values = kSummaryStrategies}) == "AUTO";
   if (!shards && !settings.on_demand && request.members.if_contains("ShardCount") == nullptr) {
     (void)input.Integer("ShardCount", {.required = true});
   }
@@ -163,7 +163,7 @@ AwsAnswer ListDataStreams(const DataStreamServices& services, const DataStreamRe
   if (auto bad = input.Finish()) return *bad;
   if (token) {
     MILLRACE_ASSIGN_OR_RETURN(const auto place,
-                              OpenNextToken(services.sealer, kListing, *token, services.clock.Now()));
+                              OpenNextToken(services.sealer, kStreamListing, *token, services.clock.Now()));
     internal = place.at("internal").as_bool();
     after = std::string(place.at("after").as_string());
   }
@@ -187,7 +187,7 @@ AwsAnswer ListDataStreams(const DataStreamServices& services, const DataStreamRe
     place["after"] = names.back();
     place["internal"] = internal;
     output.Key("NextToken")
-        .String(SealNextToken(services.sealer, kListing, std::move(place), services.clock.Now()));
+        .String(SealNextToken(services.sealer, kStreamListing, std::move(place), services.clock.Now()));
   }
   output.Key("StreamSummaries").BeginArray();
   for (const std::string& name : names) {

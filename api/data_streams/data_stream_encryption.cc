@@ -14,7 +14,7 @@
 namespace millrace::api {
 namespace {
 
-constexpr std::array<std::string_view, 1> kTypes{"KMS"};
+constexpr std::array<std::string_view, 1> kEncryptionTypes{"KMS"};
 constexpr std::string_view kAliasPrefix = "alias/";
 constexpr std::string_view kKeyPrefix = "key/";
 constexpr std::string_view kOwnAlias = "aws/kinesis";
@@ -53,7 +53,7 @@ std::optional<AwsError> CheckKey(const DataStreamServices& services, const std::
 AwsAnswer ChangeEncryption(const DataStreamServices& services, const DataStreamRequest& request, bool on) {
   AwsInput input(request.members);
   const auto named = ReadDataStreamName(input);
-  (void)input.String("EncryptionType", {.required = true, .values = kTypes});
+  (void)input.String("EncryptionType", {.required = true, .values = kEncryptionTypes});
   const auto key_id = input.String("KeyId", {.required = true, .min = 1, .max = storage::kKeyNameBytesMax});
   if (auto bad = input.Finish()) return *bad;
   const auto change = [&](DataStream& stream) -> std::optional<AwsError> {

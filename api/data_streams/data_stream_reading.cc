@@ -14,11 +14,11 @@ namespace {
 
 using storage::IteratorType;
 
-constexpr std::int64_t kRecordsMax = 10'000;
+constexpr std::int64_t kRecordsReadMax = 10'000;
 constexpr std::uint64_t kAnswerDataMax = 10 * 1024 * 1024;
 
-constexpr std::array<std::string_view, 5> kTypes{"AFTER_SEQUENCE_NUMBER", "LATEST", "AT_TIMESTAMP",
-                                                 "AT_SEQUENCE_NUMBER", "TRIM_HORIZON"};
+constexpr std::array<std::string_view, 5> kIteratorTypes{"AFTER_SEQUENCE_NUMBER", "LATEST", "AT_TIMESTAMP",
+                                                         "AT_SEQUENCE_NUMBER", "TRIM_HORIZON"};
 
 AwsError InvalidNumber(const DataStreamServices& services, const IteratorRequest& request, const char* why) {
   return InvalidArgument("StartingSequenceNumber " + *request.number + " used in GetShardIterator on shard " +
@@ -174,7 +174,7 @@ AwsAnswer GetShardIterator(const DataStreamServices& services, const DataStreamR
   const auto named = ReadDataStreamName(input);
   const auto shard_text =
       input.String("ShardId", {.required = true, .min = 1, .max = 128, .pattern = kAwsNamePattern});
-  const auto type = input.String("ShardIteratorType", {.required = true, .values = kTypes});
+  const auto type = input.String("ShardIteratorType", {.required = true, .values = kIteratorTypes});
   asked.number = input.String("StartingSequenceNumber", {.pattern = kAwsSequenceNumberPattern});
   asked.time = input.Time("Timestamp");
   const bool dry_run = input.Bool("DryRun").value_or(false);
@@ -197,7 +197,7 @@ AwsAnswer GetShardIterator(const DataStreamServices& services, const DataStreamR
 AwsAnswer GetRecords(const DataStreamServices& services, const DataStreamRequest& request) {
   AwsInput input(request.members);
   const auto text = input.String("ShardIterator", {.required = true, .min = 1, .max = 512});
-  const auto limit = input.Integer("Limit", {.min = 1, .max = kRecordsMax});
+  const auto limit = input.Integer("Limit", {.min = 1, .max = kRecordsReadMax});
   const auto named = ReadDataStreamName(input);
   const bool dry_run = input.Bool("DryRun").value_or(false);
   if (auto bad = input.Finish()) return *bad;
@@ -215,7 +215,7 @@ AwsAnswer GetRecords(const DataStreamServices& services, const DataStreamRequest
   if (dry_run) return DryRunDone();
   const bool fragments = stream->internal;
   const auto limits =
-      LimitsOfRead(fragments, static_cast<std::size_t>(limit.value_or(kRecordsMax)), kAnswerDataMax);
+      LimitsOfRead(fragments, static_cast<std::size_t>(limit.value_or(kRecordsReadMax)), kAnswerDataMax);
   const storage::ShardId shard = iterator.position.shard;
   if (!services.throughput->AdmitRead(iterator.stream, shard)) {
     return RateExceeded(services, iterator.stream, shard);

@@ -8,7 +8,7 @@
 namespace millrace::api {
 namespace {
 
-constexpr std::int64_t kVersion = 2;  // 1 had nothing behind `tags`
+constexpr std::int64_t kSettingsVersion = 2;  // 1 had nothing behind `tags`
 
 boost::json::array EncodeTimes(const std::vector<Timestamp>& times) {
   boost::json::array array;
@@ -52,7 +52,7 @@ std::string EncodeDataStreamSettings(const DataStreamSettings& settings) {
   boost::json::array metrics;
   for (const std::string& metric : settings.shard_metrics) metrics.emplace_back(metric);
   boost::json::object object;
-  object["version"] = kVersion;
+  object["version"] = kSettingsVersion;
   object["on_demand"] = settings.on_demand;
   object["record_kib_max"] = settings.record_kib_max;
   object["warm_mibps"] = settings.warm_mibps;
@@ -71,7 +71,7 @@ Result<DataStreamSettings> DecodeDataStreamSettings(std::string_view json) {
   try {
     if (ec) return Error{ErrorCode::kCorruption, "a data stream's settings are not JSON: " + ec.message()};
     const boost::json::object& object = value.as_object();
-    if (object.at("version").to_number<std::int64_t>() > kVersion) {
+    if (object.at("version").to_number<std::int64_t>() > kSettingsVersion) {
       return Error{ErrorCode::kUnsupported, "a data stream's settings were written by a newer version"};
     }
     return Decode(object);

@@ -13,7 +13,7 @@ namespace {
 
 using storage::ShardDescription;
 
-constexpr ListingKind kListing{"list-shards-1", kDataListingLifetime};
+constexpr ListingKind kShardListing{"list-shards-1", kDataListingLifetime};
 constexpr std::int64_t kPageMax = 1000;
 
 constexpr std::array<std::string_view, 6> kFilters{"AFTER_SHARD_ID", "AT_TRIM_HORIZON", "FROM_TRIM_HORIZON",
@@ -33,12 +33,12 @@ std::string Seal(const DataStreamServices& services, const Listing& listing, Tim
   place["filter"] = listing.filter;
   place["time"] = listing.time.ns;
   place["after"] = listing.after->index;
-  return SealNextToken(services.sealer, kListing, std::move(place), services.clock.Now());
+  return SealNextToken(services.sealer, kShardListing, std::move(place), services.clock.Now());
 }
 
 AwsResult<Listing> Open(const DataStreamServices& services, const std::string& token, Timestamp& created) {
   MILLRACE_ASSIGN_OR_RETURN(const auto place,
-                            OpenNextToken(services.sealer, kListing, token, services.clock.Now()));
+                            OpenNextToken(services.sealer, kShardListing, token, services.clock.Now()));
   Listing listing;
   listing.stream = std::string(place.at("stream").as_string());
   listing.filter = std::string(place.at("filter").as_string());

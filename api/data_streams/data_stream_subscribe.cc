@@ -29,8 +29,8 @@ constexpr auto kRetryPause = std::chrono::milliseconds(100);
 // Whether the peer is gone, or the server stops, is looked at so often.
 constexpr auto kLookEvery = std::chrono::seconds(1);
 
-constexpr std::array<std::string_view, 5> kTypes{"AFTER_SEQUENCE_NUMBER", "LATEST", "AT_TIMESTAMP",
-                                                 "AT_SEQUENCE_NUMBER", "TRIM_HORIZON"};
+constexpr std::array<std::string_view, 5> kStartTypes{"AFTER_SEQUENCE_NUMBER", "LATEST", "AT_TIMESTAMP",
+                                                      "AT_SEQUENCE_NUMBER", "TRIM_HORIZON"};
 // The exceptions that the event stream has shapes for.
 constexpr std::array<std::string_view, 8> kExceptions{
     "ResourceNotFoundException", "ResourceInUseException", "KMSDisabledException", "KMSInvalidStateException",
@@ -87,7 +87,7 @@ AwsResult<std::shared_ptr<ShardPush>> ShardPush::Open(const DataStreamServices& 
       input.String("ShardId", {.required = true, .min = 1, .max = 128, .pattern = kAwsNamePattern})
           .value_or("");
   if (auto start = input.Structure("StartingPosition", true)) {
-    asked.type = start->String("Type", {.required = true, .values = kTypes}).value_or("");
+    asked.type = start->String("Type", {.required = true, .values = kStartTypes}).value_or("");
     asked.number = start->String("SequenceNumber", {.pattern = kAwsSequenceNumberPattern});
     asked.time = start->Time("Timestamp");
   }

@@ -23,7 +23,7 @@ bool IsTagCharacter(char c) {
 bool AllTagCharacters(std::string_view text) { return std::all_of(text.begin(), text.end(), IsTagCharacter); }
 
 // '%' passes the first of the service's two checks, and not the second.
-bool Passes(std::string_view text) {
+bool IsTagText(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c == '%' || IsTagCharacter(c); });
 }
 
@@ -34,7 +34,7 @@ AwsError InvalidCharacters() {
 }
 
 std::optional<AwsError> CheckKeys(const std::vector<std::string>& keys) {
-  if (std::all_of(keys.begin(), keys.end(), Passes)) return std::nullopt;
+  if (std::all_of(keys.begin(), keys.end(), IsTagText)) return std::nullopt;
   return InvalidCharacters();
 }
 
@@ -87,7 +87,7 @@ std::optional<AwsError> CheckTags(const DataStreamServices& services, const std:
   std::size_t count = tags.size();
   bool all = true;
   for (const auto& [key, value] : added) {
-    if (!Passes(key) || !Passes(value)) return InvalidCharacters();
+    if (!IsTagText(key) || !IsTagText(value)) return InvalidCharacters();
     if (key == kLimitsTag) {
       const auto limits = ParseShardLimits(value, ShardLimits());
       if (!limits) return InvalidArgument("Tag " + key + ": " + limits.error().message + ".");

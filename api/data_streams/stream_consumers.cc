@@ -8,16 +8,18 @@
 namespace millrace::api {
 namespace {
 
-constexpr char kPrefix[] = "api/stream-consumers/";
-constexpr std::int64_t kVersion = 1;
+constexpr char kConsumersPrefix[] = "api/stream-consumers/";
+constexpr std::int64_t kConsumerVersion = 1;
 
-std::string KeyOf(const StreamConsumer& consumer) { return kPrefix + consumer.stream + "/" + consumer.name; }
+std::string KeyOf(const StreamConsumer& consumer) {
+  return kConsumersPrefix + consumer.stream + "/" + consumer.name;
+}
 
 std::string Text(const boost::json::value& value) {
   return {value.as_string().data(), value.as_string().size()};
 }
 
-StreamConsumer Decode(const boost::json::object& object) {
+StreamConsumer DecodeConsumer(const boost::json::object& object) {
   StreamConsumer consumer;
   consumer.stream = Text(object.at("stream"));
   consumer.stream_created = Timestamp{object.at("stream_created_ns").as_int64()};
@@ -41,7 +43,7 @@ std::string EncodeStreamConsumer(const StreamConsumer& consumer) {
   boost::json::object tags;
   for (const auto& [key, value] : consumer.tags) tags[key] = value;
   boost::json::object object;
-  object["version"] = kVersion;
+  object["version"] = kConsumerVersion;
   object["stream"] = consumer.stream;
   object["stream_created_ns"] = consumer.stream_created.ns;
   object["name"] = consumer.name;
@@ -57,10 +59,10 @@ Result<StreamConsumer> DecodeStreamConsumer(std::string_view json) {
   try {
     if (ec) return Error{ErrorCode::kCorruption, "a stream's consumer is not JSON: " + ec.message()};
     const boost::json::object& object = value.as_object();
-    if (object.at("version").to_number<std::int64_t>() > kVersion) {
+    if (object.at("version").to_number<std::int64_t>() > kConsumerVersion) {
       return Error{ErrorCode::kUnsupported, "a stream's consumer was written by a newer version"};
     }
-    return Decode(object);
+    return DecodeConsumer(object);
   } catch (const std::exception& e) {
     return Error{ErrorCode::kCorruption, std::string("a stream's consumer is damaged: ") + e.what()};
   }
@@ -68,7 +70,7 @@ Result<StreamConsumer> DecodeStreamConsumer(std::string_view json) {
 
 Result<std::unique_ptr<StreamConsumers>> StreamConsumers::Open(storage::RecordLog& log) {
   std::unique_ptr<StreamConsumers> consumers(new StreamConsumers(log));
-  MILLRACE_ASSIGN_OR_RETURN(const auto entries, log.ListMetadata(kPrefix));
+  MILLRACE_ASSIGN_OR_RETURN(const auto entries, log.ListMetadata(kConsumersPrefix));
   for (const storage::MetadataEntry& entry : entries) {
     auto consumer = DecodeStreamConsumer(AsText(entry.value));
     if (!consumer) return WithContext(std::move(consumer).error(), entry.key);

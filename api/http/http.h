@@ -4,12 +4,12 @@
 // it, and may write its answer whole or piece by piece; both at once too: reading and writing are independent
 // of each other.
 //
-// Threads: a request, its body and its writer belong to one connection and are used on its strand only; the
-// coroutine
-//          runs there. What may block (the store) goes through api/http/worker_pool.h.
-// Errors:  reads and writes fail with kUnavailable (the peer is gone), kDeadlineExceeded (it is too slow) or
-// kCancelled
-//          (the server stops). A handler that meets one returns: nobody is left to be told.
+// Threads: a request, its body and its writer belong to one connection and are used on its strand
+//          only; the coroutine runs there. What may block (the store) goes through
+//          api/http/worker_pool.h.
+// Errors:  reads and writes fail with kUnavailable (the peer is gone), kDeadlineExceeded (it is too
+//          slow) or kCancelled (the server stops). A handler that meets one returns: nobody is left
+//          to be told.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>

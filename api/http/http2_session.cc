@@ -1,9 +1,8 @@
 // One HTTP/2 connection: a coroutine reads, another writes, and each request has one of its own; the protocol
 // is api/http/http2_engine.h's.
 //
-// Bounds:  the engine's; above some waiting frames nothing more is read, so that a peer that asks and does
-// not
-//          listen costs no memory.
+// Bounds:  the engine's; above some waiting frames nothing more is read, so that a peer that asks
+//          and does not listen costs no memory.
 // Threads: the connection's strand only.
 #include <algorithm>
 #include <array>

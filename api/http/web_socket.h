@@ -2,9 +2,9 @@
 // closing. Text messages alone; no extensions.
 //
 // Memory:  a message of `message_bytes_max`, and `queued_bytes_max` that the peer has not taken.
-// Errors:  Read and Flush as BodySource::Read and ResponseWriter::Write; kInvalidArgument: the peer does not
-// keep to the
-//          protocol (it is told by a Close frame); kResourceExhausted: it does not take what it is sent.
+// Errors:  Read and Flush as BodySource::Read and ResponseWriter::Write; kInvalidArgument: the peer
+//          does not keep to the protocol (it is told by a Close frame); kResourceExhausted: it does
+//          not take what it is sent.
 // Threads: the request's strand. Read and Flush may be under way at the same time, one of each.
 #pragma once
 

@@ -6,10 +6,9 @@
 //         before one that is. Or whole fragments: those that start within the range, both ends included, by
 //         the producer's clock or the server's; of fragments of one start by the producer's the newest; where
 //         the first of them does not begin with a key frame, those that it needs come before it.
-// Gaps:   footage is joined: after a gap the clip goes on without a pause, as a person who cuts the pauses
-// out would
-//         have it, and a chapter, titled with the time of day, begins. Audio and video keep their distance
-//         throughout.
+// Gaps:   footage is joined: after a gap the clip goes on without a pause, as a person who cuts the
+//         pauses out would have it, and a chapter, titled with the time of day, begins. Audio and
+//         video keep their distance throughout.
 // Tracks: all whose codec Millrace knows, with unchanged parameters; in MP4 G.711 is made AAC
 //         (consumers/player_audio.h). A camera that changed its resolution or
 //         codec within the range ends in kFailedPrecondition, with the time: MP4 and MKV say these once for a

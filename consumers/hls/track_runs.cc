@@ -15,7 +15,7 @@ __extension__ using Int128 = __int128;  // nanoseconds times anything
 
 constexpr std::int64_t kRunDurationMaxNs = std::int64_t{10} * 366 * 24 * 3600 * 1'000'000'000;
 
-Error Damaged(const FragmentFacts& facts, const std::string& what) {
+Error DamagedRun(const FragmentFacts& facts, const std::string& what) {
   return {ErrorCode::kCorruption, "fragment " + facts.number.ToString() + ": " + what};
 }
 
@@ -25,7 +25,7 @@ Result<std::int64_t> VideoTicks(const FragmentFacts& facts, Timestamp time) {
   std::int64_t since_run_start_ns = 0;
   if (__builtin_sub_overflow(time.ns, facts.run_start.ns, &since_run_start_ns) || since_run_start_ns < 0 ||
       since_run_start_ns > kRunDurationMaxNs || facts.run_start.ns < 0) {
-    return Damaged(facts, "a frame's time lies before its run or years after its start");
+    return DamagedRun(facts, "a frame's time lies before its run or years after its start");
   }
   return time.ns / 100'000 * 9 + time.ns % 100'000 * 9 / 100'000;
 }
@@ -70,7 +70,7 @@ Result<void> FillVideo(const FragmentFacts& facts, const TrackFacts& track, cons
     MILLRACE_ASSIGN_OR_RETURN(std::int64_t shown, VideoTicks(facts, frames[i]->pts));
     if (next - dts > std::numeric_limits<std::uint32_t>::max() ||
         shown - dts > std::numeric_limits<std::int32_t>::max()) {
-      return Damaged(facts, "a frame lasts longer than MP4 can say");
+      return DamagedRun(facts, "a frame lasts longer than MP4 can say");
     }
     if (!cutter.Has(times[i].dts)) continue;
     if (run.samples.empty()) run.decode_time = static_cast<std::uint64_t>(dts);
@@ -83,17 +83,17 @@ Result<void> FillVideo(const FragmentFacts& facts, const TrackFacts& track, cons
 
 Result<void> FillAudio(const FragmentFacts& facts, const TrackFacts& track, const PieceCutter& cutter,
                        const std::vector<const Frame*>& frames, TrackRun& run) {
-  if (facts.run_start.ns < 0) return Damaged(facts, "a run that starts before 1970");
-  if (run.timescale == 0) return Damaged(facts, "audio without a sample rate");
+  if (facts.run_start.ns < 0) return DamagedRun(facts, "a run that starts before 1970");
+  if (run.timescale == 0) return DamagedRun(facts, "audio without a sample rate");
   // Rounded once a run: within it samples are counted.
   const std::uint64_t run_start_sample =
       static_cast<std::uint64_t>(facts.run_start.millis()) * run.timescale / 1000;
   const Int128 run_offset_ns = static_cast<Int128>(facts.run_start.ns) - facts.start.ns;
-  if (frames.size() != track.frames) return Damaged(facts, "audio frames are missing or too many");
+  if (frames.size() != track.frames) return DamagedRun(facts, "audio frames are missing or too many");
   MILLRACE_ASSIGN_OR_RETURN(std::vector<AudioSpan> spans, AudioSamples(track));
   for (std::size_t i = 0; i < frames.size(); ++i) {
     if (spans[i].samples > std::numeric_limits<std::uint32_t>::max()) {
-      return Damaged(facts, "a gap in the audio is longer than MP4 can say");
+      return DamagedRun(facts, "a gap in the audio is longer than MP4 can say");
     }
     const Int128 since_run_ns = static_cast<Int128>(spans[i].sample) * 1'000'000'000 / run.timescale;
     if (!cutter.HasOffset(run_offset_ns + since_run_ns)) continue;
@@ -131,7 +131,7 @@ Result<std::vector<TrackRun>> MakeTrackRuns(const FragmentFacts& facts, const st
       if (candidate.track == info.number) track = &candidate;
     }
     if (track == nullptr) {
-      if (!own.empty()) return Damaged(facts, "frames of a track without facts");
+      if (!own.empty()) return DamagedRun(facts, "frames of a track without facts");
       continue;
     }
     if (own.empty() && track->frames == 0) continue;
@@ -155,7 +155,7 @@ Result<std::vector<TrackRun>> MakeTrackRuns(const FragmentFacts& facts, const st
                                            " has nothing to play of track " +
                                            std::to_string(*selection.track)};
   }
-  return Damaged(facts, "no frame of a track that HLS can play");
+  return DamagedRun(facts, "no frame of a track that HLS can play");
 }
 
 }  // namespace millrace

@@ -2,9 +2,8 @@
 // that goes on after a restart).
 //
 // Memory:  the distinct sets of tracks of the streams that are played; at most kSetsMax a stream.
-// Threads: any. Find may wait for the disk: an unknown id makes it go once through the facts of the stream
-// that it has
-//          not seen, never twice through the same ones.
+// Threads: any. Find may wait for the disk: an unknown id makes it go once through the facts of the
+//          stream that it has not seen, never twice through the same ones.
 #pragma once
 
 #include <cstdint>

@@ -10,7 +10,7 @@ constexpr Duration kDiscontinuityMin = std::chrono::milliseconds(50);
 constexpr Duration kUploadPause = std::chrono::minutes(5);
 // More fragments than this are not looked through for a key frame to begin a window with.
 constexpr std::size_t kLeadInMax = 64;
-constexpr std::uint32_t kPiecesMax = 60;
+constexpr std::uint32_t kPiecesOfFragmentMax = 60;
 constexpr Duration kDriftMax = std::chrono::seconds(5);
 
 std::uint32_t WholeSeconds(Duration duration) {
@@ -107,7 +107,7 @@ void Timeline::List(const PlaybackFragment& fragment) {
   if (splits_ && fragment.duration > std::chrono::seconds(target_s_) + std::chrono::milliseconds(499)) {
     const auto pieces =
         (fragment.duration + std::chrono::seconds(target_s_) - Duration{1}) / std::chrono::seconds(target_s_);
-    item.pieces = static_cast<std::uint32_t>(std::min<std::int64_t>(pieces, kPiecesMax));
+    item.pieces = static_cast<std::uint32_t>(std::min<std::int64_t>(pieces, kPiecesOfFragmentMax));
   } else if (!splits_) {
     target_s_ = std::max(target_s_, WholeSeconds(fragment.duration));
   }

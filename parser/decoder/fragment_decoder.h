@@ -11,17 +11,15 @@
 // A fragment that does not begin with a key frame (its camera sends them seldom) needs those before it, back
 // to one that does: give them to LeadIn.
 //
-// Memory:  the codec's reference pictures (17 at most, of pixels_max), a copy of one frame's bytes, one
-// converted
-//          picture.
-// Errors:  kUnsupported: a codec that libavcodec or we do not know; kCorruption: frames were chosen, and none
-// of
-//          them could be decoded; kResourceExhausted: no memory, or pictures larger than pixels_max. What
-//          cannot be decoded among what can is left out and counted. After an error the next fragment can be
-//          tried. Hostile bytes end in these; libavcodec's messages about them are kept off the log.
-// Threads: none inside beyond `threads`; one owner at a time, and pictures come on the caller's thread.
-// Decoders
-//          of different owners run side by side.
+// Memory:  the codec's reference pictures (17 at most, of pixels_max), a copy of one frame's bytes,
+//          one converted picture.
+// Errors:  kUnsupported: a codec that libavcodec or we do not know; kCorruption: frames were
+//          chosen, and none of them could be decoded; kResourceExhausted: no memory, or pictures
+//          larger than pixels_max. What cannot be decoded among what can is left out and counted.
+//          After an error the next fragment can be tried. Hostile bytes end in these; libavcodec's
+//          messages about them are kept off the log.
+// Threads: none inside beyond `threads`; one owner at a time, and pictures come on the caller's
+//          thread. Decoders of different owners run side by side.
 #pragma once
 
 #include <cstdint>

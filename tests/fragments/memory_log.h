@@ -3,9 +3,11 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <set>
+#include <utility>
 
 #include "storage/record_log.h"
 
@@ -41,6 +43,11 @@ class MemoryLog final : public storage::RecordLog {
   void AfterDeletion(std::function<void()> after) {
     const std::lock_guard lock(mutex_);
     after_deletion_ = std::move(after);
+  }
+  // Runs once, before the next listing of metadata.
+  void BeforeListing(std::function<void()> before) {
+    const std::lock_guard lock(mutex_);
+    before_listing_ = std::move(before);
   }
   void FailMetadata(bool fail) {
     const std::lock_guard lock(mutex_);
@@ -242,6 +249,12 @@ class MemoryLog final : public storage::RecordLog {
     return at->second;
   }
   Result<std::vector<storage::MetadataEntry>> ListMetadata(const std::string& prefix) override {
+    std::function<void()> before;
+    {
+      const std::lock_guard lock(mutex_);
+      before = std::exchange(before_listing_, nullptr);
+    }
+    if (before) before();
     const std::lock_guard lock(mutex_);
     std::vector<storage::MetadataEntry> entries;
     for (const auto& [key, entry] : metadata_) {
@@ -279,6 +292,7 @@ class MemoryLog final : public storage::RecordLog {
   std::optional<Error> describe_error_;
   std::optional<Error> delete_error_;
   std::function<void()> after_deletion_;
+  std::function<void()> before_listing_;
   std::vector<storage::Hold> holds_;  // of all partition keys; they hold nothing here
   std::size_t puts_ = 0;
   bool fail_metadata_ = false;
