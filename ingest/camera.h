@@ -27,6 +27,8 @@ struct CameraSettings {
   Duration retention = std::chrono::hours(168);
   std::map<std::string, std::string> labels;
   bool enabled = true;
+  // Made by its stream's edge configuration (ingest/edge_cameras.h), which no request can say.
+  bool edge = false;
 
   friend bool operator==(const CameraSettings&, const CameraSettings&) = default;
 };

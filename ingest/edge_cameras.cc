@@ -12,8 +12,6 @@ namespace {
 
 constexpr std::size_t kPage = 256;
 
-bool IsEdge(const CameraStatus& camera) { return camera.settings.labels.contains(kEdgeLabel); }
-
 Error InUse(const std::string& stream, const std::string& camera) {
   return {ErrorCode::kAlreadyExists, "stream '" + stream +
                                          "' cannot have its edge configuration's camera: camera '" + camera +
@@ -72,7 +70,7 @@ void EdgeCameras::Run() {
 Timestamp EdgeCameras::ApplyAll() {
   std::set<std::string> streams;
   for (const CameraStatus& camera : options_.fleet.List()) {
-    if (IsEdge(camera)) streams.insert(camera.settings.stream);
+    if (camera.settings.edge) streams.insert(camera.settings.name);
   }
   StreamQuery query;
   query.limit = kPage;
@@ -119,7 +117,7 @@ Result<Timestamp> EdgeCameras::ApplyOne(const std::string& stream) {
     const auto feeding = options_.fleet.CameraOfStream(stream);
     if (feeding && *feeding != stream) return InUse(stream, *feeding);
     if (const auto there = options_.fleet.Get(stream)) {
-      if (!IsEdge(*there)) return InUse(stream, stream);
+      if (!there->settings.edge) return InUse(stream, stream);
       wanted.settings.retention = there->settings.retention;  // the stream's own counts
     }
     MILLRACE_RETURN_IF_ERROR(options_.fleet.Put(std::move(wanted.settings), std::move(wanted.credentials)));
@@ -151,6 +149,7 @@ Result<EdgeCameras::Wanted> EdgeCameras::WantedOf(const StreamDescription& strea
   settings.url = std::move(address.url);
   settings.retention = stream.settings.retention;
   settings.labels[kEdgeLabel] = edge.hub_device_arn;
+  settings.edge = true;
   if (edge.recorder_schedule) {
     MILLRACE_ASSIGN_OR_RETURN(const EdgeMoment moment, AtMoment(*edge.recorder_schedule, now));
     settings.enabled = moment.on;
@@ -161,7 +160,7 @@ Result<EdgeCameras::Wanted> EdgeCameras::WantedOf(const StreamDescription& strea
 
 Result<void> EdgeCameras::RemoveOwn(const std::string& stream) {
   const auto camera = options_.fleet.Get(stream);
-  if (!camera || !IsEdge(*camera) || camera->settings.stream != stream) return {};
+  if (!camera || !camera->settings.edge) return {};
   const auto removed = options_.fleet.Remove(stream);
   if (removed || removed.error().code == ErrorCode::kNotFound) return {};
   return removed;
@@ -189,7 +188,8 @@ Result<void> EdgeCameras::Check(const EdgeConfiguration& edge) {
 
 EdgeStatus EdgeCameras::Status(const std::string& stream) {
   EdgeStatus status;
-  if (auto camera = options_.fleet.Get(stream); camera && IsEdge(*camera)) status.camera = std::move(*camera);
+  if (auto camera = options_.fleet.Get(stream); camera && camera->settings.edge)
+    status.camera = std::move(*camera);
   const std::lock_guard lock(mutex_);
   if (const auto failure = failures_.find(stream); failure != failures_.end())
     status.failure = failure->second;

@@ -1,12 +1,12 @@
-// The cameras that the streams' edge configurations ask for: makes them in the fleet, switches them on and
-// off by their schedules, and takes them away with their configurations.
+// The cameras that the streams' edge configurations ask for: makes them in the fleet, switches them
+// on and off by their schedules, and takes them away with their configurations.
 //
-// An edge camera has its stream's name and the label kEdgeLabel; cameras without it are other people's and
-// never touched. It follows its configuration: what somebody changes of it by hand is put right within
-// Options::look_every.
+// An edge camera has its stream's name and CameraSettings::edge, which only this sets; cameras
+// without it are other people's and never touched, whatever their labels. It follows its
+// configuration: what somebody changes of it by hand is put right within Options::look_every.
 //
-// Schedules are Quartz cron expressions in UTC (ingest/quartz_cron.h): the camera records from each time on
-// for the schedule's duration; times that overlap are one stretch.
+// Schedules are Quartz cron expressions in UTC (ingest/quartz_cron.h): the camera records from each
+// time on for the schedule's duration; times that overlap are one stretch.
 //
 // Threads: every method from any thread; one thread inside. What is in Options outlives this.
 #pragma once
@@ -26,6 +26,7 @@
 
 namespace millrace {
 
+// Of an edge camera, for people to see: the hub that its configuration names.
 inline constexpr char kEdgeLabel[] = "edge";
 
 // Where a camera is, and how to log in there.

@@ -10,7 +10,7 @@ namespace {
 
 // Reports of one camera come late by different times, and say the same time otherwise.
 constexpr Duration kReportsApartMax = std::chrono::seconds(2);
-constexpr Duration kReportAgeMax = std::chrono::seconds(30);
+constexpr Duration kOtherReportAgeMax = std::chrono::seconds(30);
 
 // Whether a track goes on as it was: one decoder serves both.
 bool Continues(const TrackInfo& before, const TrackInfo& now) {
@@ -42,7 +42,7 @@ void RunBuilder::OnSenderReport(std::size_t track, Timestamp ntp, std::uint32_t 
 
 bool RunBuilder::AreApart(const Track& track) const {
   return std::any_of(tracks_.begin(), tracks_.end(), [&](const Track& other) {
-    return other.camera_ahead && track.reported - other.reported < kReportAgeMax &&
+    return other.camera_ahead && track.reported - other.reported < kOtherReportAgeMax &&
            std::chrono::abs(*track.camera_ahead - *other.camera_ahead) > kReportsApartMax;
   });
 }
@@ -73,7 +73,7 @@ void RunBuilder::OnFrame(std::size_t index, const TrackInfo& info, std::uint32_t
 
   if (!running_) {
     waiting_bytes_ += frame.data.size();
-    waiting_.push_back({index, track.clock.offset(), std::move(frame)});
+    waiting_.push_back({index, track.clock.correction(), std::move(frame)});
     const bool waited_enough =
         now.wall - waiting_.front().frame.arrival >= kWaitMax || waiting_bytes_ > wait_bytes_max_;
     if (!AllKnown() && !waited_enough) return;
@@ -129,7 +129,7 @@ void RunBuilder::HandOutWaiting() {
   if (waiting_.empty()) return;
   for (Track& track : tracks_) track.clock.Jump();
   for (Waiting& each : std::exchange(waiting_, {})) {
-    each.frame.pts = each.frame.pts + (tracks_[each.track].clock.offset() - each.offset);
+    each.frame.pts = each.frame.pts + (tracks_[each.track].clock.correction() - each.correction);
     events_.OnFrame(std::move(each.frame));
   }
 }

@@ -72,8 +72,8 @@ class RunBuilder {
   std::uint64_t told_jumps_ = 0;
   std::uint64_t jumps_ = 0;
   struct Waiting {
-    std::size_t track;  // index
-    Duration offset;    // that its time was made with
+    std::size_t track;    // index
+    Duration correction;  // of its track's clock, that its time was made with
     Frame frame;
   };
   std::vector<Waiting> waiting_;

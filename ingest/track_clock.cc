@@ -140,6 +140,7 @@ Timestamp TrackClock::MapWild(std::uint32_t rtp, std::int64_t ticks, ArrivalTime
     rose_steady_ns_ = steady_ns;
     late_now_ns_ = late_before_ns_ = steady_ns - media_ns;
     bucket_start_ns_ = steady_ns;
+    place_ns_ += time_ns - media_ns - offset_ns_;
     offset_ns_ = time_ns - media_ns;
     camera_offset_ns_.reset();  // it spoke of the old place
     far_since_ns_.reset();

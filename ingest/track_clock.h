@@ -47,6 +47,9 @@ class TrackClock {
   ClockSource source() const { return source_; }
   // What is added to media time now.
   Duration offset() const { return Duration{offset_ns_}; }
+  // The same without what it changed by when stamps went on from a new place: the difference of two of these
+  // is what a time that was handed out between lacks.
+  Duration correction() const { return Duration{offset_ns_ - place_ns_}; }
   // The clock in use is far from the times handed out, and not just for a moment.
   bool wants_jump() const { return wants_jump_; }
   // Chooses the clock by what is known now; Jump then goes to it.
@@ -86,6 +89,7 @@ class TrackClock {
 
   // What is added to media time. All in ns.
   std::int64_t offset_ns_ = 0;
+  std::int64_t place_ns_ = 0;  // of it: the sum of what new places changed
   std::int64_t target_ns_ = 0;
   std::optional<std::int64_t> camera_offset_ns_;  // from the last sane report
   std::int64_t report_steady_ns_ = 0;

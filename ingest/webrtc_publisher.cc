@@ -14,7 +14,7 @@ using SteadyClock = std::chrono::steady_clock;
 constexpr auto kFirstMediaWaitMax = std::chrono::seconds(15);
 constexpr auto kRequestEvery = std::chrono::milliseconds(500);  // an encoder is given time to answer
 
-struct Metrics {
+struct PublisherMetrics {
   prometheus::Gauge& publishers = GetGauge("millrace_webrtc_publishers", "WebRTC peers that publish now");
   prometheus::Counter& lost =
       GetCounter("millrace_webrtc_lost_packets_total", "Publishers' packets that did not arrive in time");
@@ -27,8 +27,8 @@ struct Metrics {
   prometheus::Counter& key_frame_requests =
       GetCounter("millrace_webrtc_key_frame_requests_total", "Key frames that publishers were asked for");
 };
-Metrics& Counted() {
-  static Metrics metrics;
+PublisherMetrics& CountedPublishers() {
+  static PublisherMetrics metrics;
   return metrics;
 }
 
@@ -63,7 +63,7 @@ WebrtcPublisher::WebrtcPublisher(const WebrtcSettings& settings, const WebrtcPub
 Result<void> WebrtcPublisher::Prepare(WebrtcPeer& peer) {
   reception_.WatchReports(peer.rtpbin());
   retransmissions_.Watch(peer.rtpbin());
-  Counted().publishers.Increment();
+  CountedPublishers().publishers.Increment();
   return {};
 }
 
@@ -98,15 +98,15 @@ std::optional<Error> WebrtcPublisher::LookAtMedia(SteadyTime now) {
   if (media_received_ == 0 && now - watched_ > kFirstMediaWaitMax)
     return Error{ErrorCode::kUnavailable, "the peer is connected and sends nothing"};
   const SteadyTime key_frame{SteadyTime::duration(last_key_frame_.load())};
-  // Counted from the last one that came, so that an encoder which makes them by itself is not asked.
+  // CountedPublishers from the last one that came, so that an encoder which makes them by itself is not asked.
   if (damaged_ || now - key_frame >= options_.key_frame_every) RequestKeyFrame(now);
   return std::nullopt;
 }
 
 void WebrtcPublisher::CountRetransmissions() {
   const RetransmissionCounts counts = retransmissions_.Take();
-  Counted().retransmission_requests.Increment(static_cast<double>(counts.requests));
-  Counted().retransmitted.Increment(static_cast<double>(counts.received));
+  CountedPublishers().retransmission_requests.Increment(static_cast<double>(counts.requests));
+  CountedPublishers().retransmitted.Increment(static_cast<double>(counts.received));
 }
 
 void WebrtcPublisher::RequestKeyFrame(SteadyTime now) {
@@ -114,7 +114,7 @@ void WebrtcPublisher::RequestKeyFrame(SteadyTime now) {
   const std::lock_guard lock(mutex_);
   if (video_pad_ == nullptr) return;
   requested_ = now;
-  Counted().key_frame_requests.Increment();
+  CountedPublishers().key_frame_requests.Increment();
   gst_pad_send_event(video_pad_.get(),
                      gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 0));
 }
@@ -127,7 +127,7 @@ void WebrtcPublisher::Stopped() {
     const std::lock_guard lock(mutex_);
     video_pad_.reset();
   }
-  Counted().publishers.Decrement();
+  CountedPublishers().publishers.Decrement();
   GapListener* gaps = streams_.options().gaps;
   if (gaps == nullptr || !stream_->IsFedBy(session_) || Camera()) return;
   // Another stream of this name knows nothing of this publisher.
@@ -156,7 +156,7 @@ void WebrtcPublisher::OnFrame(Frame frame) {
 }
 
 void WebrtcPublisher::OnLoss(TrackKind kind, std::uint64_t packets) {
-  Counted().lost.Increment(static_cast<double>(packets));
+  CountedPublishers().lost.Increment(static_cast<double>(packets));
   recorder_.MarkLoss(kind);
   if (kind == TrackKind::kVideo) damaged_ = true;
 }

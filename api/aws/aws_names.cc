@@ -4,6 +4,8 @@
 #include <charconv>
 #include <vector>
 
+#include "base/text.h"
+
 namespace millrace::api {
 namespace {
 
@@ -15,9 +17,7 @@ constexpr std::size_t kVideoNameMax = 256;
 bool AllOf(std::string_view text, bool (*is)(char)) {
   return !text.empty() && std::all_of(text.begin(), text.end(), is);
 }
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-bool IsLower(char c) { return c >= 'a' && c <= 'z'; }
-bool IsLowerDigitDash(char c) { return IsLower(c) || IsDigit(c) || c == '-'; }
+bool IsLowerDigitDash(char c) { return IsAsciiLower(c) || IsAsciiDigit(c) || c == '-'; }
 
 bool IsDataName(std::string_view name) {
   return kAwsNamePattern.matches(name) && name.size() <= kDataNameMax;
@@ -27,7 +27,7 @@ bool IsDataName(std::string_view name) {
 std::optional<DataStreamName> ParseDataArn(std::string_view arn) {
   const auto parts = ArnParts(arn);
   if (parts.size() != 6 || parts[0] != "arn" || !parts[1].starts_with("aws") || parts[2] != "kinesis" ||
-      parts[4].size() != 12 || !AllOf(parts[4], IsDigit) || !parts[5].starts_with("stream/")) {
+      parts[4].size() != 12 || !AllOf(parts[4], IsAsciiDigit) || !parts[5].starts_with("stream/")) {
     return std::nullopt;
   }
   return DataStreamName{std::string(parts[5].substr(7)), std::string(parts[3]), std::string(parts[4])};
@@ -52,11 +52,11 @@ struct VideoArn {
 std::optional<VideoArn> ParseVideoArn(std::string_view arn) {
   const auto parts = ArnParts(arn);
   if (parts.size() != 6 || parts[0] != "arn" || !AllOf(parts[1], IsLowerDigitDash) ||
-      parts[2] != "kinesisvideo" || !AllOf(parts[3], IsLowerDigitDash) || !AllOf(parts[4], IsDigit)) {
+      parts[2] != "kinesisvideo" || !AllOf(parts[3], IsLowerDigitDash) || !AllOf(parts[4], IsAsciiDigit)) {
     return std::nullopt;
   }
   const auto type_end = parts[5].find('/');
-  if (type_end == std::string_view::npos || !AllOf(parts[5].substr(0, type_end), IsLower))
+  if (type_end == std::string_view::npos || !AllOf(parts[5].substr(0, type_end), IsAsciiLower))
     return std::nullopt;
   const std::string_view rest = parts[5].substr(type_end + 1);
   const auto slash = rest.find('/');
@@ -64,7 +64,7 @@ std::optional<VideoArn> ParseVideoArn(std::string_view arn) {
   VideoArn parsed{parts[5].substr(0, type_end), rest.substr(0, slash)};
   const std::string_view digits = rest.substr(slash + 1);
   const auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), parsed.created_ms);
-  if (ec != std::errc() || end != digits.data() + digits.size() || !AllOf(digits, IsDigit))
+  if (ec != std::errc() || end != digits.data() + digits.size() || !AllOf(digits, IsAsciiDigit))
     return std::nullopt;
   // Beyond it the time would not fit: such a stream was never made.
   parsed.created_ms = std::min<std::int64_t>(parsed.created_ms, 9'000'000'000'000);
@@ -129,13 +129,16 @@ std::optional<DataResourceName> ReadDataResource(AwsInput& input) {
 
 std::optional<VideoStreamName> ReadVideoStreamName(AwsInput& input) {
   auto name = input.String("StreamName", {.min = 1, .max = kVideoNameMax, .pattern = kAwsNamePattern});
-  const auto arn = input.String("StreamARN", {.min = 1, .max = kVideoArnMax, .pattern = kStreamArnPattern});
-  if (arn) {
-    const auto parsed = ParseVideoArn(*arn);
-    return VideoStreamName{std::string(parsed->name), Timestamp::FromMillis(parsed->created_ms)};
-  }
+  if (auto by_arn = ReadVideoStreamArn(input)) return by_arn;
   if (name) return VideoStreamName{std::move(*name), std::nullopt};
   return std::nullopt;
+}
+
+std::optional<VideoStreamName> ReadVideoStreamArn(AwsInput& input) {
+  const auto arn = input.String("StreamARN", {.min = 1, .max = kVideoArnMax, .pattern = kStreamArnPattern});
+  if (!arn) return std::nullopt;
+  const auto parsed = ParseVideoArn(*arn);
+  return VideoStreamName{std::string(parsed->name), Timestamp::FromMillis(parsed->created_ms)};
 }
 
 std::optional<VideoResourceName> ReadVideoResource(AwsInput& input) {

@@ -44,6 +44,8 @@ struct VideoStreamName {
   std::optional<Timestamp> created;  // as the ARN has it
 };
 std::optional<VideoStreamName> ReadVideoStreamName(AwsInput& input);
+// The same of structures that know no StreamName.
+std::optional<VideoStreamName> ReadVideoStreamArn(AwsInput& input);
 
 // What the video streams' tags are put on.
 struct VideoResourceName {

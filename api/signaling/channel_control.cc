@@ -218,10 +218,11 @@ SignalingAnswer UpdateMediaStorageConfiguration(const SignalingServices& service
   std::optional<VideoStreamName> named;
   if (auto configuration = input.Structure("MediaStorageConfiguration", true)) {
     enabled = configuration->String("Status", {.required = true, .values = kStates}) == kStates[0];
-    named = ReadVideoStreamName(*configuration);
+    // By its ARN alone, as the model has it: that is what the caller was authorized for.
+    named = ReadVideoStreamArn(*configuration);
   }
   MILLRACE_ASSIGN_OR_RETURN(const SignalingChannel channel, FindByArn(services, input));
-  std::optional<ChannelStorage> storage = channel.storage;
+  std::optional<ChannelStorage> mapped;
   if (named) {
     auto stream = services.video.store.GetStream(named->name);
     if (!stream) return OfVideoStream(std::move(stream).error());
@@ -233,19 +234,25 @@ SignalingAnswer UpdateMediaStorageConfiguration(const SignalingServices& service
       return AwsError("InvalidArgumentException",
                       "The stream " + stream->name + " is the channel " + other->name + "'s already.");
     }
-    storage = ChannelStorage{stream->name, stream->created, enabled};
+    mapped = ChannelStorage{stream->name, stream->created, enabled};
   } else if (enabled) {
     return AwsError("InvalidArgumentException", "StreamARN is required where Status is ENABLED.");
   }
-  if (storage) storage->enabled = enabled;
+  // What it was mapped to just before: another change may have come since it was looked up.
+  std::optional<ChannelStorage> former;
   const auto change = [&](SignalingChannel& changed) -> Result<void> {
-    changed.storage = storage;
+    former = changed.storage;
+    if (mapped) {
+      changed.storage = mapped;
+    } else if (changed.storage) {
+      changed.storage->enabled = false;
+    }
     return {};
   };
   auto updated = services.channels.Update(channel.name, channel.created, std::nullopt, change);
   if (!updated) return OfChannel(std::move(updated).error());
   // Who is recorded to somewhere else joins again.
-  if (updated->storage != channel.storage) services.hub.EndStorage({channel.name, channel.created});
+  if (updated->storage != former) services.hub.EndStorage({channel.name, channel.created});
   return NothingToSay();
 }
 

@@ -112,7 +112,7 @@ std::size_t SignalingHub::Sweep(TimePoint now) {
       held += waiting->second.size();
       waiting = waiting->second.empty() ? all.erase(waiting) : std::next(waiting);
     }
-    channel = channel->second.IsEmpty() ? channels_.erase(channel) : std::next(channel);
+    channel = channel->second.IsOver(limits_, now) ? channels_.erase(channel) : std::next(channel);
   }
   return held;
 }

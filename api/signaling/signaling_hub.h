@@ -130,13 +130,15 @@ class SignalingHub {
     std::map<std::string, std::deque<Waiting>> waiting;  // for those who are not there
     std::optional<TokenBucket> joins;                    // of storage sessions
 
-    bool IsEmpty() const {
-      return members.empty() && storage.empty() && former_storage.empty() && waiting.empty();
+    // Nobody uses it, and nothing is left of how often it was joined.
+    bool IsOver(const Limits& limits, TimePoint now) {
+      return members.empty() && storage.empty() && former_storage.empty() && waiting.empty() &&
+             (!joins || joins->Has(limits.joins_per_second, now));
     }
   };
 
   void Leave(const Member& member);
-  // Drops what waited too long, and channels that nobody uses; gives how many messages still wait.
+  // Drops what waited too long, and channels that are over; gives how many messages still wait.
   std::size_t Sweep(TimePoint now);
   Result<void> Keep(Channel& channel, const std::string& recipient, Waiting waiting, TimePoint now);
   static void DropStorageOffers(Channel& channel, const std::string& client_id);
@@ -145,7 +147,7 @@ class SignalingHub {
 
   const Limits limits_;
   std::mutex mutex_;
-  std::map<ChannelKey, Channel> channels_;  // GUARDED_BY(mutex_); those with members or waiting messages
+  std::map<ChannelKey, Channel> channels_;  // GUARDED_BY(mutex_); those that are not over
 };
 
 }  // namespace millrace::api

@@ -3,6 +3,8 @@
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/log.h"
 #include "media/webrtc/sdp_lines.h"
@@ -30,10 +32,20 @@ std::optional<std::string> TextIn(const std::string& payload, const char* name) 
   return std::string(text->get_string().data(), text->get_string().size());
 }
 
+// Of the first medium; "" where none has one.
+std::string MidIn(const std::string& sdp) {
+  const auto lines = SplitSdpLines(sdp);
+  return lines ? std::string(FindSdpAttribute(*lines, "mid").value_or("")) : "";
+}
+
 }  // namespace
 
 void StorageSignaling::SendOffer(const std::string& sdp) {
-  if (const auto lines = SplitSdpLines(sdp)) first_mid_ = FindSdpAttribute(*lines, "mid").value_or("");
+  {
+    const std::lock_guard lock(mutex_);
+    (void)member_->Take();
+    first_mid_ = MidIn(sdp);
+  }
   wire::JsonWriter json(sdp.size() + 64);
   json.BeginObject().Key("type").String("offer").Key("sdp").String(sdp).EndObject();
   const auto sent = hub_.Send(*member_, Signal("SDP_OFFER", std::move(json).Take()));
@@ -43,9 +55,14 @@ void StorageSignaling::SendOffer(const std::string& sdp) {
 }
 
 void StorageSignaling::SendCandidate(const IceCandidate& candidate) {
+  std::string mid;
+  {
+    const std::lock_guard lock(mutex_);
+    mid = first_mid_.value_or("");
+  }
   wire::JsonWriter json;
   json.BeginObject().Key("candidate").String(candidate.text);
-  json.Key("sdpMid").String(first_mid_).Key("sdpMLineIndex").Integer(0).EndObject();
+  json.Key("sdpMid").String(mid).Key("sdpMLineIndex").Integer(0).EndObject();
   // Without it the peer may find another way.
   (void)hub_.Send(*member_, Signal("ICE_CANDIDATE", std::move(json).Take()));
 }
@@ -59,11 +76,22 @@ WebrtcSignaling::Signals StorageSignaling::Take(bool connected) {
   } else if (not_told_) {
     signals.over = Error{ErrorCode::kUnavailable, "the offer could not be sent to the channel"};
   }
-  for (const SignalingHub::Message& message : member_->Take()) {
+  std::vector<SignalingHub::Message> messages;
+  std::string mid;
+  {
+    const std::lock_guard lock(mutex_);
+    messages = member_->Take();
+    if (!first_mid_) return signals;
+    mid = *first_mid_;
+  }
+  for (const SignalingHub::Message& message : messages) {
     const ClientSignal& signal = message.signal;
     if (signal.action == "SDP_ANSWER") {
       // What is no description answers like an empty one: the reason is told once, by who reads it.
-      if (!signals.answer) signals.answer = TextIn(signal.payload, "sdp").value_or("");
+      std::string answer = TextIn(signal.payload, "sdp").value_or("");
+      const std::string answered = MidIn(answer);
+      if (!answered.empty() && answered != mid) continue;
+      if (!signals.answer) signals.answer = std::move(answer);
       continue;
     }
     const auto text = TextIn(signal.payload, "candidate");

@@ -1,10 +1,15 @@
 // The server's storage session with one client of a channel, as the client sees it: offer and candidates go
 // to its WebSocket as messages of nobody (no senderClientId), and what it sends to nobody by name comes back.
 //
+// What the client still sends to its session before is not taken: what came before the offer, and answers
+// with the mids of another one.
+//
 // Threads: as webrtc_signaling.h.
 #pragma once
 
 #include <atomic>
+#include <mutex>
+#include <optional>
 #include <string>
 
 #include "api/signaling/signaling_hub.h"
@@ -25,8 +30,9 @@ class StorageSignaling final : public WebrtcSignaling {
  private:
   SignalingHub& hub_;
   const SignalingHub::MemberPtr member_;
-  std::string first_mid_;               // of the offer; candidates come after it
-  std::atomic<bool> not_told_ = false;  // the offer did not go out
+  std::mutex mutex_;
+  std::optional<std::string> first_mid_;  // GUARDED_BY(mutex_); of the offer, once that is sent
+  std::atomic<bool> not_told_ = false;    // the offer did not go out
 };
 
 }  // namespace millrace::api

@@ -125,18 +125,38 @@ void WhepStream::Work() {
       if (stopping_) break;
       changed_ = false;
     }
-    for (;;) {
-      LiveRead read = feed_->Read(position_, kFramesARead);
-      position_ = read.next;
-      if (read.frames.empty()) break;
-      // The frames between are gone: what refers to them is not to be shown.
-      if (read.skipped) {
+    Fill();
+    while (!pending_.empty()) {
+      const Pending next = std::move(pending_.front());
+      pending_.pop_front();
+      pending_bytes_ -= next.item.frame.data.size();
+      // What refers to what is gone is not to be shown.
+      if (next.after_gap) {
         decodable_ = false;
         pacer_.Reset();
       }
-      for (const LiveRead::Item& item : read.frames) {
-        if (!Take(item)) return;
+      if (!Take(next)) return;
+      if (pending_.empty() || pending_bytes_ > kPendingBytesMax / 2) Fill();
+    }
+  }
+}
+
+void WhepStream::Fill() {
+  while (pending_bytes_ < kPendingBytesMax) {
+    LiveRead read = feed_->Read(position_, kFramesARead);
+    position_ = read.next;
+    if (read.frames.empty()) return;
+    for (LiveRead::Item& item : read.frames) {
+      Pending next{std::move(item), read.skipped, {}};
+      if (read_run_ != next.item.run) {
+        auto fragment = feed_->Find(next.item.number);
+        if (!fragment) continue;  // its tracks are not known any more
+        read_run_ = next.item.run;
+        next.tracks = std::move(fragment->tracks);
       }
+      read.skipped = false;
+      pending_bytes_ += next.item.frame.data.size();
+      pending_.push_back(std::move(next));
     }
   }
 }
@@ -156,12 +176,16 @@ bool WhepStream::WaitUntil(std::chrono::steady_clock::time_point due) {
     std::unique_lock lock(wake_mutex_);
     if (stopping_) return false;
     if (now >= due) return true;
-    wake_.wait_until(lock, std::min(due, now + kLookEvery), [this] { return stopping_; });
+    wake_.wait_until(lock, std::min(due, now + kLookEvery), [this] { return changed_ || stopping_; });
+    const bool changed = std::exchange(changed_, false);
+    lock.unlock();
+    if (changed) Fill();
   }
 }
 
-bool WhepStream::Take(const LiveRead::Item& item) {
-  if (run_ != item.run && !StartRun(item)) return true;
+bool WhepStream::Take(const Pending& pending) {
+  const LiveRead::Item& item = pending.item;
+  if (pending.tracks) StartRun(*pending.tracks);
   const auto track = std::find_if(tracks_.begin(), tracks_.end(),
                                   [&](const Track& each) { return each.info.number == item.frame.track; });
   if (track == tracks_.end() || track->payloader == nullptr) return true;
@@ -187,15 +211,12 @@ bool WhepStream::Take(const LiveRead::Item& item) {
   return true;
 }
 
-bool WhepStream::StartRun(const LiveRead::Item& item) {
-  const auto fragment = feed_->Find(item.number);
-  if (!fragment) return false;
-  run_ = item.run;
+void WhepStream::StartRun(const std::vector<TrackInfo>& infos) {
   std::vector<Track> tracks;
   bool has_video = false;
   bool has_audio = false;
   std::optional<Error> no_pictures;
-  for (const TrackInfo& info : fragment->tracks) {
+  for (const TrackInfo& info : infos) {
     bool& has = info.kind() == TrackKind::kVideo ? has_video : has_audio;
     if (std::exchange(has, true)) continue;
     auto payloader = RtpPayloader::Make(info);
@@ -219,7 +240,6 @@ bool WhepStream::StartRun(const LiveRead::Item& item) {
   decodable_ = false;
   if (other) EndAll({ErrorCode::kCancelled, "the stream goes on with another codec"});
   if (no_pictures) Fail(std::move(*no_pictures));
-  return true;
 }
 
 bool WhepStream::HasPictures() const {

@@ -5,7 +5,8 @@
 // watches is behind by the length of a fragment.
 //
 // Memory: the packets since the newest key frame, kSinceKeyFrameBytesMax of them at most: who comes begins
-// there, or else at the next key frame.
+// there, or else at the next key frame. And frames that are not sent yet: the feed may let go of a fragment
+// before its last frame is due, so all of it is taken at once, kPendingBytesMax at most.
 // Threads: any. Viewers are sent to on the stream's own thread, under its lock.
 #pragma once
 
@@ -13,6 +14,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -45,6 +47,7 @@ enum class FragmentsCome : std::uint8_t { kFrameByFrame, kWhole };
 class WhepStream {
  public:
   static constexpr std::size_t kSinceKeyFrameBytesMax = std::size_t{16} << 20;
+  static constexpr std::size_t kPendingBytesMax = std::size_t{64} << 20;
 
   // `is_current`: the feed is still the stream's; asked on the stream's thread, from time to time. Once it is
   // not, viewers are ended.
@@ -68,15 +71,21 @@ class WhepStream {
     std::unique_ptr<RtpPayloader> payloader;
     std::optional<Timestamp> last;  // the newest frame's time
   };
+  struct Pending {
+    LiveRead::Item item;
+    bool after_gap = false;                        // frames before it are gone
+    std::optional<std::vector<TrackInfo>> tracks;  // where a run begins
+  };
   void Work();
+  // Takes what the feed has, as far as there is room.
+  void Fill();
   // Whether the stream is still there; several times a second at most.
   void Look();
-  // False: it is to stop.
+  // Takes meanwhile what comes. False: it is to stop.
   bool WaitUntil(std::chrono::steady_clock::time_point due);
   // False: it is to stop.
-  bool Take(const LiveRead::Item& item);
-  // False: what the run's tracks are is not known any more.
-  bool StartRun(const LiveRead::Item& item);
+  bool Take(const Pending& pending);
+  void StartRun(const std::vector<TrackInfo>& infos);
   void Distribute(std::shared_ptr<const RtpFrame> frame);
   bool HasPictures() const;  // of the run
   // Ends all, and who comes later is to watch another WhepStream.
@@ -91,7 +100,9 @@ class WhepStream {
   // The thread's own.
   std::optional<Error> failure_;
   std::optional<LivePosition> position_;
-  std::optional<std::uint64_t> run_;
+  std::optional<std::uint64_t> read_run_;  // of the frame that was taken last
+  std::deque<Pending> pending_;            // taken, oldest first
+  std::size_t pending_bytes_ = 0;
   std::vector<Track> tracks_;
   FramePacer pacer_;
   std::chrono::steady_clock::time_point looked_;

@@ -13,6 +13,7 @@ namespace {
 
 // The pipeline's running time begins so long ago, so that frames of before the viewer came have one.
 constexpr GstClockTime kBeforeViewer = GST_SECOND * 3600;
+constexpr std::int64_t kBeforeFirst_ns = 10'000'000'000;
 
 struct Metrics {
   prometheus::Gauge& viewers = GetGauge("millrace_webrtc_viewers", "WebRTC peers that watch now");
@@ -25,6 +26,12 @@ Metrics& Counted() {
 }
 
 }  // namespace
+
+std::int64_t WhepViewer::PlaceOfFirst(std::int64_t now_ns, Duration age) {
+  // Some time is left for what comes behind the first frame and was taken before it.
+  const std::int64_t place = now_ns - age.count();
+  return place >= kBeforeFirst_ns ? place : now_ns;
+}
 
 WhepViewer::WhepViewer(const WebrtcSettings& settings, const WhepViewerOptions& options,
                        std::shared_ptr<WhepStream> stream, const std::string& name)
@@ -82,8 +89,8 @@ void WhepViewer::SendOne(const RtpFrame& frame) {
   if (video && behind_ && !frame.key_frame) return;
   if (!first_) {
     first_ = frame.pts;
-    first_place_ = static_cast<std::int64_t>(gst_element_get_current_running_time(peer().pipeline())) -
-                   (SystemClock().Now() - frame.pts).count();
+    const auto now = static_cast<std::int64_t>(gst_element_get_current_running_time(peer().pipeline()));
+    first_place_ = PlaceOfFirst(now, SystemClock().Now() - frame.pts);
   }
   const std::int64_t place = first_place_ + (frame.pts - *first_).count();
   const bool sent = (*sender)->Send(frame, static_cast<GstClockTime>(std::max<std::int64_t>(place, 0)));

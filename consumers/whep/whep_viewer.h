@@ -3,7 +3,9 @@
 // Begins at the newest key frame. What the network does not take waits in a queue that is bounded in bytes;
 // once that is full, pictures are left out up to the next key frame.
 //
-// RTCP sender reports give frames their producer times, so that the viewer knows how old a picture is.
+// RTCP sender reports give frames their producer times, so that the viewer knows how old a picture is; where
+// that is an hour or more (or nearly as long as the machine is up) they give the times at which frames are
+// sent, at the producer's distances.
 //
 // Threads: as webrtc_session.h; Send on the thread of its stream.
 #pragma once
@@ -36,6 +38,10 @@ class WhepViewer final : public WebrtcSession {
             const std::vector<std::shared_ptr<const RtpFrame>>& since_key_frame);
   // There is nothing more to be watched.
   void End(Error error) { peer().End(std::move(error)); }
+
+  // Where the first frame lies in the pipeline's running time, when that is `now_ns` and the frame is `age`
+  // old: nothing lies before its beginning.
+  static std::int64_t PlaceOfFirst(std::int64_t now_ns, Duration age);
 
  private:
   Result<void> Prepare(WebrtcPeer& peer) override;

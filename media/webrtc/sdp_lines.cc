@@ -70,6 +70,29 @@ std::optional<std::string_view> FindSdpAttribute(const SdpLines& lines, std::str
   return std::nullopt;
 }
 
+std::string WithOtherMids(std::string_view text, const std::function<std::string(std::string_view)>& change) {
+  constexpr std::string_view kMid = "a=mid:";
+  constexpr std::string_view kBundle = "a=group:BUNDLE ";
+  std::string changed;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find("\r\n"), text.size());
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 2, text.size()));
+    if (line.starts_with(kMid)) {
+      line.remove_prefix(kMid.size());
+      changed += std::string(kMid) + change(line);
+    } else if (line.starts_with(kBundle)) {
+      line.remove_prefix(kBundle.size());
+      changed += kBundle.substr(0, kBundle.size() - 1);
+      for (const std::string_view mid : SdpWords(line)) changed += " " + change(mid);
+    } else {
+      changed += line;
+    }
+    changed += "\r\n";
+  }
+  return changed;
+}
+
 std::vector<std::string_view> SdpWords(std::string_view text) {
   std::vector<std::string_view> words;
   while (!text.empty()) {

@@ -3,7 +3,9 @@
 // Threads: pure functions, any thread.
 #pragma once
 
+#include <functional>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -22,6 +24,9 @@ Result<SdpLines> SplitSdpLines(std::string_view text);
 std::optional<std::string_view> SdpAttribute(std::string_view line, std::string_view name);
 // Of the first such line.
 std::optional<std::string_view> FindSdpAttribute(const SdpLines& lines, std::string_view name);
+
+// The text with other names for its media: `change` gives each one's. Lines end with CRLF.
+std::string WithOtherMids(std::string_view text, const std::function<std::string(std::string_view)>& change);
 
 // Words between single blanks.
 std::vector<std::string_view> SdpWords(std::string_view text);

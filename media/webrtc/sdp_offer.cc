@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kSectionsMax = 16;
 constexpr std::size_t kNamedBytesMax = 256;  // of the codecs that a refusal names
 
-Error Wrong(std::string message) { return Error{ErrorCode::kInvalidArgument, std::move(message)}; }
+Error WrongOffer(std::string message) { return Error{ErrorCode::kInvalidArgument, std::move(message)}; }
 
 std::string Lower(std::string_view text) {
   std::string lower(text);
@@ -79,7 +79,7 @@ bool ReadEncoding(std::string_view text, Format& format) {
 Result<Media> ReadMedia(SdpLines lines) {
   Media media;
   const std::vector<std::string_view> words = SdpWords(lines.front().substr(2));
-  if (words.size() < 4) return Wrong("'" + Excerpt(lines.front()) + "' is no media description");
+  if (words.size() < 4) return WrongOffer("'" + Excerpt(lines.front()) + "' is no media description");
   media.kind = words[0];
   media.offered = words[1] != "0" || FindSdpAttribute(lines, "bundle-only").has_value();
   media.protocol = words[2];
@@ -88,7 +88,7 @@ Result<Media> ReadMedia(SdpLines lines) {
     if (!type) continue;
     const bool listed = std::any_of(media.formats.begin(), media.formats.end(),
                                     [&](const Format& format) { return format.payload_type == *type; });
-    if (listed) return Wrong("'" + Excerpt(lines.front()) + "' lists a payload type twice");
+    if (listed) return WrongOffer("'" + Excerpt(lines.front()) + "' lists a payload type twice");
     media.formats.push_back({*type, {}, 0, 1, {}});
   }
   for (const std::string_view line : lines) {
@@ -98,16 +98,16 @@ Result<Media> ReadMedia(SdpLines lines) {
       const std::size_t blank = value->find(' ');
       const auto type = SdpPayloadType(value->substr(0, blank));
       if (!type || blank == std::string_view::npos)
-        return Wrong("'" + Excerpt(line) + "' names no payload type");
+        return WrongOffer("'" + Excerpt(line) + "' names no payload type");
       const std::string_view text = value->substr(blank + 1);
       for (Format& format : media.formats) {
         if (format.payload_type != *type) continue;
         if (!is_map) {
           format.parameters = text;
         } else if (!format.name.empty()) {
-          return Wrong("'" + Excerpt(line) + "' names a second codec for a payload type");
+          return WrongOffer("'" + Excerpt(line) + "' names a second codec for a payload type");
         } else if (!ReadEncoding(text, format)) {
-          return Wrong("'" + Excerpt(line) + "' names no codec");
+          return WrongOffer("'" + Excerpt(line) + "' names no codec");
         }
       }
     }
@@ -222,15 +222,15 @@ const SdpMedia* SdpOffer::Find(TrackKind kind) const {
 
 Result<SdpOffer> SdpOffer::Read(std::string_view text, const SdpAcceptance& acceptance) {
   MILLRACE_ASSIGN_OR_RETURN(const SdpLines lines, SplitSdpLines(text));
-  if (lines.empty() || lines.front() != "v=0") return Wrong("an SDP offer begins with 'v=0'");
+  if (lines.empty() || lines.front() != "v=0") return WrongOffer("an SDP offer begins with 'v=0'");
   SdpLines session;
   std::vector<SdpLines> parts;
   for (const std::string_view line : lines) {
     if (line.starts_with("m=")) parts.emplace_back();
     (parts.empty() ? session : parts.back()).push_back(line);
   }
-  if (parts.empty()) return Wrong("the SDP offer has no media");
-  if (parts.size() > kSectionsMax) return Wrong("the SDP offer has too many media sections");
+  if (parts.empty()) return WrongOffer("the SDP offer has no media");
+  if (parts.size() > kSectionsMax) return WrongOffer("the SDP offer has too many media sections");
 
   SdpOffer offer;
   std::string bodies;
@@ -245,7 +245,8 @@ Result<SdpOffer> SdpOffer::Read(std::string_view text, const SdpAcceptance& acce
   std::size_t candidates = 0;
   for (SdpLines& part : parts) {
     MILLRACE_ASSIGN_OR_RETURN(const Media media, ReadMedia(std::move(part)));
-    if (!media.mid.empty() && !mids.insert(media.mid).second) return Wrong("two media sections have one mid");
+    if (!media.mid.empty() && !mids.insert(media.mid).second)
+      return WrongOffer("two media sections have one mid");
     const bool video = media.kind == "video";
     const TrackKind kind = video ? TrackKind::kVideo : TrackKind::kAudio;
     const std::string direction = DirectionOf(session, media.lines);
@@ -276,7 +277,7 @@ Result<SdpOffer> SdpOffer::Read(std::string_view text, const SdpAcceptance& acce
     }
     if (!media.protocol.ends_with("/TLS/RTP/SAVPF"))
       return Error{ErrorCode::kUnsupported, "media is accepted over DTLS-SRTP (UDP/TLS/RTP/SAVPF) alone"};
-    if (media.mid.empty()) return Wrong("a media section has no mid");
+    if (media.mid.empty()) return WrongOffer("a media section has no mid");
     if (!FindSdpAttribute(media.lines, "rtcp-mux"))
       return Error{ErrorCode::kUnsupported, "media without rtcp-mux is not accepted"};
     if (!offer.media_.empty() && (!bundled.contains(media.mid) || !bundled.contains(offer.media_[0].mid)))
@@ -296,9 +297,9 @@ Result<SdpOffer> SdpOffer::Read(std::string_view text, const SdpAcceptance& acce
     for (const char* name : {"ice-ufrag", "ice-pwd", "fingerprint", "setup"}) {
       auto value = FindSdpAttribute(media.lines, name);
       if (!value) value = FindSdpAttribute(session, name);
-      if (!value || value->empty()) return Wrong(std::string("a media section has no ") + name);
+      if (!value || value->empty()) return WrongOffer(std::string("a media section has no ") + name);
       if (std::string_view(name).starts_with("ice-") && !IsIceWord(*value))
-        return Wrong(std::string("the ") + name + " is none");
+        return WrongOffer(std::string("the ") + name + " is none");
       bodies += "a=" + std::string(name) + ":" + std::string(*value) + "\r\n";
       if (offer.ice_ufrag_.empty() && std::string_view(name) == "ice-ufrag") offer.ice_ufrag_ = *value;
       if (offer.ice_pwd_.empty() && std::string_view(name) == "ice-pwd") offer.ice_pwd_ = *value;
@@ -355,7 +356,7 @@ Result<std::string> SdpOffer::MakeAnswer(std::string_view filtered_answer,
 
 Result<IceFragment> ReadIceFragment(std::string_view text) {
   MILLRACE_ASSIGN_OR_RETURN(const SdpLines lines, SplitSdpLines(text));
-  if (lines.empty()) return Wrong("the piece of SDP is empty");
+  if (lines.empty()) return WrongOffer("the piece of SDP is empty");
   IceFragment fragment;
   fragment.ufrag = FindSdpAttribute(lines, "ice-ufrag").value_or("");
   fragment.pwd = FindSdpAttribute(lines, "ice-pwd").value_or("");

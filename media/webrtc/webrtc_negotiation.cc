@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "media/webrtc/sdp_lines.h"
 #include "media/webrtc/webrtc_peer.h"
 
 namespace millrace {
@@ -133,13 +134,15 @@ void WebrtcPeer::OnOfferMade(GstPromise* promise, gpointer self) {
     return peer->Fail({ErrorCode::kInternal, "no offer can be made: " + *failure});
   const std::string text = DescriptionIn(promise, "offer");
   if (text.empty()) return peer->Fail({ErrorCode::kInternal, "webrtcbin made no offer"});
+  const std::string told =
+      WithOtherMids(text, [&](std::string_view mid) { return std::string(mid) + peer->mid_mark_; });
   {
     const std::lock_guard lock(peer->mutex_);
-    peer->made_ = text;
+    peer->made_ = told;
     if (std::exchange(peer->described_, true)) return;
   }
   // First, since candidates come as soon as webrtcbin has its own description.
-  peer->events_.on_description(text);
+  peer->events_.on_description(told);
   peer->SetDescription("set-local-description", text, true, gst_promise_new());
 }
 
@@ -152,7 +155,11 @@ Result<void> WebrtcPeer::TakeAnswer(std::string_view text) {
   if (offer.empty()) return Error{ErrorCode::kInvalidArgument, "the answer came before the offer"};
   MILLRACE_ASSIGN_OR_RETURN(const SdpAnswer answer, SdpAnswer::Read(text, offer, proposal_));
   media_ = answer.media();
-  SetDescription("set-remote-description", answer.filtered(), false,
+  // webrtcbin has its own names of them.
+  const std::string own = WithOtherMids(answer.filtered(), [this](std::string_view mid) {
+    return std::string(mid.substr(0, mid.size() - (mid.ends_with(mid_mark_) ? mid_mark_.size() : 0)));
+  });
+  SetDescription("set-remote-description", own, false,
                  gst_promise_new_with_change_func(&WebrtcPeer::OnAnswerSet, this, nullptr));
   return {};
 }

@@ -5,6 +5,8 @@
 #include <gst/webrtc/webrtc.h>
 
 #include <algorithm>
+#include <array>
+#include <cstdio>
 #include <string_view>
 #include <utility>
 
@@ -31,6 +33,13 @@ GstCapsPtr RtpCaps(const SdpMedia& media, std::uint32_t ssrc) {
 
 namespace {
 
+// Browsers take 16 characters for a mid, "audio1" and this.
+std::string MidMark() {
+  std::array<char, 10> mark{};
+  std::snprintf(mark.data(), mark.size(), "-%08x", g_random_int());
+  return mark.data();
+}
+
 // "stun:host:port" (RFC 7064) as GStreamer writes it: "stun://host:port".
 std::string GstUri(const std::string& uri, const std::string& user) {
   const std::size_t colon = uri.find(':') + 1;
@@ -56,6 +65,7 @@ WebrtcPeer::WebrtcPeer(const WebrtcSettings& settings, SdpOffer offer, Events ev
 WebrtcPeer::WebrtcPeer(const WebrtcSettings& settings, SdpProposal proposal, Events events)
     : settings_(settings),
       proposal_(std::move(proposal)),
+      mid_mark_(MidMark()),
       events_(std::move(events)),
       media_(proposal_.media) {}
 

@@ -110,6 +110,8 @@ class WebrtcPeer {
   const WebrtcSettings& settings_;
   const std::optional<SdpOffer> offer_;
   const SdpProposal proposal_;  // where the offer is ours
+  // Behind each mid of our offer, so that what answers another one is told from what answers this.
+  const std::string mid_mark_;
   const Events events_;
   std::vector<SdpMedia> media_;  // the owner's thread, and webrtcbin's after the descriptions
   GstElementPtr pipeline_;
@@ -122,7 +124,7 @@ class WebrtcPeer {
   std::atomic<std::chrono::steady_clock::rep> last_heard_ = 0;
 
   std::mutex mutex_;
-  std::string made_;                                 // GUARDED_BY(mutex_); webrtcbin's answer, or its offer
+  std::string made_;                                 // GUARDED_BY(mutex_); webrtcbin's answer, or our offer
   std::chrono::steady_clock::time_point made_at_{};  // GUARDED_BY(mutex_)
   bool described_ = false;                           // GUARDED_BY(mutex_); on_description ran
   std::vector<IceCandidate> candidates_;             // GUARDED_BY(mutex_); ours

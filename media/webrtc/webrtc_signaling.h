@@ -21,7 +21,7 @@ class WebrtcSignaling {
     std::optional<Error> over;             // the session ends with it
   };
   virtual ~WebrtcSignaling() = default;
-  virtual void SendOffer(const std::string& sdp) = 0;             // once
+  virtual void SendOffer(const std::string& sdp) = 0;             // once; its mids are this session's own
   virtual void SendCandidate(const IceCandidate& candidate) = 0;  // of the first medium's transport, after it
   // What came since the last call. `connected`: the peer and we are, so that the session can do without.
   virtual Signals Take(bool connected) = 0;

@@ -94,6 +94,7 @@ TEST_F(EdgeCamerasTest, AConfigurationMakesACameraAndItsEndTakesItAway) {
   EXPECT_EQ(camera->settings.stream, "door");
   EXPECT_EQ(camera->settings.retention, std::chrono::hours(24));
   EXPECT_EQ(camera->settings.labels.at(kEdgeLabel), kHub);
+  EXPECT_TRUE(camera->settings.edge);
   EXPECT_TRUE(camera->has_credentials);
   EXPECT_TRUE(camera->settings.enabled);
   EXPECT_TRUE(edge_->Status("door").camera);
@@ -167,6 +168,27 @@ TEST_F(EdgeCamerasTest, OtherPeoplesCamerasAreLeftAlone) {
   ASSERT_TRUE(fleet_->Put(settings, std::nullopt));
   Set(Edge());
   EXPECT_EQ(edge_->Apply("door").error().code, ErrorCode::kAlreadyExists);
+}
+
+// Labels are people's own text.
+TEST_F(EdgeCamerasTest, ALabelMakesNobodysCameraAnEdgeCamera) {
+  CameraSettings settings;
+  settings.name = "door";
+  settings.url = "rtsp://mine.example/live";
+  settings.stream = "door";
+  settings.labels[kEdgeLabel] = kHub;
+  ASSERT_TRUE(fleet_->Put(settings, std::nullopt));
+  ASSERT_TRUE(edge_->Apply("door"));
+  EXPECT_TRUE(fleet_->Get("door")) << "its stream has no configuration";
+  Set(Edge());
+  EXPECT_EQ(edge_->Apply("door").error().code, ErrorCode::kAlreadyExists);
+  EXPECT_FALSE(edge_->Status("door").camera);
+  SetAddress("", "", Error{ErrorCode::kNotFound, "there is no secret"});
+  EXPECT_FALSE(edge_->Apply("door"));
+  Set(std::nullopt);
+  ASSERT_TRUE(edge_->Apply("door"));
+  ASSERT_TRUE(fleet_->Get("door"));
+  EXPECT_EQ(fleet_->Get("door")->settings.url, "rtsp://mine.example/live");
 }
 
 TEST_F(EdgeCamerasTest, AConfigurationThatCannotWorkIsToldBefore) {

@@ -134,6 +134,26 @@ TEST_F(RunBuilderTest, WhatWaitedGetsTheTimeThatIsKnownByThen) {
   }
 }
 
+// Those of before the restart are not moved by what the stamps jumped.
+TEST_F(RunBuilderTest, StampsMayRestartWhileFramesWait) {
+  AddBoth();
+  for (std::uint32_t i = 0; i < 40; ++i) {
+    const std::uint32_t restarted = i < 20 ? 0 : 0x20000000;
+    runs.OnFrame(video, VideoTrack(), static_cast<std::uint32_t>(now_ns / 1000 * 9 / 100) + restarted, Now(),
+                 MakeFrame(9, i == 0));
+    now_ns += 40'000'000;
+  }
+  EXPECT_TRUE(Got().runs.empty());
+  Audio();
+  const Received got = Got();
+  ASSERT_EQ(got.runs.size(), 1U);
+  EXPECT_EQ(got.jumps, 1U);
+  ASSERT_EQ(got.frames(), 41U);
+  for (const Frame& frame : got.runs[0].frames) {
+    EXPECT_NEAR(static_cast<double>((frame.pts - frame.arrival).count()), 0, 50e6);
+  }
+}
+
 class RunBuilderWithReportsTest : public RunBuilderTest {
  protected:
   RunBuilderWithReportsTest() : RunBuilderTest(true) { AddBoth(); }

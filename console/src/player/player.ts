@@ -35,6 +35,7 @@ export interface Quality {
 const kLeadMs = kMinute; // a window begins this much before the time asked for: small steps back are seeks
 const kWindowMs = 30 * kMinute;
 const kRetryMs = [1000, 2000, 4000, 8000, 15000] as const;
+const kWhepStallMs = 30_000; // WebRTC sees to that itself: fragments of PutMedia may come whole, and be 20 s long
 const kStallMs = 12_000; // without progress though there should be some: load again
 const kUnseenMs = 5000; // not seen for so long: nothing needs to play
 
@@ -60,6 +61,7 @@ export class Player {
   empty = false;
 
   private hls: HlsSource | null = null;
+  private byHls = false; // HLS plays, or is about to
   private whep: WhepSource | null = null; // plays
   private coming: WhepSource | null = null; // is tried, and plays from its first picture on
   private shownAt: { time: number; wall: number } | null = null; // by WebRTC: which media time was when
@@ -252,7 +254,8 @@ export class Player {
   watch(expected: boolean): void {
     if (!this.wantsPlay || this.asleep || this.mode === 'idle' || this.phase === 'failed') return;
     if ((this.mode === 'live' || this.reachesPresent) && !expected) return;
-    if (performance.now() - this.progressAt > kStallMs) this.reopen();
+    const patience = this.whep || this.coming ? kWhepStallMs : kStallMs;
+    if (performance.now() - this.progressAt > patience) this.reopen();
   }
 
   private enter(phase: Phase): void {
@@ -313,6 +316,7 @@ export class Player {
     this.coming = null;
     this.whep?.close();
     this.whep = null;
+    this.byHls = false;
     if (this.video.srcObject) this.video.srcObject = null;
     this.shownAt = null;
     this.asleep = false;
@@ -344,6 +348,7 @@ export class Player {
   }
 
   private openHls(target: Target): void {
+    this.byHls = true;
     let range: { start: number; end: number | null } | undefined;
     if (target.wall !== null) {
       const end = target.wall + kWindowMs;
@@ -366,10 +371,18 @@ export class Player {
   private tryWhep(target: Target): void {
     const whep = new WhepSource(target.stream, {
       ready: (media) => this.showWhep(whep, media),
+      slow: () => this.showMeanwhile(target),
       measured: () => this.measured(whep),
       failed: (trouble, words) => this.whepFailed(target, trouble, words),
     });
     this.coming = whep;
+  }
+
+  /** HLS until WebRTC brings a picture. */
+  private showMeanwhile(target: Target): void {
+    if (this.byHls) return;
+    this.whyHls = 'No picture came by WebRTC yet.';
+    this.openHls(target);
   }
 
   private tryWhepAt(target: Target, time: number): void {
@@ -387,6 +400,7 @@ export class Player {
     this.hls?.destroy();
     this.hls = null;
     this.coming = null;
+    this.byHls = false;
     this.whep = whep;
     this.whyHls = '';
     this.frames = [];

@@ -4,13 +4,16 @@ import { type Counted, type Delay, delayOf, readStats } from '../webrtc/delay.js
 import { WebrtcSession } from '../webrtc/session.js';
 import type { WhepTrouble } from './live_ways.js';
 
-const kFirstPictureMs = 6000; // from the connection on; streams have a key frame more often
-const kStallMs = 6000; // no picture for so long, though connected
+const kSlowMs = 3000; // from the connection on: cameras show a picture sooner
+// What PutMedia brings comes a fragment at a time, of 20 s at most: the first picture with the next one, from the connection on.
+const kFirstPictureMs = 25_000;
+const kStallMs = 25_000; // no picture for so long, though connected
 const kLookMs = 1000;
 const kLookSoonMs = 200;
 
 export interface WhepEvents {
   ready: (media: MediaStream) => void; // pictures come
+  slow: () => void; // it is connected, and the first picture is yet to come: at most once
   measured: () => void; // once a second from then on
   failed: (trouble: WhepTrouble, words: string) => void; // at most once; nothing comes afterwards
 }
@@ -61,7 +64,10 @@ export class WhepSource {
       const session = await WebrtcSession.open(url, (connection) => this.setUp(connection), {
         connected: () => {
           if (this.showing) return; // the first picture was faster than the news
-          this.timer = window.setTimeout(() => this.fail('unshown', 'No picture came by WebRTC.'), kFirstPictureMs);
+          this.timer = window.setTimeout(() => {
+            this.timer = window.setTimeout(() => this.fail('unshown', 'No picture came by WebRTC.'), kFirstPictureMs - kSlowMs);
+            this.events.slow();
+          }, kSlowMs);
         },
         ended: (wasConnected) => {
           if (wasConnected) this.fail('lost', 'The WebRTC connection was lost.');

@@ -9,6 +9,8 @@ import { type DeviceChoice, constraintsOf, deviceFailure, listDevices, whyNoDevi
 import { Publisher } from './publisher.js';
 
 const kNone = 'none';
+
+type WakeLock = Pick<EventTarget, 'addEventListener'> & { release: () => Promise<void> };
 const kSizes = [['360', '640 × 360'], ['720', '1280 × 720'], ['1080', '1920 × 1080']] as const;
 
 function select(options: readonly DeviceChoice[], chosen: string): HTMLOptionElement[] {
@@ -34,9 +36,11 @@ export class PublishPage {
   private readonly watch = h('a', { className: 'watch', hidden: true }, 'Watch it');
   private readonly parts: readonly HTMLElement[];
   private media: MediaStream | null = null;
+  private choosing = false; // devices are asked for in the place of others
   private asking = 0; // numbers the questions to the browser: a late answer is not wanted
   private timer = 0;
-  private lock: { release: () => Promise<void> } | null = null; // a phone's screen stays on
+  private askingLock = false;
+  private lock: WakeLock | null = null; // a phone's screen stays on
 
   constructor() {
     this.video.setAttribute('aria-label', 'Preview of the camera');
@@ -58,6 +62,10 @@ export class PublishPage {
       h('div', { className: 'who' }, h('h1', null, 'Publish from this device'), this.state),
       h('div', { className: 'screen' }, this.video, h('div', { className: 'stamp' }, this.badge), this.notice), form))];
     this.publisher.onChange = () => this.changed();
+    // The browser lets go of the screen when the page is hidden, and is asked again when it is seen.
+    document.addEventListener('visibilitychange', () => {
+      if (document.visibilityState === 'visible') void this.keepAwake(this.publisher.active);
+    });
     navigator.mediaDevices?.addEventListener('devicechange', () => { if (this.media) void this.list(); });
     this.render();
   }
@@ -164,8 +172,13 @@ export class PublishPage {
 
   /** Another device or size: shown at once, and sent at once where something is published. */
   private async choose(): Promise<void> {
-    if (!this.media) return;
-    if (await this.open()) {
+    if (!this.media && !this.choosing) return;
+    this.choosing = true; // another choice meanwhile is the one that counts
+    const turn = this.asking + 1;
+    const opened = await this.open();
+    if (turn !== this.asking) return;
+    this.choosing = false;
+    if (opened) {
       if (this.media && this.publisher.active) void this.publisher.change(this.media);
     } else if (!this.media) {
       this.publisher.stop();
@@ -193,6 +206,7 @@ export class PublishPage {
 
   private release(): void {
     this.asking += 1;
+    this.choosing = false;
     this.drop();
     this.video.srcObject = null;
     setText(this.notice, 'The preview comes when the browser has allowed it.');
@@ -213,10 +227,13 @@ export class PublishPage {
   }
 
   private async keepAwake(on: boolean): Promise<void> {
-    const wakeLock = (navigator as { wakeLock?: { request: (type: 'screen') => Promise<{ release: () => Promise<void> }> } }).wakeLock;
-    if (on && !this.lock && wakeLock) {
-      this.lock = { release: async () => {} }; // one request at a time
-      this.lock = await wakeLock.request('screen').catch(() => null); // a wish: batteries may say no
+    const wakeLock = (navigator as { wakeLock?: { request: (type: 'screen') => Promise<WakeLock> } }).wakeLock;
+    if (on && !this.lock && !this.askingLock && wakeLock) {
+      this.askingLock = true; // one request at a time
+      const lock = await wakeLock.request('screen').catch(() => null); // a wish: batteries may say no
+      this.askingLock = false;
+      this.lock = lock;
+      lock?.addEventListener('release', () => { if (this.lock === lock) this.lock = null; });
       if (!this.publisher.active) void this.keepAwake(false);
     } else if (!on && this.lock) {
       const { lock } = this;

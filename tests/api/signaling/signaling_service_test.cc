@@ -1,9 +1,14 @@
 // Signaling channels over HTTP: the control plane, and two ends that talk through WebSockets.
 #include <gmock/gmock.h>
 
+#include <atomic>
+
+#include "api/access/caller.h"
+#include "api/signaling/channel_operations.h"
 #include "api/signaling/services.h"
 #include "tests/api/aws_server.h"
 #include "tests/api/signaling/web_socket_client.h"
+#include "tests/fragments/memory_log.h"
 #include "tests/wait.h"
 
 namespace millrace::api::testing {
@@ -11,6 +16,28 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
+
+// Lets everybody in, as one user who maps a channel; none: as somebody who may do everything.
+class AsUser final : public Gatekeeper {
+ public:
+  net::awaitable<bool> Admit(Request& request, ResponseWriter&, const Router::Match&) override {
+    if (auto user = user_.load()) {
+      request.caller =
+          std::make_shared<Caller>("kinesisvideo:UpdateMediaStorageConfiguration", std::move(user), "MRBOB");
+    }
+    co_return true;
+  }
+  void Answered(const Request&, const ObservedWriter&) override {}
+  // Who may do everything with these resources, and nothing else.
+  void Become(std::vector<std::string> resources) {
+    auto policy = std::make_shared<const Policy>(Policy{"test", {{true, {"*"}, std::move(resources)}}});
+    user_ = std::make_shared<const User>(User{"bob", {}, {std::move(policy)}});
+  }
+  void BecomeNobody() { user_ = std::shared_ptr<const User>(); }
+
+ private:
+  std::atomic<std::shared_ptr<const User>> user_;
+};
 
 class SignalingServiceTest : public AwsServerTest {
  protected:
@@ -53,6 +80,11 @@ class SignalingServiceTest : public AwsServerTest {
     return answer.status() == 200 ? answer.body.at("ChannelInfo").as_object() : boost::json::object();
   }
 
+  std::unique_ptr<Dispatcher> MakeDispatcher() override {
+    return std::make_unique<Dispatcher>(*router_, gate_);
+  }
+
+  AsUser gate_;
   SignalingHub hub_;
   ByteBudget connections_{8};
   WebrtcSettings webrtc_;
@@ -163,6 +195,60 @@ TEST_F(SignalingServiceTest, MediaStorageMapsAChannelToAStream) {
   EXPECT_EQ(update(arn, R"({"Status":"DISABLED"})").status(), 200);
   described = Rest("/describeMediaStorageConfiguration", R"({"ChannelName":"door"})");
   EXPECT_EQ(described.body.at("MediaStorageConfiguration").at("Status"), "DISABLED");
+}
+
+// The stream is what its ARN says, which is what is allowed or not.
+TEST_F(SignalingServiceTest, WhoHasTheChannelAloneDoesNotMapItToAStream) {
+  const std::string channel = Create("door");
+  const std::string stream =
+      Rest("/createStream", R"({"StreamName":"kept","DataRetentionInHours":2})").Text("StreamARN");
+  const auto map = [&](const std::string& members) {
+    return Rest("/updateMediaStorageConfiguration",
+                R"({"ChannelARN":")" + channel + R"(","MediaStorageConfiguration":{"Status":"ENABLED",)" +
+                    members + "}}")
+        .raw.Header("x-amzn-ErrorType");
+  };
+  gate_.Become({channel});
+  EXPECT_EQ(map(R"("StreamARN":")" + stream + "\""), "AccessDeniedException");
+  EXPECT_EQ(map(R"("StreamName":"kept")"), "InvalidArgumentException");
+  gate_.BecomeNobody();
+  const auto described = Rest("/describeMediaStorageConfiguration", R"({"ChannelName":"door"})");
+  EXPECT_EQ(described.body.at("MediaStorageConfiguration").at("Status"), "DISABLED");
+  gate_.Become({channel, stream});
+  EXPECT_EQ(map(R"("StreamARN":")" + stream + "\""), "");
+}
+
+// Another change, and a session, come between looking the channel up and changing it.
+TEST_F(SignalingServiceTest, AChangeOfTheMappingEndsTheSessionsOfTheOneJustBefore) {
+  test::MemoryLog log;
+  SignalingChannels channels(log, clock_);
+  const VideoStreamServices video{*store_, *sealer_, pool_, budget_, media_budget_, readers_, clock_};
+  const SignalingServices services{video, channels, hub_, connections_, webrtc_, {}};
+  const auto kept = store_->CreateStream("kept", std::chrono::hours(2));
+  const auto other = store_->CreateStream("other", std::chrono::hours(2));
+  SignalingChannel asked;
+  asked.name = "door";
+  const auto door = channels.Create(asked);
+  ASSERT_TRUE(kept && other && door);
+  const auto map = [&](const VideoStream& stream) {
+    boost::json::object storage;
+    storage["Status"] = "ENABLED";
+    storage["StreamARN"] = video.identity.VideoStreamArn(stream.name, stream.created);
+    boost::json::object request;
+    request["ChannelARN"] = video.identity.ChannelArn(door->name, door->created);
+    request["MediaStorageConfiguration"] = std::move(storage);
+    const SignalingAnswer answer = UpdateMediaStorageConfiguration(services, request, "");
+    EXPECT_TRUE(answer) << answer.error().message;
+  };
+  map(*kept);
+  SignalingHub::MemberPtr session;
+  log.BeforeListing([&] {
+    map(*other);
+    session = *hub_.JoinStorage({door->name, door->created}, "", std::chrono::seconds(60), [] {});
+  });
+  map(*kept);
+  ASSERT_NE(session, nullptr);
+  EXPECT_TRUE(session->closed());
 }
 
 TEST_F(SignalingServiceTest, ViewerAndMasterTalk) {

@@ -2,7 +2,12 @@
 // session that is over leaves nothing. Method: the hub alone.
 #include <gmock/gmock.h>
 
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
 #include "api/signaling/signaling_hub.h"
+#include "api/signaling/storage_signaling.h"
+#include "wire/base64.h"
 
 namespace millrace::api {
 namespace {
@@ -146,6 +151,42 @@ TEST_F(StorageMembersTest, JoiningIsNotForEverySecondOfManyTimes) {
   EXPECT_EQ(third.error().code, ErrorCode::kResourceExhausted);
   EXPECT_FALSE((*second)->ended());
   EXPECT_TRUE(join(milliseconds(600)));
+}
+
+// Its two sessions may be let go of at once, and nobody else be there.
+TEST_F(StorageMembersTest, HowOftenItWasJoinedOutlastsTheSessions) {
+  now_ += std::chrono::hours(1);  // the clock of those that leave is behind
+  const auto join = [&](milliseconds later) {
+    now_ += later;
+    return hub_.JoinStorage(
+        kDoor, "", kTtl, [] {}, now_);
+  };
+  EXPECT_TRUE(join(milliseconds(0)));
+  EXPECT_TRUE(join(milliseconds(0)));
+  EXPECT_FALSE(join(milliseconds(0)));
+  EXPECT_TRUE(join(milliseconds(600)));
+}
+
+TEST_F(StorageMembersTest, AnAnswerToTheSessionBeforeIsNotTaken) {
+  const auto sdp = [](const std::string& mid) { return "v=0\r\nm=video 9 x 96\r\na=mid:" + mid + "\r\n"; };
+  const auto answer = [&](const std::string& mid) {
+    const std::string json = boost::json::serialize(boost::json::object{{"sdp", sdp(mid)}});
+    return ClientSignal{"SDP_ANSWER", "",
+                        wire::EncodeBase64({reinterpret_cast<const std::uint8_t*>(json.data()), json.size()}),
+                        ""};
+  };
+  const auto master = Join("");
+  StorageSignaling session(hub_, *JoinStorage(""));
+  ASSERT_TRUE(hub_.Send(*master, answer("video0-2")));
+  EXPECT_FALSE(session.Take(false).answer);
+  ASSERT_TRUE(hub_.Send(*master, answer("video0-2")));
+  session.SendOffer(sdp("video0-2"));
+  EXPECT_FALSE(session.Take(false).answer);
+  ASSERT_TRUE(hub_.Send(*master, answer("video0-1")));
+  EXPECT_FALSE(session.Take(false).answer);
+  ASSERT_TRUE(hub_.Send(*master, answer("video0-1")));
+  ASSERT_TRUE(hub_.Send(*master, answer("video0-2")));
+  EXPECT_EQ(session.Take(false).answer, sdp("video0-2"));
 }
 
 TEST_F(StorageMembersTest, ASessionsInboxIsBounded) {

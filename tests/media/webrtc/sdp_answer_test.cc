@@ -4,6 +4,8 @@
 
 #include <gmock/gmock.h>
 
+#include "media/webrtc/sdp_lines.h"
+
 namespace millrace {
 namespace {
 
@@ -88,6 +90,16 @@ struct Bad {
   std::string name;
   std::string text;
 };
+
+TEST(SdpAnswerTest, MidsAreRenamedAndNothingElse) {
+  const auto mark = [](std::string_view mid) { return std::string(mid) + "-1"; };
+  const std::string marked = WithOtherMids(kOffer, mark);
+  std::string expected = With(kOffer, "BUNDLE video0 audio1", "BUNDLE video0-1 audio1-1");
+  expected = With(With(expected, "mid:video0", "mid:video0-1"), "mid:audio1", "mid:audio1-1");
+  EXPECT_EQ(marked, expected);
+  EXPECT_FALSE(SdpAnswer::Read(Session() + Video() + Audio(), marked, Proposal()));
+  EXPECT_TRUE(SdpAnswer::Read(WithOtherMids(Session() + Video() + Audio(), mark), marked, Proposal()));
+}
 
 TEST(SdpAnswerTest, WhatAnswersAnotherOfferIsRefused) {
   const std::vector<Bad> bad{

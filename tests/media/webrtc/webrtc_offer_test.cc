@@ -79,6 +79,7 @@ TEST_F(WebrtcOfferTest, WhatThePeerSendsComes) {
   EXPECT_THAT(signaling_->offer(), HasSubstr("a=recvonly"));
   EXPECT_THAT(signaling_->offer(), HasSubstr("a=setup:actpass"));
   EXPECT_THAT(signaling_->offer(), HasSubstr("a=rtcp-fb:96 nack pli"));
+  EXPECT_THAT(signaling_->offer(), HasSubstr("a=mid:video0-"));
   Peer peer;
   WebrtcSignaling::Signals signals;
   signals.answer = peer.Answer(signaling_->offer());
