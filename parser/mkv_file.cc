@@ -59,13 +59,14 @@ std::optional<std::uint64_t> CuesPosition(ByteSpan seek_head) {
 // The header that the parser is to see, then the file from a Cluster on.
 class MkvFile::ClusterSource final : public ByteSource {
  public:
-  ClusterSource(RandomAccess& source, const Bytes& header, std::uint64_t offset, std::uint64_t end)
-      : source_(source), header_(header), offset_(offset), end_(end) {}
+  ClusterSource(RandomAccess& source, HeaderPtr header, std::uint64_t offset, std::uint64_t end)
+      : source_(source), header_(std::move(header)), offset_(offset), end_(std::max(offset, end)) {}
 
   Result<std::size_t> Read(std::span<std::uint8_t> room) override {
-    if (header_read_ < header_.size()) {
-      const std::size_t count = std::min(room.size(), header_.size() - header_read_);
-      std::memcpy(room.data(), header_.data() + header_read_, count);
+    const Bytes& header = header_->bytes;
+    if (header_read_ < header.size()) {
+      const std::size_t count = std::min(room.size(), header.size() - header_read_);
+      std::memcpy(room.data(), header.data() + header_read_, count);
       header_read_ += count;
       return count;
     }
@@ -78,7 +79,7 @@ class MkvFile::ClusterSource final : public ByteSource {
 
  private:
   RandomAccess& source_;
-  const Bytes& header_;
+  const HeaderPtr header_;
   std::size_t header_read_ = 0;
   std::uint64_t offset_;
   const std::uint64_t end_;
@@ -91,8 +92,9 @@ MkvFile::~MkvFile() = default;
 Result<std::unique_ptr<MkvFile>> MkvFile::Open(std::unique_ptr<RandomAccess> source,
                                                const ParserLimits& limits) {
   std::unique_ptr<MkvFile> file(new MkvFile(std::move(source), limits));
-  MILLRACE_RETURN_IF_ERROR(file->ReadHeader());
-  file->StartAt(file->first_cluster_);
+  MILLRACE_ASSIGN_OR_RETURN(file->head_, file->ReadHeader(0));
+  if (file->document().tracks.empty()) return Corrupt(0, "the file has no Tracks in front of its Clusters");
+  file->StartAt(file->head_, file->head_->first_cluster);
   return file;
 }
 
@@ -106,27 +108,32 @@ Result<Bytes> MkvFile::ReadWhole(std::uint64_t offset, std::uint64_t size) const
 
 Result<Bytes> MkvFile::Peek(std::uint64_t offset) const { return ReadWhole(offset, kPeekBytes); }
 
-// Passes over what stands in front of the Clusters, and keeps what says something about them: EBML, Info,
-// Tracks, Tags.
-Result<void> MkvFile::ReadHeader() {
-  std::uint64_t offset = 0;
-  segment_end_ = source_->size();
+// Passes over what stands in front of a document's Clusters, and keeps what says something about them: EBML,
+// Info, Tracks, Tags. Ends in front of the next document where there are none.
+Result<MkvFile::HeaderPtr> MkvFile::ReadHeader(std::uint64_t begin) const {
+  auto header = std::make_shared<Header>();
+  Bytes& bytes = header->bytes;
+  std::uint64_t& end = header->segment_end;
+  header->offset = begin;
+  end = source_->size();
+  std::uint64_t offset = begin;
   bool in_segment = false;
-  while (offset < segment_end_) {
+  while (offset < end) {
     MILLRACE_ASSIGN_OR_RETURN(const Bytes start, Peek(offset));
     const WalkedHeader element = ReadWalkedHeader(start);
     if (element.length == 0) return Corrupt(offset, "not an element of Matroska");
     const std::uint64_t payload = offset + element.length;
     if (!in_segment && Is(element.id, ElementId::kSegment)) {
-      segment_payload_ = payload;
-      if (element.size < segment_end_ - payload) segment_end_ = payload + element.size;
-      AppendElementId(header_, ElementId::kSegment);
-      AppendUnknownSize(header_);
+      header->segment_payload = payload;
+      if (element.size < end - payload) end = payload + element.size;
+      AppendElementId(bytes, ElementId::kSegment);
+      AppendUnknownSize(bytes);
       in_segment = true;
       offset = payload;
       continue;
     }
     if (Is(element.id, ElementId::kCluster)) break;
+    if (in_segment && Is(element.id, ElementId::kEbml)) break;
     if (element.size > source_->size() - payload)
       return Corrupt(offset, "an element that is longer than the file");
     const bool kept = Is(element.id, ElementId::kEbml) || Is(element.id, ElementId::kInfo) ||
@@ -134,33 +141,41 @@ Result<void> MkvFile::ReadHeader() {
     const bool seek_head = Is(element.id, ElementId::kSeekHead);
     if (kept || seek_head) {
       const std::uint64_t size = element.length + element.size;
-      if (size + header_.size() > limits_.header_bytes_max) {
+      if (size + bytes.size() > limits_.header_bytes_max) {
         return Error{ErrorCode::kResourceExhausted, "the file's header is larger than the limit of " +
                                                         std::to_string(limits_.header_bytes_max) + " bytes"};
       }
       MILLRACE_ASSIGN_OR_RETURN(const Bytes whole, ReadWhole(offset, size));
       if (whole.size() < size) return Corrupt(offset, "the file became shorter");
-      if (kept) header_.insert(header_.end(), whole.begin(), whole.end());
+      if (kept) bytes.insert(bytes.end(), whole.begin(), whole.end());
       if (seek_head) {
         if (const auto position = CuesPosition(ByteSpan(whole).subspan(element.length))) {
-          cues_offset_ = segment_payload_ + std::min(*position, segment_end_);
+          header->cues_offset = header->segment_payload + std::min(*position, end);
         }
       }
     }
-    if (Is(element.id, ElementId::kCues)) cues_offset_ = offset;
+    if (Is(element.id, ElementId::kCues)) header->cues_offset = offset;
     offset = payload + element.size;
   }
-  first_cluster_ = offset;
-  MILLRACE_ASSIGN_OR_RETURN(ParsedFragment parsed, ParseFragment(SharedBytes(header_), limits_));
-  document_ = std::move(parsed.document);
-  if (document_.tracks.empty()) return Corrupt(0, "the file has no Tracks in front of its Clusters");
-  return {};
+  header->first_cluster = offset;
+  MILLRACE_ASSIGN_OR_RETURN(ParsedFragment parsed, ParseFragment(SharedBytes(bytes), limits_));
+  header->document = std::move(parsed.document);
+  return HeaderPtr(std::move(header));
 }
 
-void MkvFile::StartAt(std::uint64_t cluster_offset) {
+Result<MkvFile::HeaderPtr> MkvFile::HeaderOf(std::uint64_t offset) {
+  if (offset == head_->offset) return head_;
+  if (!other_ || other_->offset != offset) {
+    MILLRACE_ASSIGN_OR_RETURN(other_, ReadHeader(offset));
+  }
+  return other_;
+}
+
+void MkvFile::StartAt(HeaderPtr header, std::uint64_t cluster_offset) {
   first_.reset();
   reader_.reset();  // before what it reads
-  clusters_ = std::make_unique<ClusterSource>(*source_, header_, cluster_offset, segment_end_);
+  clusters_ =
+      std::make_unique<ClusterSource>(*source_, std::move(header), cluster_offset, head_->segment_end);
   reader_ = std::make_unique<FrameReader>(*clusters_, limits_);
 }
 
@@ -169,8 +184,8 @@ Result<std::optional<MediaFrame>> MkvFile::Next() {
   return reader_->Next();
 }
 
-std::uint32_t MkvFile::VideoTrack() const {
-  for (const MkvTrack& track : document_.tracks) {
+std::uint32_t MkvFile::VideoTrack(const Header& header) {
+  for (const MkvTrack& track : header.document.tracks) {
     if (track.type == 1) return track.number;
   }
   return 0;
@@ -194,26 +209,32 @@ Result<void> MkvFile::SeekByPlaces(std::int64_t timestamp_ns) {
   const auto after = static_cast<std::size_t>(later - places.begin());
   // A Cluster's blocks may be shown up to 32 s before its Timestamp, so the first that is later is looked at
   // too.
+  std::uint64_t header_bytes = 0;  // that were looked at, in vain but for the last
   for (std::size_t i = std::min(after + 1, places.size()); i-- > 0;) {
-    const std::uint64_t end = i + 1 < places.size() ? places[i + 1].offset : segment_end_;
-    if (VideoTrack() == 0) {
-      if (places[i].timestamp_ns > timestamp_ns) continue;
-      StartAt(places[i].offset);
+    const Place& place = places[i];
+    MILLRACE_ASSIGN_OR_RETURN(const HeaderPtr header, HeaderOf(place.document));
+    if (VideoTrack(*header) == 0) {
+      if (place.timestamp_ns > timestamp_ns) continue;
+      StartAt(header, place.offset);
       return {};
     }
-    MILLRACE_ASSIGN_OR_RETURN(const bool found, SkipToKeyFrame(places[i].offset, end, timestamp_ns));
+    header_bytes += header->bytes.size();
+    if (header_bytes > kHeadersMax * limits_.header_bytes_max) {
+      return Error{ErrorCode::kResourceExhausted,
+                   "no key frame in the " + std::to_string(std::min(after + 1, places.size()) - i - 1) +
+                       " Clusters at and before the time that is sought"};
+    }
+    MILLRACE_ASSIGN_OR_RETURN(const bool found, SkipToKeyFrame(header, place, timestamp_ns));
     if (found) return {};
   }
-  StartAt(first_cluster_);
+  StartAt(head_, head_->first_cluster);
   return {};
 }
 
-// Looks for the last key frame that is not later, from one place to the next, and stands in front of it.
-// False: none.
-Result<bool> MkvFile::SkipToKeyFrame(std::uint64_t cluster_offset, std::uint64_t end_offset,
-                                     std::int64_t timestamp_ns) {
-  const std::uint32_t video = VideoTrack();
-  ClusterSource clusters(*source_, header_, cluster_offset, end_offset);
+// Looks for the last key frame that is not later, in one place, and stands in front of it. False: none.
+Result<bool> MkvFile::SkipToKeyFrame(const HeaderPtr& header, const Place& place, std::int64_t timestamp_ns) {
+  const std::uint32_t video = VideoTrack(*header);
+  ClusterSource clusters(*source_, header, place.offset, place.end);
   FrameReader look(clusters, limits_);
   std::uint64_t frames = 0;
   std::uint64_t wanted = 0;  // counted from 1
@@ -224,7 +245,7 @@ Result<bool> MkvFile::SkipToKeyFrame(std::uint64_t cluster_offset, std::uint64_t
     if (frame->track == video && frame->key_frame && frame->timestamp_ns <= timestamp_ns) wanted = frames;
   }
   if (wanted == 0) return false;
-  StartAt(cluster_offset);
+  StartAt(header, place.offset);
   for (std::uint64_t i = 0; i < wanted; ++i) {
     MILLRACE_ASSIGN_OR_RETURN(first_, reader_->Next());
   }
@@ -233,8 +254,8 @@ Result<bool> MkvFile::SkipToKeyFrame(std::uint64_t cluster_offset, std::uint64_t
 
 Result<void> MkvFile::FindPlaces() {
   places_.emplace();
-  if (cues_offset_) {
-    MILLRACE_ASSIGN_OR_RETURN(has_cues_, ReadCues(*cues_offset_));
+  if (head_->cues_offset) {
+    MILLRACE_ASSIGN_OR_RETURN(has_cues_, ReadCues(*head_->cues_offset));
     if (has_cues_) return {};
   }
   places_->clear();
@@ -242,7 +263,7 @@ Result<void> MkvFile::FindPlaces() {
 }
 
 // A Cluster's time, when one stands there.
-Result<std::optional<MkvFile::Place>> MkvFile::ClusterAt(std::uint64_t offset) const {
+Result<std::optional<MkvFile::Place>> MkvFile::ClusterAt(const Header& header, std::uint64_t offset) const {
   MILLRACE_ASSIGN_OR_RETURN(const Bytes start, Peek(offset));
   const WalkedHeader cluster = ReadWalkedHeader(start);
   if (!Is(cluster.id, ElementId::kCluster)) return std::optional<Place>();
@@ -255,11 +276,11 @@ Result<std::optional<MkvFile::Place>> MkvFile::ClusterAt(std::uint64_t offset) c
     if (Is(element.id, ElementId::kTimestamp) && element.length + element.size <= inner.size()) {
       const auto ticks =
           DecodeUnsigned(ByteSpan(inner).subspan(element.length, static_cast<std::size_t>(element.size)));
-      const auto time = ticks ? ClusterTimestampNs(*ticks, document_.timestamp_scale_ns) : std::nullopt;
+      const auto time = ticks ? ClusterTimestampNs(*ticks, header.document.timestamp_scale_ns) : std::nullopt;
       if (!time) break;
-      return std::optional<Place>({*time, offset});
+      return std::optional<Place>({*time, offset, head_->segment_end, header.offset});
     }
-    if (element.size > segment_end_ - std::min(segment_end_, at)) break;
+    if (element.size > head_->segment_end - std::min(head_->segment_end, at)) break;
     at += element.length + element.size;
   }
   return std::optional<Place>();
@@ -272,7 +293,8 @@ Result<bool> MkvFile::ReadCues(std::uint64_t offset) {
   if (!Is(cues.id, ElementId::kCues) || cues.size > kCuesBytesMax) return false;
   MILLRACE_ASSIGN_OR_RETURN(const Bytes points, ReadWhole(offset + cues.length, cues.size));
   if (points.size() < cues.size) return false;
-  const std::uint32_t video = VideoTrack();
+  const std::uint32_t video = VideoTrack(*head_);
+  const std::uint64_t payload_offset = head_->segment_payload;
   std::vector<Place>& places = *places_;
   const bool whole = WalkElements(points, [&](std::uint32_t id, ByteSpan, ByteSpan point) {
     if (id != kCuePoint || places.size() >= kPlacesMax) return;
@@ -280,7 +302,7 @@ Result<bool> MkvFile::ReadCues(std::uint64_t offset) {
     WalkElements(point, [&](std::uint32_t part, ByteSpan, ByteSpan payload) {
       if (part == kCueTime) {
         const auto ticks = DecodeUnsigned(payload);
-        time = ticks ? ClusterTimestampNs(*ticks, document_.timestamp_scale_ns) : std::nullopt;
+        time = ticks ? ClusterTimestampNs(*ticks, head_->document.timestamp_scale_ns) : std::nullopt;
       }
       if (part != kCueTrackPositions || !time) return;
       std::optional<std::uint64_t> track, position;
@@ -288,8 +310,9 @@ Result<bool> MkvFile::ReadCues(std::uint64_t offset) {
         if (field == kCueTrack) track = DecodeUnsigned(value);
         if (field == kCueClusterPosition) position = DecodeUnsigned(value);
       });
-      if (!position || (video != 0 && track != video) || *position >= segment_end_ - segment_payload_) return;
-      places.push_back({*time, segment_payload_ + *position});
+      if (!position || (video != 0 && track != video) || *position >= head_->segment_end - payload_offset)
+        return;
+      places.push_back({*time, payload_offset + *position, head_->segment_end, head_->offset});
     });
   });
   if (!whole || places.empty()) return false;
@@ -300,33 +323,47 @@ Result<bool> MkvFile::ReadCues(std::uint64_t offset) {
   places.erase(std::unique(places.begin(), places.end(),
                            [](const Place& a, const Place& b) { return a.offset == b.offset; }),
                places.end());
+  for (std::size_t i = 0; i + 1 < places.size(); ++i) places[i].end = places[i + 1].offset;
   for (const Place& place : {places.front(), places.back()}) {
-    MILLRACE_ASSIGN_OR_RETURN(const std::optional<Place> cluster, ClusterAt(place.offset));
+    MILLRACE_ASSIGN_OR_RETURN(const std::optional<Place> cluster, ClusterAt(*head_, place.offset));
     if (!cluster) return false;
   }
   return true;
 }
 
 Result<void> MkvFile::WalkClusters() {
-  for (std::uint64_t offset = first_cluster_; offset < segment_end_;) {
+  const std::uint64_t end = head_->segment_end;
+  HeaderPtr header = head_;
+  for (std::uint64_t offset = header->first_cluster; offset < end;) {
     MILLRACE_ASSIGN_OR_RETURN(const Bytes start, Peek(offset));
     const WalkedHeader element = ReadWalkedHeader(start);
     if (element.length == 0) break;  // damaged from here on: what stands before it can be sought
+    if (Is(element.id, ElementId::kEbml)) {
+      auto next = ReadHeader(offset);
+      if (!next && next.error().code == ErrorCode::kIo) return std::move(next).error();
+      if (!next) break;
+      header = std::move(*next);
+      offset = header->first_cluster;
+      continue;
+    }
     const std::uint64_t payload = offset + element.length;
-    if (Is(element.id, ElementId::kCluster)) {
+    std::optional<Place> place;
+    if (Is(element.id, ElementId::kCluster) && !header->document.tracks.empty()) {
       if (places_->size() >= kPlacesMax) {
         return Error{ErrorCode::kResourceExhausted,
                      "the file has more than " + std::to_string(kPlacesMax) + " Clusters"};
       }
-      MILLRACE_ASSIGN_OR_RETURN(const std::optional<Place> place, ClusterAt(offset));
-      if (place) places_->push_back(*place);
+      MILLRACE_ASSIGN_OR_RETURN(place, ClusterAt(*header, offset));
     }
     if (element.size == kUnknownSize) {
       MILLRACE_ASSIGN_OR_RETURN(offset, EndOfUnknown(payload));
-    } else if (element.size > segment_end_ - std::min(payload, segment_end_)) {
-      break;
     } else {
-      offset = payload + element.size;
+      const bool whole = element.size <= end - std::min(payload, end);
+      offset = whole ? payload + element.size : end;
+    }
+    if (place) {
+      place->end = offset;
+      places_->push_back(*place);
     }
   }
   return {};
@@ -334,12 +371,13 @@ Result<void> MkvFile::WalkClusters() {
 
 // Passes over a Cluster's elements up to the first that is none.
 Result<std::uint64_t> MkvFile::EndOfUnknown(std::uint64_t payload_offset) const {
+  const std::uint64_t end = head_->segment_end;
   std::uint64_t offset = payload_offset;
-  while (offset < segment_end_) {
+  while (offset < end) {
     MILLRACE_ASSIGN_OR_RETURN(const Bytes start, Peek(offset));
     const WalkedHeader element = ReadWalkedHeader(start);
     if (element.length == 0 || IsOfSegment(element.id)) break;
-    if (element.size > segment_end_ - std::min(offset + element.length, segment_end_)) return segment_end_;
+    if (element.size > end - std::min(offset + element.length, end)) return end;
     offset += element.length + element.size;
   }
   return offset;

@@ -1,5 +1,6 @@
 #include "wire/http_client.h"
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -13,6 +14,7 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <boost/beast/ssl/ssl_stream.hpp>
+#include <chrono>
 #include <optional>
 
 #include "wire/client_tls.h"
@@ -121,8 +123,15 @@ class HttpClient::Impl {
   template <typename Stream>
   net::awaitable<Result<HttpResponse>> ExchangeOver(Stream& stream, const HttpRequest& request,
                                                     const BodySink* sink) {
-    const auto progress = [&] { beast::get_lowest_layer(stream).expires_after(options_.progress_timeout); };
-    std::string doing = request.method + " " + request.target;
+    const auto end = options_.request_timeout > Duration{0}
+                         ? std::chrono::steady_clock::now() + options_.request_timeout
+                         : std::chrono::steady_clock::time_point::max();
+    const auto progress = [&] {
+      const auto next = std::chrono::steady_clock::now() + options_.progress_timeout;
+      beast::get_lowest_layer(stream).expires_at(std::min(next, end));
+    };
+    // Without the query, which may be what shows who asks.
+    std::string doing = request.method + " " + request.target.substr(0, request.target.find('?'));
     http::request<http::string_body> message = Message(request);
     progress();
     auto [write_ec, written] = co_await http::async_write(stream, message, kAwait);

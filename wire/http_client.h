@@ -46,7 +46,8 @@ class HttpClient {
     std::filesystem::path ca_file = CaFileFromEnvironment();
     Duration connect_timeout = std::chrono::seconds(5);    // with the TLS handshake
     Duration progress_timeout = std::chrono::seconds(60);  // nothing came or went
-    std::size_t body_bytes_max = 64 * 1024 * 1024;         // of an answer that is gathered
+    Duration request_timeout{0};  // for a request and all of its answer, once connected; 0: none
+    std::size_t body_bytes_max = 64 * 1024 * 1024;  // of an answer that is gathered
   };
 
   HttpClient(Endpoint endpoint, Options options);

@@ -40,10 +40,21 @@ ErrorCode CodeOfType(const std::string& type, int status) {
       {"ProvisionedThroughputExceededException", ErrorCode::kResourceExhausted},
       {"LimitExceededException", ErrorCode::kResourceExhausted},
       {"ClientLimitExceededException", ErrorCode::kResourceExhausted},
+      {"ConnectionLimitExceededException", ErrorCode::kResourceExhausted},
       {"AccessDeniedException", ErrorCode::kPermissionDenied},
+      {"NotAuthorizedException", ErrorCode::kPermissionDenied},
+      {"MissingAuthenticationTokenException", ErrorCode::kUnauthenticated},
+      {"IncompleteSignatureException", ErrorCode::kUnauthenticated},
+      {"InvalidSignatureException", ErrorCode::kUnauthenticated},
+      {"UnrecognizedClientException", ErrorCode::kUnauthenticated},
+      {"ExpiredTokenException", ErrorCode::kUnauthenticated},
+      {"RequestTimeoutException", ErrorCode::kDeadlineExceeded},
   };
   if (auto known = kCodes.find(type); known != kCodes.end()) return known->second;
+  if (status == 401) return ErrorCode::kUnauthenticated;
+  if (status == 403) return ErrorCode::kPermissionDenied;
   if (status == 404) return ErrorCode::kNotFound;
+  if (status == 408) return ErrorCode::kDeadlineExceeded;
   if (status == 503 || status == 429) return ErrorCode::kUnavailable;
   return status >= 500 ? ErrorCode::kInternal : ErrorCode::kInvalidArgument;
 }

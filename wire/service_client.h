@@ -26,7 +26,8 @@ class ServiceClient {
   // One of our own paths: "POST", "/v1/applications/faces/commit". `body` null: none.
   Result<boost::json::object> Own(const std::string& method, const std::string& target,
                                   const boost::json::object* body = nullptr);
-  // GetMediaForFragmentList: one Matroska document. kNotFound: not all of the fragments are there any more.
+  // GetMediaForFragmentList: one Matroska document. A fragment that is not there any more, or that the
+  // server cannot read, is no error: the document has tags that say so in its place (parser/tags.h).
   Result<Bytes> Media(const std::string& stream, const std::vector<std::string>& fragment_numbers);
 
  private:

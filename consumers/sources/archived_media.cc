@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t kPage = 1000;    // ListFragments' and GetMediaForFragmentList's most
 constexpr std::size_t kAtATime = 100;  // fragments of one request: what is lost when a connection breaks
 
-double EpochSeconds(Timestamp time) { return static_cast<double>(time.millis()) / 1000.0; }
+double RequestSeconds(Timestamp time) { return static_cast<double>(time.millis()) / 1000.0; }
 
 Timestamp TimeIn(const boost::json::object& object, const char* name) {
   const boost::json::value* value = object.if_contains(name);
@@ -42,7 +42,7 @@ Result<std::vector<ListedFragment>> ArchivedMedia::List(const FragmentRange& ran
       request["FragmentSelector"] = {
           {"FragmentSelectorType", range.by_producer ? "PRODUCER_TIMESTAMP" : "SERVER_TIMESTAMP"},
           {"TimestampRange",
-           {{"StartTimestamp", EpochSeconds(range.start)}, {"EndTimestamp", EpochSeconds(range.end)}}}};
+           {{"StartTimestamp", RequestSeconds(range.start)}, {"EndTimestamp", RequestSeconds(range.end)}}}};
     } else {
       request["NextToken"] = token;
     }

@@ -59,7 +59,7 @@ void MediaStream::Stop() {
 }
 
 Result<void> MediaStream::Run(const FragmentGatherer::Sink& sink) {
-  // The sink's own error must not be taken for one of the connection.
+  // The sink's own error, and the parser's, must not be taken for one of the connection.
   std::optional<Error> refused;
   const FragmentGatherer::Sink guarded = [&](const ParsedFragment& fragment) -> Result<void> {
     auto taken = sink(fragment);
@@ -69,7 +69,7 @@ Result<void> MediaStream::Run(const FragmentGatherer::Sink& sink) {
   Duration delay = options_.retry_first;
   for (;;) {
     const std::uint64_t before = fragments_;
-    auto ended = RunOnce(guarded);
+    auto ended = RunOnce(guarded, refused);
     if (refused) return *refused;
     if (stopped_) return {};
     if (!options_.resume || (!ended && !MayBeOverSoon(ended.error().code))) return ended;
@@ -81,13 +81,16 @@ Result<void> MediaStream::Run(const FragmentGatherer::Sink& sink) {
   }
 }
 
-Result<void> MediaStream::RunOnce(const FragmentGatherer::Sink& sink) {
+Result<void> MediaStream::RunOnce(const FragmentGatherer::Sink& sink, std::optional<Error>& refused) {
   FragmentGatherer gatherer([&](const ParsedFragment& fragment) { return Take(sink, fragment); },
                             options_.limits);
   FragmentReader reader(gatherer, options_.limits);
   const auto take = [&](ByteSpan piece) -> Result<void> {
     if (stopped_) return Error{ErrorCode::kCancelled, "stopped"};
-    return reader.Push(piece);
+    auto read = reader.Push(piece);
+    // The same bytes would fail again; kUnavailable is what the service says within the body.
+    if (!read && read.error().code != ErrorCode::kUnavailable) refused = read.error();
+    return read;
   };
   MILLRACE_RETURN_IF_ERROR(
       client_.Media("GET_MEDIA", "/getMedia", {{"StartSelector", SelectorOf(place())}}, take));

@@ -15,7 +15,8 @@
 // Memory:  one fragment, and a piece of 64 KiB.
 // Errors:  kNotFound (no such stream), kInvalidArgument, kUnauthenticated, kPermissionDenied: as the server
 // said them;
-//          kCorruption: the body is no Matroska; the sink's. What may be over soon (kUnavailable,
+//          kCorruption: the body is no Matroska; kResourceExhausted: a fragment is over the parser's limits;
+//          the sink's. What may be over soon (kUnavailable,
 //          kDeadlineExceeded, throttling) is tried again, with delays that double from retry_first to
 //          retry_max.
 // Threads: Run belongs to one thread, and calls the sink on it; Stop and the counters to any.
@@ -71,8 +72,8 @@ class MediaStream {
   MediaStart place() const;
 
  private:
-  // One body. Sets `ended_well_` where it ended between two fragments.
-  Result<void> RunOnce(const FragmentGatherer::Sink& sink);
+  // One body. `refused`: set where it is of no use to ask for it again.
+  Result<void> RunOnce(const FragmentGatherer::Sink& sink, std::optional<Error>& refused);
   Result<void> Take(const FragmentGatherer::Sink& sink, const ParsedFragment& fragment);
   bool WaitToRetry(Duration delay);
 

@@ -1,5 +1,6 @@
 #include "consumers/worker/application_client.h"
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <utility>
 
@@ -11,6 +12,9 @@ namespace {
 
 constexpr char kShardEnd[] = "SHARD_END";
 constexpr std::size_t kRenewalsMax = 5'000;  // of one request
+constexpr std::chrono::seconds kCallTimeoutMin{1};
+constexpr std::chrono::seconds kCommitConnectTimeout{3};
+constexpr std::chrono::seconds kCommitProgressTimeout{5};
 
 boost::json::object ToJson(const WorkerResult& result) {
   boost::json::object record;
@@ -31,8 +35,23 @@ wire::HttpClient::Options HttpOptions(const WorkerOptions& options) {
   return http;
 }
 
-ApplicationClient::ApplicationClient(const WorkerOptions& options)
-    : options_(options), client_(options.endpoint, HttpOptions(options)) {}
+wire::HttpClient::Options LeaseHttpOptions(const WorkerOptions& options) {
+  wire::HttpClient::Options http = HttpOptions(options);
+  const Duration third = std::max<Duration>(options.lease_length / 3, kCallTimeoutMin);
+  http.connect_timeout = std::min(http.connect_timeout, third);
+  http.progress_timeout = std::min(http.progress_timeout, third);
+  return http;
+}
+
+wire::HttpClient::Options CommitHttpOptions(const WorkerOptions& options) {
+  wire::HttpClient::Options http = HttpOptions(options);
+  http.connect_timeout = kCommitConnectTimeout;
+  http.progress_timeout = kCommitProgressTimeout;
+  return http;
+}
+
+ApplicationClient::ApplicationClient(const WorkerOptions& options, wire::HttpClient::Options http)
+    : options_(options), client_(options.endpoint, std::move(http)) {}
 
 std::string ApplicationClient::Path(const char* what) const {
   return "/v1/applications/" + options_.application + "/" + what;

@@ -1,9 +1,8 @@
 // The routes of applications (docs/http-api.md, "Applications") as a worker calls them: leases, checkpoints,
 // results.
 //
-// Errors:  kFailedPrecondition: the lease is another worker's; kInvalidArgument: the request; kUnavailable
-// and
-//          the like: no server answers now; those of the server.
+// Errors:  kFailedPrecondition: the lease is another worker's; kInvalidArgument: the request;
+//          kUnavailable and the like: no server answers now; those of the server.
 // Threads: one thread at a time uses a client.
 #pragma once
 
@@ -20,6 +19,10 @@ namespace millrace::consumer {
 
 // The HTTP client's settings that the worker's options come to.
 wire::HttpClient::Options HttpOptions(const WorkerOptions& options);
+// For what keeps leases: a call that hangs must end while they last, so it is given a third of their length.
+wire::HttpClient::Options LeaseHttpOptions(const WorkerOptions& options);
+// For what somebody waits for, who was promised an answer within some seconds.
+wire::HttpClient::Options CommitHttpOptions(const WorkerOptions& options);
 
 // A lease that this worker was given.
 struct HeldLease {
@@ -38,8 +41,8 @@ struct CommitRequest {
 
 class ApplicationClient {
  public:
-  // `options` outlive the client.
-  explicit ApplicationClient(const WorkerOptions& options);
+  // `options` outlive the client. `http`: one of the above.
+  ApplicationClient(const WorkerOptions& options, wire::HttpClient::Options http);
 
   // The stream's leases, made where there were none.
   Result<std::vector<SeenLease>> Begin();

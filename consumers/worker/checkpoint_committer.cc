@@ -1,5 +1,6 @@
 #include "consumers/worker/checkpoint_committer.h"
 
+#include <optional>
 #include <utility>
 
 namespace millrace::consumer {
@@ -7,7 +8,8 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr int kCommitTries = 5;
+// No try of a commit begins later than this.
+constexpr std::chrono::seconds kCommitPatience{6};
 
 Error Lost(const std::string& shard) {
   return {ErrorCode::kFailedPrecondition, "the lease of " + shard + " is another worker's now"};
@@ -16,10 +18,18 @@ Error Lost(const std::string& shard) {
 }  // namespace
 
 CheckpointCommitter::CheckpointCommitter(const WorkerOptions& options, WorkerState& state, Pause pause)
-    : options_(options), state_(state), pause_(std::move(pause)), client_(options) {}
+    : options_(options),
+      state_(state),
+      pause_(std::move(pause)),
+      client_(options, CommitHttpOptions(options)) {}
 
 void CheckpointCommitter::Begin(const HeldLease& lease) {
   shards_[lease.shard] = {lease.counter, ShardProgress(lease.place), {}};
+}
+
+void CheckpointCommitter::Forget(const std::string& shard) {
+  shards_.erase(shard);
+  state_.troubles.Note("commit of " + shard, {});  // nothing more is tried
 }
 
 void CheckpointCommitter::Given(const std::string& shard, const ShardPlace& place) {
@@ -56,7 +66,7 @@ void CheckpointCommitter::NoteDue(const std::string& name, Shard& shard) {
 Result<void> CheckpointCommitter::Send(const CommitRequest& request) {
   auto sent = client_.Commit(request);
   const bool lost = !sent && sent.error().code == ErrorCode::kFailedPrecondition;
-  state_.troubles.Note("commit", lost ? Result<void>() : sent);
+  state_.troubles.Note("commit of " + request.shard, lost ? Result<void>() : sent);
   if (sent) ++state_.counters.commits;
   return sent;
 }
@@ -66,6 +76,7 @@ Result<void> CheckpointCommitter::Commit(const WorkerRecord& record,
   Shard* shard = Find(record);
   if (shard == nullptr) return Lost(record.shard);
   const CommitRequest request{record.shard, shard->counter, record.place(), &results};
+  const auto until = steady_clock::now() + kCommitPatience;
   for (int i = 1;; ++i) {
     auto sent = Send(request);
     if (sent) {
@@ -75,9 +86,10 @@ Result<void> CheckpointCommitter::Commit(const WorkerRecord& record,
       NoteDue(record.shard, *shard);
       return sent;
     }
-    if (!ServerIsAway(sent.error().code) || i == kCommitTries) return sent;
+    const Duration pause = kTroublePause * i;
+    if (!ServerIsAway(sent.error().code) || steady_clock::now() + pause > until) return sent;
     ++state_.counters.commit_retries;
-    if (pause_(kTroublePause * i)) return sent;
+    if (pause_(pause)) return sent;
   }
 }
 
@@ -91,13 +103,13 @@ Result<std::uint64_t> CheckpointCommitter::Attempt(const WorkerRecord& record, c
   return client_.Attempt(record.shard, shard->counter, what);
 }
 
-std::vector<std::string> CheckpointCommitter::Flush(bool all) {
-  std::vector<std::string> lost;
+CheckpointCommitter::Flushed CheckpointCommitter::Flush(bool all) {
+  Flushed flushed;
   const auto now = steady_clock::now();
-  if (due_.empty() || (!all && now < flush_at_)) return lost;
+  if (due_.empty() || (!all && now < flush_at_)) return flushed;
   flush_at_ = now + options_.checkpoint_interval / 4;
   std::set<std::string> later;
-  bool away = false;  // then each of the others would wait for the same server
+  std::optional<Error> away;  // then each of the others would wait for the same server
   for (const std::string& name : std::exchange(due_, {})) {
     const auto found = shards_.find(name);
     if (found == shards_.end()) continue;
@@ -106,22 +118,28 @@ std::vector<std::string> CheckpointCommitter::Flush(bool all) {
     if (!place) continue;
     if (away || (!all && now - shard.due_since < options_.checkpoint_interval)) {
       later.insert(name);
+      if (away) flushed.failed.emplace(name, *away);
       continue;
     }
     auto sent = Send({name, shard.counter, place, nullptr});
     if (sent) {
       shard.progress.Committed(*place);
     } else if (sent.error().code == ErrorCode::kFailedPrecondition) {
-      lost.push_back(name);
+      flushed.lost.push_back(name);
     } else {
       ++state_.counters.commit_retries;
-      away = true;
       later.insert(name);
-      flush_at_ = steady_clock::now() + kTroublePause;
+      flushed.failed.emplace(name, sent.error());
+      if (ServerIsAway(sent.error().code)) {
+        away = sent.error();
+        flush_at_ = steady_clock::now() + kTroublePause;
+      } else {
+        shard.due_since = steady_clock::now();  // its own trouble: it alone is tried later
+      }
     }
   }
   due_.merge(later);
-  return lost;
+  return flushed;
 }
 
 }  // namespace millrace::consumer

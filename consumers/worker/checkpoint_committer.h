@@ -1,7 +1,7 @@
 // Commits how far the shards are done: at once and with results, or what has gathered, each while.
 //
 // Errors:  kFailedPrecondition: the lease is another worker's now. kUnavailable and the like: no server was
-//          there for so many tries; the same commit may be made again, a repeated one is recognised.
+//          there for some seconds; the same commit may be made again, a repeated one is recognised.
 // Threads: the thread that uses the worker.
 #pragma once
 
@@ -26,7 +26,7 @@ class CheckpointCommitter {
   CheckpointCommitter(const WorkerOptions& options, WorkerState& state, Pause pause);
 
   void Begin(const HeldLease& lease);
-  void Forget(const std::string& shard) { shards_.erase(shard); }
+  void Forget(const std::string& shard);
   void Given(const std::string& shard, const ShardPlace& place);
   void Passed(const std::string& shard, const ShardPlace& place);
   // Committed with the next flush.
@@ -37,9 +37,13 @@ class CheckpointCommitter {
   Result<std::uint64_t> Attempt(const WorkerRecord& record, const std::string& what);
   // The shard is done to its end. One try. REQUIRES: it was begun.
   Result<void> End(const std::string& shard);
+  struct Flushed {
+    std::vector<std::string> lost;        // shards whose leases are another worker's now
+    std::map<std::string, Error> failed;  // those whose commit is still due, and why
+  };
   // Commits what is done and due: of all shards whose oldest has waited for checkpoint_interval, or of `all`.
-  // One try each; gives the shards whose leases are lost.
-  std::vector<std::string> Flush(bool all);
+  // One try each, and none behind one that found no server.
+  Flushed Flush(bool all);
 
  private:
   using TimePoint = std::chrono::steady_clock::time_point;

@@ -115,6 +115,11 @@ std::uint64_t HeldShards::generation() const {
   return generation_;
 }
 
+bool HeldShards::MayGive() const {
+  const std::lock_guard lock(mutex_);
+  return std::chrono::steady_clock::now() < valid_until_;
+}
+
 bool HeldShards::Ready() const { return !ready_.empty() && std::chrono::steady_clock::now() < valid_until_; }
 
 std::string HeldShards::NextReady(const std::string& last) const {

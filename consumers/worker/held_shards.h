@@ -67,6 +67,8 @@ class HeldShards {
   // ---- the using thread
   // Changes with every lease that comes or goes.
   std::uint64_t generation() const;
+  // False: the leases may have run out.
+  bool MayGive() const;
   // The first shard behind `last` in their circle that has something to be taken; empty: none has. Nothing is
   // given where the leases may have run out.
   std::string NextReady(const std::string& last) const;

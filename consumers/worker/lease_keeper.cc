@@ -11,7 +11,11 @@ using std::chrono::steady_clock;
 }  // namespace
 
 LeaseKeeper::LeaseKeeper(const WorkerOptions& options, HeldShards& held, WorkerState& state)
-    : options_(options), held_(held), state_(state), client_(options), thread_([this] { Run(); }) {}
+    : options_(options),
+      held_(held),
+      state_(state),
+      client_(options, LeaseHttpOptions(options)),
+      thread_([this] { Run(); }) {}
 
 void LeaseKeeper::BalanceNow() {
   {

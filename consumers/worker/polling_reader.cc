@@ -91,6 +91,8 @@ void PollingReader::Run() {
     const auto wanted = wanted_.find(shard.shard);
     const bool ours = wanted != wanted_.end() && wanted->second == shard.counter;
     if (!ours) continue;
+    // Only now: of a shard that has ended nobody would clear it.
+    state_.troubles.Note("reading " + shard.shard, shard.outcome);
     if (after == After::kOver) {
       wanted_.erase(wanted);
       continue;
@@ -116,12 +118,12 @@ PollingReader::After PollingReader::Poll(wire::ServiceClient& client, Polled& sh
     // An iterator that is too old, or of a server that is gone: from the last record that was read, anew.
     const bool expired = batch.error().code == ErrorCode::kOutOfRange && !shard.iterator.empty();
     shard.iterator.clear();
-    if (!expired) state_.troubles.Note("reading " + shard.shard, std::move(batch).error());
+    if (!expired) shard.outcome = std::move(batch).error();
     shard.pause = std::clamp<Duration>(shard.pause * 2, kTroublePause, kTroublePauseMax);
     shard.due = expired ? now : now + shard.pause;
     return After::kDue;
   }
-  state_.troubles.Note("reading " + shard.shard, {});
+  shard.outcome = {};
   const bool filled = !batch->records.empty();
   const bool more = batch->behind > Duration{0};
   const bool end = batch->end;

@@ -42,7 +42,8 @@ class PollingReader final : public ShardReader {
     std::string iterator;  // empty: none is open
     std::string read_to;   // the last sequence number read; empty: none, see `from`
     TimePoint due;
-    Duration pause{0};  // up to the next poll, as long as nothing comes
+    Duration pause{0};     // up to the next poll, as long as nothing comes
+    Result<void> outcome;  // of the last poll that told something
   };
 
   void Run();

@@ -73,8 +73,10 @@ void PushReader::HasRoomAgain(const std::string& shard) {
     const std::lock_guard lock(mutex_);
     const auto found = shards_.find(shard);
     if (found != shards_.end()) subscription = found->second.subscription;
+    look_ = look_ || !subscription;
   }
-  if (subscription) subscription->Resume();
+  if (subscription) return subscription->Resume();
+  changed_.notify_all();
 }
 
 void PushReader::Drop(Pushed& shard) {
@@ -107,7 +109,11 @@ PushReader::TimePoint PushReader::Look(const std::string& arn) {
   TimePoint next = steady_clock::now() + kLookEvery;
   for (auto& [name, shard] : shards_) {
     LookAfter(shard);
-    if (!shard.subscription && shard.subscribe_at <= steady_clock::now()) Subscribe(shard, arn);
+    if (!shard.subscription && shard.subscribe_at <= steady_clock::now()) {
+      // HasRoomAgain makes it be looked at.
+      if (!held_.HasRoom(name, shard.lease.counter)) continue;
+      Subscribe(shard, arn);
+    }
     next = std::min(next, shard.subscription ? shard.renew_at : shard.subscribe_at);
   }
   return next;
@@ -129,6 +135,8 @@ void PushReader::LookAfter(Pushed& shard) {
     }
     const bool silent = !state.stalled && now - state.heard_at > kSilence;
     if (silent) ++state_.counters.read_retries;
+    // A new one would bring a window more of what there is no room for.
+    if (state.stalled && now >= shard.renew_at) shard.renew_at = now + kLookEvery;
     if (silent || now >= shard.renew_at) {
       Drop(shard);
       shard.subscribe_at = now;
@@ -137,7 +145,8 @@ void PushReader::LookAfter(Pushed& shard) {
   }
   const bool moved = !state.continuation.empty();
   Drop(shard);
-  if (!state.error) {  // it had its time
+  // It had its time, or broke while this side let nothing come.
+  if (!state.error || (state.stalled && ServerIsAway(state.error->code))) {
     shard.subscribe_at = now;
     return;
   }

@@ -1,10 +1,12 @@
 // Reads shards by SubscribeToShard, over HTTP/2: a subscription a shard, made anew before the server ends it,
 // and after whatever ended it, behind the last event that came whole.
 //
+// A shard without room is not subscribed to: its subscription is held back, not renewed, and none
+// follows it until there is room again.
+//
 // Bounds:  what came for a shard without room, and wire::Http2Client's window, a shard.
-// Threads: one of its own, which subscribes; the HTTP/2 client's takes events. Begin, End and HasRoomAgain
-// from
-//          any.
+// Threads: one of its own, which subscribes; the HTTP/2 client's takes events. Begin, End and
+//          HasRoomAgain from any.
 #pragma once
 
 #include <condition_variable>

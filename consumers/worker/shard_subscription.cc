@@ -58,13 +58,19 @@ void ShardSubscription::OnBody(wire::Http2Client::RequestId request, ByteSpan by
 }
 
 void ShardSubscription::Consume() {
-  const bool room = held_.HasRoom(lease_.shard, lease_.counter);
+  if (!held_.HasRoom(lease_.shard, lease_.counter)) {
+    {
+      const std::lock_guard lock(mutex_);
+      state_.stalled = true;
+    }
+    // Room that came before this was said has resumed nothing.
+    if (!held_.HasRoom(lease_.shard, lease_.counter)) return;
+  }
   std::size_t bytes = 0;
   wire::Http2Client::RequestId request = 0;
   {
     const std::lock_guard lock(mutex_);
-    state_.stalled = !room;
-    if (!room) return;
+    state_.stalled = false;
     bytes = std::exchange(unconsumed_, 0);
     request = request_;
   }

@@ -49,7 +49,8 @@ class Worker::Impl {
   std::vector<WorkerRecord> Next(Duration wait, std::size_t records_max);
   void Done(const WorkerRecord& record) { committer_.Done(record); }
   Result<void> Commit(const WorkerRecord& record, const std::vector<WorkerResult>& results);
-  void Flush(bool all);
+  // Gives the shards whose commit failed, and why.
+  std::map<std::string, Error> Flush(bool all);
   void GiveUp(const std::string& shard);
   void GiveUp(const WorkerRecord& record) {
     const auto found = shards_.find(record.shard);
@@ -71,10 +72,9 @@ class Worker::Impl {
     consumer::HeldLease lease;
     bool suspect = false;  // the next record that is given is
     consumer::AggregateUnpacker unpacker;
-    std::optional<WorkerRecord> next;  // taken from held_, and not given yet
-    consumer::HashKeyRange range;      // empty: not known yet
-    bool at_end = false;               // all of it was given
-    TimePoint again_at;                // not before; after trouble
+    consumer::HashKeyRange range;  // empty: not known yet
+    bool at_end = false;           // all of it was given
+    TimePoint again_at;            // not before; after trouble
   };
 
   bool Pause(Duration pause);
@@ -98,7 +98,7 @@ class Worker::Impl {
 
   // Of the using thread.
   std::map<std::string, Shard> shards_;
-  std::set<std::string> busy_;    // have a record that was taken, or one that is being taken apart
+  std::set<std::string> busy_;    // have a record that is being taken apart
   std::set<std::string> ending_;  // are at their end
   std::string last_shard_;        // where the last records came from
   std::uint64_t generation_ = 0;
@@ -136,13 +136,19 @@ void Worker::Impl::Close() {
   held_.SetReader(nullptr);
   reader_.reset();
   FollowLeases();
-  Flush(true);
-  consumer::ApplicationClient client(options_);
-  bool away = false;
+  const auto failed = Flush(true);
+  consumer::ApplicationClient client(options_, consumer::CommitHttpOptions(options_));
+  bool away = false;  // then they run out
   for (const consumer::HeldLease& lease : held_.Leases()) {
-    away = away || !client.Release(lease);  // then they run out
+    bool released = false;
+    if (!away) {
+      const auto outcome = client.Release(lease);
+      away = !outcome && consumer::ServerIsAway(outcome.error().code);
+      released = outcome.has_value();
+    }
     held_.Remove(lease.shard, lease.counter);
-    Tell(away ? ShardEvent::Kind::kLost : ShardEvent::Kind::kReleased, lease.shard);
+    const bool whole = released && !failed.contains(lease.shard);
+    Tell(whole ? ShardEvent::Kind::kReleased : ShardEvent::Kind::kLost, lease.shard);
   }
   shards_.clear();
 }
@@ -218,7 +224,7 @@ std::vector<WorkerRecord> Worker::Impl::Next(Duration wait, std::size_t records_
   const TimePoint until = steady_clock::now() + wait;
   while (!stopping_) {
     FollowLeases();
-    Flush(false);
+    (void)Flush(false);
     EndShards();
     auto records = Gather(records_max);
     if (!records.empty()) return records;
@@ -238,7 +244,8 @@ std::vector<WorkerRecord> Worker::Impl::Next(Duration wait, std::size_t records_
 
 std::string Worker::Impl::NextShard() const {
   const std::string fetched = held_.NextReady(last_shard_);
-  if (busy_.empty()) return fetched;
+  // What is being taken apart is given, like what was fetched, only while the leases last.
+  if (busy_.empty() || !held_.MayGive()) return fetched;
   const auto behind = busy_.upper_bound(last_shard_);
   const std::string& busy = behind != busy_.end() ? *behind : *busy_.begin();
   if (fetched.empty()) return busy;
@@ -283,7 +290,7 @@ std::vector<WorkerRecord> Worker::Impl::GatherFrom(const std::string& name, Shar
     record->lease = shard.lease.counter;
     records.push_back(std::move(*record));
   }
-  if (shard.next || shard.unpacker.active()) {
+  if (shard.unpacker.active()) {
     busy_.insert(name);
   } else {
     busy_.erase(name);
@@ -318,8 +325,10 @@ std::optional<WorkerRecord> Worker::Impl::TakeOne(const std::string& name, Shard
 
 // ---- committing
 
-void Worker::Impl::Flush(bool all) {
-  for (const std::string& shard : committer_.Flush(all)) GiveUp(shard);
+std::map<std::string, Error> Worker::Impl::Flush(bool all) {
+  auto flushed = committer_.Flush(all);
+  for (const std::string& shard : flushed.lost) GiveUp(shard);
+  return std::move(flushed.failed);
 }
 
 Result<void> Worker::Impl::Commit(const WorkerRecord& record, const std::vector<WorkerResult>& results) {
@@ -329,7 +338,9 @@ Result<void> Worker::Impl::Commit(const WorkerRecord& record, const std::vector<
 }
 
 Result<std::uint64_t> Worker::Impl::Attempt(const WorkerRecord& record, const std::string& what) {
-  Flush(true);  // a later checkpoint would forget the attempt
+  // A later checkpoint would forget the attempt.
+  const auto failed = Flush(true);
+  if (const auto found = failed.find(record.shard); found != failed.end()) return found->second;
   return committer_.Attempt(record, what);
 }
 
@@ -377,7 +388,7 @@ void Worker::Done(const WorkerRecord& record) { impl_->Done(record); }
 Result<void> Worker::Commit(const WorkerRecord& record, const std::vector<WorkerResult>& results) {
   return impl_->Commit(record, results);
 }
-void Worker::Flush() { impl_->Flush(true); }
+void Worker::Flush() { (void)impl_->Flush(true); }
 void Worker::GiveUp(const WorkerRecord& record) { impl_->GiveUp(record); }
 Result<std::uint64_t> Worker::Attempt(const WorkerRecord& record, const std::string& what) {
   return impl_->Attempt(record, what);

@@ -51,7 +51,7 @@ struct WorkerResult {
 struct ShardEvent {
   enum class Kind {
     kTaken,     // its records come from now on
-    kLost,      // another worker's now: what is not committed will be read there
+    kLost,      // another worker's now, or soon: what is not committed will be read there
     kEnded,     // it was closed by resharding, and all of it is done; its children are read next
     kReleased,  // given back by Close: all that is done is committed
   };

@@ -167,6 +167,62 @@ TEST(MkvFile, RefusesWhatIsNoMatroskaFile) {
   EXPECT_EQ(large.error().code, ErrorCode::kResourceExhausted);
 }
 
+// As a saved body of GetMedia is: a document for each fragment.
+TEST(MkvFile, ManyDocumentsAreReadAndSoughtEachWithItsOwnHeader) {
+  for (const SizeForm form : {SizeForm::kKnown, SizeForm::kUnknown8}) {
+    MkvBuilder mkv;
+    for (std::uint64_t i = 0; i < 5; ++i) {
+      mkv.Header().Tracks().Tags({{kFragmentNumberTag, std::to_string(i)}});
+      mkv.StartCluster(1000 * i, form).Simple(1, 0, true, "a").Simple(1, 500, false, "b").EndCluster();
+      mkv.Tags({{kContinuationTokenTag, "token"}});
+    }
+    auto opened = OpenBytes(mkv.Take());
+    ASSERT_TRUE(opened) << opened.error().ToString();
+    MkvFile& file = **opened;
+    const auto next = [&]() -> std::string {
+      const auto frame = file.Next();
+      if (!frame) return frame.error().ToString();
+      if (!*frame) return "";
+      return std::string(AsText((*frame)->data.span())) + "@" + std::to_string((*frame)->timestamp_ns / kMs) +
+             " of " + (*frame)->fragment->service.fragment_number.value_or("-");
+    };
+    EXPECT_EQ(next(), "a@0 of 0");
+    ASSERT_TRUE(file.Seek(2600 * kMs));
+    for (const char* frame : {"a@2000 of 2", "b@2500 of 2", "a@3000 of 3", "b@3500 of 3", "a@4000 of 4"}) {
+      EXPECT_EQ(next(), frame);
+    }
+    ASSERT_TRUE(file.Seek(1000 * kMs));
+    EXPECT_EQ(next(), "a@1000 of 1");
+    ASSERT_TRUE(file.Seek(0));
+    EXPECT_EQ(next(), "a@0 of 0");
+  }
+}
+
+TEST(MkvFile, SeekingCostsSoManyHeaders) {
+  ParserLimits limits;
+  limits.header_bytes_max = 8 * 1024;
+  const std::string text(4 * 1024, 'x');
+  for (const int clusters : {10, 200}) {
+    MkvBuilder mkv;
+    mkv.Header().Tracks().Tags({{"large", text}});
+    for (int i = 0; i < clusters; ++i) {
+      mkv.StartCluster(static_cast<std::uint64_t>(1000 * i)).Simple(1, 0, false, "no key").EndCluster();
+    }
+    auto file = OpenBytes(mkv.Take(), limits);
+    ASSERT_TRUE(file) << file.error().ToString();
+    const auto sought = (*file)->Seek(std::int64_t{1'000'000} * kMs);
+    EXPECT_EQ(sought.has_value(), clusters == 10);
+    if (!sought) {
+      EXPECT_EQ(sought.error().code, ErrorCode::kResourceExhausted);
+    }
+    // It can still be sought in.
+    ASSERT_TRUE((*file)->Seek(0));
+    const auto frame = (*file)->Next();
+    ASSERT_TRUE(frame && *frame);
+    EXPECT_EQ((*frame)->timestamp_ns, 0);
+  }
+}
+
 // Cut or changed anywhere, a file ends in frames or an error, never in a loop or out of bounds.
 TEST(MkvFile, TakesDamagedFiles) {
   for (const CuesPlace cues : {CuesPlace::kBehind, CuesPlace::kNone}) {

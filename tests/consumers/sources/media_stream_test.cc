@@ -146,6 +146,17 @@ TEST(MediaStream, EndsWithWhatTryingAgainDoesNotMend) {
   }
 }
 
+TEST(MediaStream, AFragmentOverALimitEndsIt) {
+  for (const bool of_gatherer : {false, true}) {
+    MediaServer server({{200, Chunk(1)}});
+    MediaStreamOptions options = server.Options();
+    (of_gatherer ? options.limits.frames_max : options.limits.frame_bytes_max) = 1;
+    MediaStream media(options);
+    EXPECT_TRUE(ReadAll(media, ErrorCode::kResourceExhausted).empty());
+    EXPECT_EQ(server.server().BodiesOf("/getMedia").size(), 1u) << "the same bytes would come again";
+  }
+}
+
 TEST(MediaStream, TheSinksErrorEndsItWhateverItIs) {
   MediaServer server({{200, Chunk(1) + Chunk(2)}});
   MediaStream media(server.Options());

@@ -102,6 +102,17 @@ TEST_F(AggregatedTest, WhatIsAnotherShardsIsLeftOut) {
   EXPECT_EQ(CheckpointPart(), std::nullopt);
 }
 
+TEST_F(AggregatedTest, NothingOfOneIsGivenOnceTheLeaseMayHaveRunOut) {
+  PutAggregate({"0", "1", "2"});
+  WorkerOptions options = Options("a");
+  auto worker = Get(Worker::Start(options));
+  EXPECT_EQ(AsText(Next(*worker).data), "0");
+  Close();  // so that no lease is renewed
+  const auto run_out = std::chrono::steady_clock::now() + options.lease_length;
+  ASSERT_TRUE(test::WaitUntil([&] { return std::chrono::steady_clock::now() > run_out; }));
+  EXPECT_FALSE(worker->Next(Duration{0}));
+}
+
 TEST_F(AggregatedTest, UnwantedPartsAreNotComeBackTo) {
   PutAggregate({"skip", "skip", "take", "skip"});
   PutAggregate({"skip"});

@@ -112,6 +112,53 @@ TEST_F(PushTest, ASlowReaderHoldsTheServerBack) {
   EXPECT_EQ(count, kRecords);
 }
 
+// Whoever ends a subscription that is held back, none follows it that would bring more.
+class HeldBackTest : public PushTest, public ::testing::WithParamInterface<bool> {};
+
+TEST_P(HeldBackTest, StaysSoOverTheEndsOfSubscriptions) {
+  const bool server_ends = GetParam();
+  WorkerOptions options = Pushed("a");
+  options.read_ahead_records = 2;
+  if (server_ends) {
+    times_.lifetime = std::chrono::milliseconds(200);
+    Close();
+    Open();
+  } else {
+    options.subscription_length = std::chrono::milliseconds(200);
+  }
+  options.endpoint.port = port_;
+  constexpr int kRecords = 60;
+  for (int i = 0; i < kRecords; ++i) {
+    storage::PutRecord record;
+    record.partition_key = "key";
+    record.explicit_hash_key = storage::HashKey();  // one shard has all, and the other none
+    std::string text = std::to_string(i) + std::string(200 * 1024, ' ');
+    record.data = SharedBytes(Bytes(text.begin(), text.end()));
+    Get(storage::PutAndWait(*log_, "in", std::move(record)));
+  }
+  auto worker = Get(Worker::Start(options));
+  ASSERT_TRUE(test::WaitUntil([&] { return worker->metrics().read_ahead_bytes > 0; }));
+  // The other shard's subscriptions end as they should, and are made anew.
+  const auto before = worker->metrics().subscriptions;
+  ASSERT_TRUE(test::WaitUntil([&] { return worker->metrics().subscriptions > before + 10; }));
+  EXPECT_LT(worker->metrics().read_ahead_bytes, 4u * 1024 * 1024);
+  EXPECT_EQ(worker->metrics().read_retries, 0u);
+  EXPECT_EQ(worker->trouble(), "");
+  int next = 0;
+  const auto read_on = [&] {
+    if (auto record = worker->Next(std::chrono::milliseconds(100))) {
+      EXPECT_EQ(std::stoi(std::string(AsText(record->data))), next);
+      ++next;
+      worker->Done(*record);
+    }
+    return next == kRecords;
+  };
+  EXPECT_TRUE(test::WaitUntil(read_on)) << next;
+}
+
+INSTANTIATE_TEST_SUITE_P(By, HeldBackTest, ::testing::Bool(),
+                         [](const auto& test) { return test.param ? "Server" : "Client"; });
+
 TEST_F(PushTest, OverTlsWithTheServersCertificate) {
   const api::TlsFiles files{directory_ / "server.crt", directory_ / "server.key"};
   ASSERT_TRUE(api::EnsureSelfSigned(files, api::LocalNames({}), SystemClock()));
