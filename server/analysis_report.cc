@@ -5,10 +5,8 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <cstdio>
-#include <cstdlib>
 
 #include "base/log.h"
-#include "consumers/analysis/option_reader.h"
 #include "server/exit_codes.h"
 
 namespace millrace::server {
@@ -33,31 +31,6 @@ constexpr Milliseconds kTimes[] = {
     {"behind_ms", &AnalysisProgress::behind},     {"busy_ms", &AnalysisProgress::busy}};
 
 }  // namespace
-
-std::string OptionsVariable(const boost::json::object& options,
-                            const std::map<std::string, boost::json::object>& streams) {
-  boost::json::object by_stream;
-  for (const auto& [stream, own] : streams) by_stream[stream] = own;
-  const boost::json::object all{{"options", options}, {"streams", std::move(by_stream)}};
-  return std::string(kOptionsVariable) + "=" + boost::json::serialize(all);
-}
-
-Result<void> TakeOptionsVariable(AnalysisSettings& settings) {
-  const char* told = std::getenv(kOptionsVariable);
-  if (told == nullptr) return {};
-  MILLRACE_ASSIGN_OR_RETURN(const boost::json::object all, ParseOptions(told));
-  OptionReader reader(all);
-  auto object = [&](const boost::json::value& value) {
-    if (!value.is_object()) reader.Fail(kOptionsVariable, "must hold objects");
-    return value.is_object() ? value.get_object() : boost::json::object();
-  };
-  if (const auto* own = reader.Raw("options")) settings.options = object(*own);
-  if (const auto* streams = reader.Raw("streams")) {
-    const boost::json::object by_stream = object(*streams);
-    for (const auto& stream : by_stream) settings.stream_options[stream.key()] = object(stream.value());
-  }
-  return reader.Finish();
-}
 
 void Report(const AnalysisProgress& progress) {
   boost::json::object object;

@@ -15,6 +15,7 @@
 #include "server/chosen_analyzer.h"
 #include "server/commands.h"
 #include "server/exit_codes.h"
+#include "server/options_variable.h"
 #include "server/stop_signals.h"
 
 namespace millrace::server {
@@ -95,6 +96,7 @@ void Watch(AnalysisHost& host, const AnalyzeOptions& options) {
 }  // namespace
 
 int RunAnalyze(const ClientOptions& client, const AnalyzeOptions& options) {
+  StopSignals::Block();  // an analyzer may start threads
   // The supervisor tells people why, and what else it starts.
   auto give_up = [&](const Error& error) {
     if (options.supervised) {
@@ -113,7 +115,6 @@ int RunAnalyze(const ClientOptions& client, const AnalyzeOptions& options) {
   if (made->streams.empty() && !options.supervised) {
     return Complain({ErrorCode::kInvalidArgument, "name the streams: --streams door,yard"});
   }
-  StopSignals::Block();
   AnalysisHost* running = nullptr;
   // So that the supervisor knows with which fragment a process ended.
   if (options.supervised) made->fragment_begins = [&running] { Report(running->progress()); };
@@ -126,6 +127,12 @@ int RunAnalyze(const ClientOptions& client, const AnalyzeOptions& options) {
   }).detach();
   std::thread([&host = **host, &options] { Watch(host, options); }).detach();
   auto ran = (*host)->Run();
+  if (!ran && ran.error().code != ErrorCode::kInternal) {
+    (*host)->Close();
+    const int code = give_up(ran.error());
+    std::fflush(stdout);
+    ::_exit(code);
+  }
   if (!ran) {
     // Not as if it had ended well: its leases stay, and what follows the checkpoint is suspect.
     EndNow(ran.error().message, (*host)->progress());

@@ -6,7 +6,8 @@
 #include <utility>
 
 #include "base/log.h"
-#include "server/analysis_report.h"
+#include "consumers/worker/worker_options.h"
+#include "server/options_variable.h"
 
 namespace millrace::server {
 namespace {
@@ -33,12 +34,13 @@ Result<wire::AccessKey> MakeKey(const std::string& name, api::CredentialStore& c
   api::Policy policy{
       application,
       {{true,
-        {"kinesis:GetShardIterator", "kinesis:GetRecords", "kinesisvideo:GetMediaForFragmentList",
-         "millrace:GetStream"},
-        {"*"}},
+        {"kinesis:GetShardIterator", "kinesis:GetRecords"},
+        {"arn:aws*:kinesis:*:*:stream/" + WorkerOptions().stream}},
+       {true, {"kinesisvideo:GetMediaForFragmentList"}, {"arn:aws*:kinesisvideo:*:*:stream/*"}},
+       {true, {"millrace:GetStream"}, {"arn:aws:millrace:*:*:stream/*"}},
        {true, {"millrace:GetFaceCollection"}, {"arn:aws:millrace:*:*:face-collection/*"}},
        {true, {"millrace:RunApplication"}, {"arn:aws:millrace:*:*:application/" + application}},
-       {true, {"kinesis:PutRecords"}, {"arn:aws:kinesis:*:*:stream/" + application}}}};
+       {true, {"kinesis:PutRecords"}, {"arn:aws*:kinesis:*:*:stream/" + application}}}};
   api::User user{"millrace:" + application, {key}, {std::make_shared<const api::Policy>(std::move(policy))}};
   MILLRACE_RETURN_IF_ERROR(credentials.AddBuiltIn(std::move(user)));
   return key;

@@ -9,6 +9,7 @@
 #include "consumers/analyzers/built_in_analyzers.h"
 #include "parser/decoder/frame_selection.h"
 #include "server/config_section.h"
+#include "server/options_variable.h"
 
 namespace millrace::server {
 namespace {
@@ -118,6 +119,9 @@ Result<AnalyzerInstance> ReadInstance(const YAML::Node& node, const std::string&
       }
       ReadOptions(section, "streams", stream->second, made.streams[stream->first.Scalar()]);
     }
+  }
+  if (OptionsVariable(made.options, made.streams).size() > kOptionsVariableMax) {
+    section.Fail(node, "analyzer '" + made.name + "': 'options' and 'streams' are 128 KiB at most together");
   }
   MILLRACE_RETURN_IF_ERROR(section.Finish());
   return made;

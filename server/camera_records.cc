@@ -4,6 +4,7 @@
 
 #include "api/v1/json.h"
 #include "base/log.h"
+#include "ingest/edge_cameras.h"
 
 namespace millrace::server {
 namespace {
@@ -17,6 +18,13 @@ Bytes ToBytes(std::string_view text) { return Bytes(text.begin(), text.end()); }
 
 Error Damaged(const std::string& name, const Error& cause) {
   return Error{ErrorCode::kCorruption, "stored camera '" + name + "': " + cause.message};
+}
+
+// Records without "edge" are from when a label alone said so.
+bool WasEdge(const CameraSettings& settings) {
+  const auto label = settings.labels.find(kEdgeLabel);
+  return label != settings.labels.end() && label->second.starts_with("arn:") &&
+         settings.stream == settings.name;
 }
 
 }  // namespace
@@ -36,6 +44,7 @@ std::string CameraSettingsToJson(const CameraSettings& settings) {
   for (const auto& [key, value] : settings.labels) labels[key] = value;
   object["labels"] = std::move(labels);
   object["enabled"] = settings.enabled;
+  object["edge"] = settings.edge;
   return api::ToText(object);
 }
 
@@ -46,7 +55,7 @@ Result<CameraSettings> CameraSettingsFromJson(const std::string& name, std::stri
     return Error{ErrorCode::kUnsupported, "stored camera '" + name + "' is of a newer version of millrace"};
   }
   api::ObjectReader reader(*object, {"version", "url", "stream", "transport", "tls_verify", "analyzers",
-                                     "retention_s", "labels", "enabled"});
+                                     "retention_s", "labels", "enabled", "edge"});
   CameraSettings settings;
   settings.name = name;
   settings.url = reader.String("url", 4096).value_or("");
@@ -59,6 +68,7 @@ Result<CameraSettings> CameraSettingsFromJson(const std::string& name, std::stri
     settings.retention = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(*retention));
   settings.labels = reader.StringMap("labels", 256, 4096).value_or(std::map<std::string, std::string>());
   settings.enabled = reader.Bool("enabled").value_or(true);
+  settings.edge = reader.Bool("edge").value_or(WasEdge(settings));
   if (auto read = reader.Finish(); !read) return Damaged(name, read.error());
   return settings;
 }

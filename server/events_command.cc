@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
 #include <chrono>
 #include <cstdio>
 #include <memory>
@@ -18,7 +19,7 @@
 namespace millrace::server {
 namespace {
 
-constexpr auto kPollInterval = std::chrono::seconds(1);
+constexpr auto kEventsPollInterval = std::chrono::seconds(1);
 // Analysis comes some time after the footage, that of older footage perhaps after that of newer.
 constexpr Duration kLate = std::chrono::minutes(2);
 
@@ -69,10 +70,7 @@ class EventsReader {
     for (const boost::json::value& item : events->get_array()) {
       if (!item.is_object()) continue;
       const boost::json::object& event = item.get_object();
-      if (!printed_.Add(Member(event, "Analyzer") + " " + Member(event, "Type") + " " +
-                        Member(event, "EventId"))) {
-        continue;
-      }
+      if (!printed_.Add(KeyOfEvent(event))) continue;
       if (json_) {
         PrintJson(event);
       } else {
@@ -90,6 +88,13 @@ class EventsReader {
 
 }  // namespace
 
+std::string KeyOfEvent(const boost::json::object& event) {
+  const std::string id = Member(event, "EventId");
+  // Without one nothing but all of it, its fragment's number among it, tells it from others.
+  if (id.empty()) return boost::json::serialize(event);
+  return Member(event, "Analyzer") + " " + Member(event, "Type") + " " + id;
+}
+
 int RunEvents(const ClientOptions& client, const EventsOptions& options) {
   auto api = ApiClient::Make(client.endpoint);
   if (!api) return Complain(api.error());
@@ -104,7 +109,7 @@ int RunEvents(const ClientOptions& client, const EventsOptions& options) {
     auto from = ParseTime(*start);
     const Timestamp recent = SystemClock().Now() - kLate;
     if (from && *from < recent) start = FormatRfc3339(recent);
-    std::this_thread::sleep_for(kPollInterval);
+    std::this_thread::sleep_for(kEventsPollInterval);
   }
 }
 

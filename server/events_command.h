@@ -1,6 +1,7 @@
 // `millrace events STREAM`: what analyzers told of a stream, and what they tell from now on.
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <functional>
 #include <optional>
 #include <string>
@@ -22,6 +23,9 @@ struct EventsOptions {
   bool follow = false;             // go on with what comes
 };
 int RunEvents(const ClientOptions& client, const EventsOptions& options);
+
+// The same for the same event, and for no other of its stream.
+std::string KeyOfEvent(const boost::json::object& event);
 
 // Adds the command. When it is chosen it is put into `run`; `client` and `run` outlive the parsing and the
 // running.

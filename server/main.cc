@@ -101,7 +101,8 @@ void AddCameraAdd(CLI::App* camera, CommandLine& line) {
   add->add_option("--retention-hours", options.retention_hours, "How long footage is kept (default 168)")
       ->type_name("HOURS");
   add->add_option("--label", options.labels, "A label; may be given several times")->type_name("KEY=VALUE");
-  add->add_option("--analyzer", options.analyzers, "Analyse the footage: faces; may be given several times")
+  add->add_option("--analyzer", options.analyzers,
+                  "Analyse the footage: faces, motion, tamper, …; may be given several times")
       ->type_name("NAME");
   add->add_flag("--disabled", options.disabled, "Do not connect it yet");
   AddJson(add, line);

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <random>
 #include <thread>
 
 #include "consumers/analysis/option_reader.h"
@@ -21,6 +22,7 @@
 #include "server/console_output.h"
 #include "server/data_streams.h"
 #include "server/exit_codes.h"
+#include "server/options_variable.h"
 #include "server/replay_lanes.h"
 #include "server/stop_signals.h"
 
@@ -29,7 +31,8 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr auto kWatch = std::chrono::milliseconds(200);
+constexpr auto kReplayWatch = std::chrono::milliseconds(200);
+constexpr auto kGoodbye = std::chrono::seconds(5);  // of a lane whose parent is gone
 
 // What the replay is, before anything runs.
 struct Plan {
@@ -52,6 +55,14 @@ std::string Digest(const std::string& text) {
   for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
   char hex[20];
   std::snprintf(hex, sizeof(hex), "%016llx", static_cast<unsigned long long>(hash));
+  return hex;
+}
+
+// Unlike any other run's, so that no two of them take each other's leases.
+std::string NewRun() {
+  std::random_device random;
+  char hex[20];
+  std::snprintf(hex, sizeof(hex), "%08x%08x", random(), random());
   return hex;
 }
 
@@ -117,7 +128,7 @@ Result<Plan> MakePlan(const ClientOptions& client, ApiClient& api, const ReplayC
     plan.version = analyzer.ref().version();
   }
   MILLRACE_ASSIGN_OR_RETURN(const wire::Endpoint endpoint, wire::Endpoint::Parse(client.endpoint));
-  FootageReader footage(endpoint, [] { return true; });
+  FootageReader footage(endpoint, {});
   for (const std::string& stream : streams) {
     for (Timestamp at = plan.from; at < plan.to; at = at + std::chrono::hours(6)) {
       const Timestamp end = std::min(at + std::chrono::hours(6), plan.to);
@@ -141,7 +152,7 @@ Result<Plan> MakePlan(const ClientOptions& client, ApiClient& api, const ReplayC
 
 std::vector<std::string> CommandOf(const ClientOptions& client, const ReplayCommandOptions& options,
                                    const Plan& plan, const std::vector<std::string>& streams,
-                                   std::size_t lane) {
+                                   const std::string& run, std::size_t lane) {
   std::error_code ec;
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", ec);
   std::vector<std::string> command = {ec ? "/proc/self/exe" : self.string(),
@@ -160,6 +171,10 @@ std::vector<std::string> CommandOf(const ClientOptions& client, const ReplayComm
                                       plan.application,
                                       "--lane",
                                       std::to_string(lane),
+                                      "--lanes",
+                                      std::to_string(plan.lanes),
+                                      "--run",
+                                      run,
                                       "--frame-max",
                                       std::to_string(options.frame_max_s)};
   command.insert(command.end(), {options.plugin ? "--plugin" : "--analyzer",
@@ -175,7 +190,10 @@ void WatchLane(ReplayLane& lane) {
   while (true) {
     pollfd input{STDIN_FILENO, POLLIN, 0};
     char byte;
-    if (::poll(&input, 1, static_cast<int>(kWatch.count())) > 0 && ::read(STDIN_FILENO, &byte, 1) <= 0) {
+    if (::poll(&input, 1, static_cast<int>(kReplayWatch.count())) > 0 &&
+        ::read(STDIN_FILENO, &byte, 1) <= 0) {
+      lane.Stop();  // it gives its lease back, and ends the process
+      std::this_thread::sleep_for(kGoodbye);
       EndNow("whoever started the replay is gone", lane.progress());
     }
     Report(lane.progress());
@@ -183,6 +201,7 @@ void WatchLane(ReplayLane& lane) {
 }
 
 int RunLane(const ClientOptions& client, const ReplayCommandOptions& options) {
+  StopSignals::Block();  // an analyzer may start threads
   auto give_up = [](const Error& error) {
     AnalysisProgress progress;
     progress.trouble = error.message;
@@ -206,7 +225,8 @@ int RunLane(const ClientOptions& client, const ReplayCommandOptions& options) {
   replay.from = *from;
   replay.to = *to;
   replay.lane = *options.lane;
-  StopSignals::Block();
+  replay.lanes = options.lanes;
+  replay.run = options.run;
   ReplayLane* running = nullptr;
   replay.fragment_begins = [&running] { Report(running->progress()); };
   auto lane = ReplayLane::Make(analyzer->ref(), std::move(replay));
@@ -254,7 +274,7 @@ class Narrator {
     told_ = true;
   }
 
-  void Finish(const AnalysisProgress& progress, std::uint64_t ends, bool stopped) {
+  void Finish(const AnalysisProgress& progress, std::uint64_t ends, bool finished, bool stopped) {
     if (terminal_ && told_) std::fprintf(stderr, "\n");
     const double seconds = SecondsOf(steady_clock::now() - began_);
     if (json_) {
@@ -275,7 +295,7 @@ class Narrator {
                  {"decoding_s", SecondsOf(progress.decoding)},
                  {"analyzing_s", SecondsOf(progress.analyzing)},
                  {"speed", Speed(progress)},
-                 {"finished", !stopped}});
+                 {"finished", finished}});
     } else {
       std::printf("%llu fragments, %llu frames, %llu results in stream %s: %.1f x real time\n",
                   static_cast<unsigned long long>(progress.fragments),
@@ -306,28 +326,27 @@ class Narrator {
   bool told_ = false;
 };
 
-}  // namespace
-
-int RunReplay(const ClientOptions& client, const ReplayCommandOptions& options) {
-  if (options.lane) return RunLane(client, options);
+// `planning` until its processes are started; `stop`: it was asked to.
+int RunPlanned(const ClientOptions& client, const ReplayCommandOptions& options, std::atomic<bool>& planning,
+               const std::atomic<bool>& stop) {
   auto api = ApiClient::Make(client.endpoint);
   if (!api) return Complain(api.error());
   auto streams = StreamsOf(*api, options);
   if (!streams) return api->Fail(streams.error());
   auto plan = MakePlan(client, *api, options, *streams);
   if (!plan) return api->Fail(plan.error());
-  StopSignals::Block();
-  ReplayLanesOptions made;
-  made.environment = {OptionsVariable(plan->options, {})};
-  made.frame_max = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(options.frame_max_s));
-  for (std::size_t lane = 0; lane < plan->lanes; ++lane) {
-    made.commands.push_back(CommandOf(client, options, *plan, *streams, lane));
+  auto variable = OptionsVariable(plan->options, {});
+  if (variable.size() > kOptionsVariableMax) {
+    return Complain({ErrorCode::kInvalidArgument, "--options are larger than a process's environment takes"});
   }
-  std::atomic<bool> stop{false};
-  std::thread([&stop] {
-    StopSignals::Wait();
-    stop = true;
-  }).detach();
+  ReplayLanesOptions made;
+  made.environment = {std::move(variable)};
+  made.frame_max = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(options.frame_max_s));
+  const std::string run = NewRun();
+  for (std::size_t lane = 0; lane < plan->lanes; ++lane) {
+    made.commands.push_back(CommandOf(client, options, *plan, *streams, run, lane));
+  }
+  planning = false;
   int code = kExitOk;
   {
     ReplayLanes lanes(std::move(made));
@@ -335,17 +354,38 @@ int RunReplay(const ClientOptions& client, const ReplayCommandOptions& options) 
     bool stopped = false;
     while (true) {
       auto stepped = lanes.Step();
-      if (!stepped) code = Complain(stepped.error());
-      if (!stepped || !*stepped) break;
+      if (!stepped) {
+        if (code != kExitOk) break;
+        code = Complain(stepped.error());
+        lanes.Stop();  // the others give their leases back
+        continue;
+      }
+      if (!*stepped) break;
       narrator.Tell(lanes.progress());
       if (stop && !stopped) {
         lanes.Stop();
         stopped = true;
       }
     }
-    if (stopped) code = kExitFailed;
-    narrator.Finish(lanes.progress(), lanes.ends(), code != kExitOk);
+    if (stopped && code == kExitOk) code = kExitFailed;
+    narrator.Finish(lanes.progress(), lanes.ends(), code == kExitOk, stopped);
   }
+  return code;
+}
+
+}  // namespace
+
+int RunReplay(const ClientOptions& client, const ReplayCommandOptions& options) {
+  if (options.lane) return RunLane(client, options);
+  StopSignals::Block();  // an analyzer may start threads
+  std::atomic<bool> planning{true};
+  std::atomic<bool> stop{false};
+  std::thread([&planning, &stop] {
+    StopSignals::Wait();
+    stop = true;
+    if (planning) ::_exit(kExitFailed);  // nothing runs yet
+  }).detach();
+  const int code = RunPlanned(client, options, planning, stop);
   std::fflush(stdout);
   ::_exit(code);  // a thread waits for signals
 }

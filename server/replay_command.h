@@ -28,6 +28,8 @@ struct ReplayCommandOptions {
   double frame_max_s = 60;
   // Of a process that the command starts itself.
   std::optional<std::size_t> lane;
+  std::size_t lanes = 0;
+  std::string run;
   std::string application;
 };
 int RunReplay(const ClientOptions& client, const ReplayCommandOptions& options);

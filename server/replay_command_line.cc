@@ -38,6 +38,8 @@ void AddReplayCommand(CLI::App& app, ClientOptions& client, std::function<int()>
       ->check(CLI::Range(0.1, 3600.0))
       ->type_name("SECONDS");
   command->add_option("--lane", options.lane)->group("");
+  command->add_option("--lanes", options.lanes)->group("");
+  command->add_option("--run", options.run)->group("");
   command->add_option("--application", options.application)->group("");
   command->add_flag("--json", client.json, "Print JSON, for machines");
   command->footer(

@@ -3,6 +3,8 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <iterator>
+#include <string_view>
 #include <utility>
 
 #include "base/log.h"
@@ -12,6 +14,14 @@ namespace millrace::server {
 namespace {
 
 constexpr int kEndsInPlaceMax = 5;
+
+struct FinalEnd {
+  std::string_view how;
+  ErrorCode code;
+};
+constexpr FinalEnd kFinalEnds[] = {{"exit code 2", ErrorCode::kInvalidArgument},
+                                   {"exit code 3", ErrorCode::kNotFound},
+                                   {"exit code 5", ErrorCode::kFailedPrecondition}};
 
 void AddTo(AnalysisProgress& sum, const AnalysisProgress& more) {
   sum.fragments += more.fragments;
@@ -54,9 +64,12 @@ Result<void> ReplayLanes::Ended(std::size_t index, const std::string& how) {
   lane.ends_in_place = moved ? 1 : lane.ends_in_place + 1;
   Log(LogLevel::kWarning, "an analyzer ended",
       {{"lane", std::to_string(index)}, {"how", how}, {"fragment", last.fragment}, {"why", last.trouble}});
-  const bool usage = how == "exit code 2" || how == "exit code 3" || how == "exit code 5";
-  if (usage || lane.ends_in_place >= kEndsInPlaceMax) {
-    return Error{ErrorCode::kInternal,
+  // What the process says by its exit code (server/exit_codes.h) is the same for the next one.
+  const auto said = std::find_if(std::begin(kFinalEnds), std::end(kFinalEnds),
+                                 [&](const FinalEnd& each) { return how == each.how; });
+  const bool is_final = said != std::end(kFinalEnds);
+  if (is_final || lane.ends_in_place >= kEndsInPlaceMax) {
+    return Error{is_final ? said->code : ErrorCode::kInternal,
                  last.trouble.empty() ? "the analyzer does not get on: " + how : last.trouble};
   }
   return StartLane(index);

@@ -27,7 +27,8 @@ class ReplayLanes {
   explicit ReplayLanes(ReplayLanesOptions options);
 
   // Listens for a tenth of a second. False: nothing runs any more. Errors: a lane that cannot be started, or
-  // does not get on; the others are ended.
+  // does not get on; kInvalidArgument, kNotFound, kFailedPrecondition: a lane ended with that (exit codes 2,
+  // 3, 5). The others run on.
   Result<bool> Step();
   // They may finish the fragment that they are at.
   void Stop();

@@ -206,6 +206,8 @@ class Service {
     pool_ = std::make_unique<api::WorkerPool>(config.http_worker_threads, config.http_connections_max);
     export_pool_ = std::make_unique<api::WorkerPool>(config.http_exports_max, 0);
     decode_pool_ = std::make_unique<api::WorkerPool>(config.http_decoders, kDecodesWaitingMax);
+    // One photograph is looked at at a time: more threads would only wait for it.
+    photograph_pool_ = std::make_unique<api::WorkerPool>(1, kDecodesWaitingMax);
     leases_ = std::make_unique<api::ApplicationLeases>(*log_, SystemClock());
     StartWebrtc(config, recording);
     AddRoutes(config);
@@ -237,14 +239,15 @@ class Service {
   // Recording goes on until the last moment: no more requests, then no more frames; open fragments are closed
   // and stored.
   void Stop(Duration grace) {
+    webhooks_.RequestStop();
     analyzers_.Stop();  // they need the server to commit
-    webhooks_.Stop();   // likewise
     if (server_) server_->Stop(grace);
     // Those who record first: a viewer that is slow to go must not cost them the fragments they have open.
     if (publishers_) publishers_->Stop();
     if (edge_) edge_->Stop();
     if (fleet_) fleet_->Stop();
     if (whep_) whep_->Stop();
+    webhooks_.Stop();  // a receiver that takes its time costs nobody's footage
     Log(LogLevel::kInfo, "cameras are stopped");
   }
 
@@ -310,7 +313,7 @@ class Service {
     }
     api::AddApplicationRoutes(router_, *applications_);
     face_collections_ = std::make_unique<api::FaceCollections>(*log_, clock);
-    api::AddFaceCollectionRoutes(router_, {*face_collections_, *pool_, *decode_pool_, budget_});
+    api::AddFaceCollectionRoutes(router_, {*face_collections_, *pool_, *photograph_pool_, budget_});
     api::AddAnalyzerRoutes(router_, *pool_, [this] { return analyzers_.statuses(); });
     api::AddWebhookRoutes(router_,
                           {[this] { return webhooks_.statuses(); },
@@ -397,6 +400,7 @@ class Service {
   std::unique_ptr<api::WorkerPool> pool_;
   std::unique_ptr<api::WorkerPool> export_pool_;
   std::unique_ptr<api::WorkerPool> decode_pool_;
+  std::unique_ptr<api::WorkerPool> photograph_pool_;
   api::CredentialStore credentials_;
   std::unique_ptr<CredentialsFile> credentials_file_;
   std::unique_ptr<api::AuditLog> audit_;

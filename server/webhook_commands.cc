@@ -13,7 +13,7 @@
 namespace millrace::server {
 namespace {
 
-std::string Count(const boost::json::object& webhook, const char* name) {
+std::string CountOf(const boost::json::object& webhook, const char* name) {
   const auto* value = webhook.if_contains(name);
   return value != nullptr && value->is_number() ? std::to_string(value->to_number<std::int64_t>()) : "";
 }
@@ -36,8 +36,8 @@ int RunWebhookList(const ClientOptions& client) {
     for (const auto& item : webhooks->get_array()) {
       if (!item.is_object()) continue;
       const auto& webhook = item.get_object();
-      rows.push_back({Member(webhook, "name"), Member(webhook, "state"), Count(webhook, "delivered"),
-                      Count(webhook, "failed"), Count(webhook, "dropped"), Member(webhook, "last_delivery"),
+      rows.push_back({Member(webhook, "name"), Member(webhook, "state"), CountOf(webhook, "delivered"),
+                      CountOf(webhook, "failed"), CountOf(webhook, "dropped"), Member(webhook, "last_delivery"),
                       Member(webhook, "url"), Member(webhook, "last_error")});
     }
   }

@@ -43,7 +43,13 @@ Result<void> Webhooks::Start(const WebhooksConfig& config, const std::string& en
   return {};
 }
 
+void Webhooks::RequestStop() {
+  std::lock_guard lock(mutex_);
+  for (const auto& webhook : webhooks_) webhook->RequestStop();
+}
+
 void Webhooks::Stop() {
+  RequestStop();
   std::vector<std::unique_ptr<Webhook>> ending;
   {
     std::lock_guard lock(mutex_);
@@ -60,6 +66,11 @@ std::vector<WebhookStatus> Webhooks::statuses() const {
 }
 
 Result<WebhookAnswer> Webhooks::Test(const std::string& name) const {
+  // It may last some seconds, on a thread that others need.
+  std::unique_lock testing(testing_, std::try_to_lock);
+  if (!testing.owns_lock()) {
+    return Error{ErrorCode::kResourceExhausted, "another webhook is being tested; try again in some seconds"};
+  }
   WebhookSettings settings;
   Timestamp now;
   {

@@ -20,13 +20,17 @@ class Webhooks {
   // configured. All outlive this. Errors: the endpoint's, the credentials'.
   Result<void> Start(const WebhooksConfig& config, const std::string& endpoint, const Clock& clock,
                      api::CredentialStore* credentials);
-  // Waits for what is on its way just now.
+  // Nothing more is sent; returns at once.
+  void RequestStop();
+  // And waits for what is on its way just now.
   void Stop();
   std::vector<WebhookStatus> statuses() const;
-  // Sends a message of type "Test", once, and waits for the answer. Errors: kNotFound.
+  // Sends a message of type "Test", once, and waits for the answer. Errors: kNotFound; kResourceExhausted:
+  // another test is under way.
   Result<WebhookAnswer> Test(const std::string& name) const;
 
  private:
+  mutable std::mutex testing_;  // held by the one test at a time, before mutex_
   mutable std::mutex mutex_;
   WebhooksConfig config_;                           // GUARDED_BY(mutex_)
   const Clock* clock_ = nullptr;                    // GUARDED_BY(mutex_)

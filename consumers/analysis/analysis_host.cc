@@ -10,9 +10,9 @@ namespace {
 
 constexpr auto kStreamsPause = std::chrono::milliseconds(20);
 
-bool OfTheFootage(ErrorCode code) {
-  return code == ErrorCode::kCorruption || code == ErrorCode::kUnsupported ||
-         code == ErrorCode::kInvalidArgument || code == ErrorCode::kResourceExhausted;
+// No use in trying again: people have to do something about it.
+bool Forbidden(ErrorCode code) {
+  return code == ErrorCode::kPermissionDenied || code == ErrorCode::kUnauthenticated;
 }
 
 }  // namespace
@@ -50,6 +50,7 @@ Result<std::unique_ptr<AnalysisHost>> AnalysisHost::Make(AnalyzerRef analyzer, A
 void AnalysisHost::SetStreams(std::set<std::string> streams) {
   std::lock_guard lock(streams_->mutex);
   streams_->names = std::move(streams);
+  streams_->changed = true;
 }
 
 void AnalysisHost::Stop() {
@@ -74,6 +75,7 @@ Result<void> AnalysisHost::Run() {
       std::this_thread::sleep_for(kStreamsPause);
       continue;
     }
+    if (auto changed = streams_->TakeChanged()) analysis_.KeepOnly(*changed);
     auto record = worker_->Next(std::chrono::seconds(1));
     if (!record) continue;
     auto handled = Handle(*record);
@@ -84,6 +86,7 @@ Result<void> AnalysisHost::Run() {
     // The lease is another's, or the server does not answer: what was not committed comes again.
     Log(LogLevel::kWarning, "results not committed", {{"error", handled.error().ToString()}});
     worker_->GiveUp(*record);
+    if (Forbidden(handled.error().code)) return handled;
   }
   return {};
 }
@@ -128,7 +131,7 @@ Result<void> AnalysisHost::Handle(const WorkerRecord& record) {
   if (!results && results.error().code == ErrorCode::kNotFound) {
     return worker_->Commit(record, {});  // the footage is deleted or expired
   }
-  if (!results && OfTheFootage(results.error().code)) {
+  if (!results && IsOfTheFootage(results.error().code)) {
     Log(LogLevel::kWarning, "a fragment is not readable",
         {{"fragment", what}, {"error", results.error().ToString()}});
     return CommitStatus(record, fragment, "UNREADABLE", results.error().message,

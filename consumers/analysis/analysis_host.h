@@ -7,7 +7,9 @@
 // footage before it that does harm.
 //
 // Memory:  one fragment, and what StreamAnalysis keeps.
-// Errors:  Run gives what makes going on senseless: kFailedPrecondition, kInternal: the analyzer gave up.
+// Errors:  Run gives what makes going on senseless. kInternal: the analyzer gave up, and Close must not
+//          follow: the fragment is suspect. kPermissionDenied, kUnauthenticated: the server refuses; nothing
+//          of the footage is passed over.
 // Threads: Run on one thread; Stop, SetStreams and progress from any.
 #pragma once
 
@@ -15,8 +17,10 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "consumers/analysis/stream_analysis.h"
 #include "consumers/worker/worker.h"
@@ -63,6 +67,12 @@ class AnalysisHost {
   struct StreamSet {
     std::mutex mutex;
     std::set<std::string> names;  // GUARDED_BY(mutex)
+    bool changed = false;         // GUARDED_BY(mutex): since TakeChanged
+    std::optional<std::set<std::string>> TakeChanged() {
+      std::lock_guard lock(mutex);
+      if (!std::exchange(changed, false)) return std::nullopt;
+      return names;
+    }
     bool Empty() {
       std::lock_guard lock(mutex);
       return names.empty();

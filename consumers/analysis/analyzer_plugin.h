@@ -9,9 +9,9 @@
 //   MILLRACE_ANALYZER(PlateReader);     at file scope, once in the library
 //
 // A FragmentConsumer likewise (consumers/analysis/fragment_consumer.h).
-// The library says for which interface, and with which C++ library, OpenCV and Boost it was built; another
-// one than the loading program's is refused, with both named. Build it with the headers of the Millrace that
-// loads it: the CMake package's component `analyzer` (samples/analyzer is such a project).
+// The library says for which interface, and with which Millrace, C++ library, OpenCV and Boost it was built;
+// another one than the loading program's is refused, with both named. Build it with the headers of the
+// Millrace that loads it: the CMake package's component `analyzer` (samples/analyzer is such a project).
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -30,7 +30,9 @@
 
 namespace millrace {
 
-// Goes up when frame_analyzer.h or this file changes so that a library must be built again.
+// Goes up when AnalyzerEntry or AnalyzerAbi changes. What else crosses the border (pictures, parsed
+// fragments, results) may change with each version of Millrace: library_version must be the loading
+// program's, too.
 inline constexpr std::uint32_t kAnalyzerInterface = 2;
 
 // What the objects that cross the border are laid out by. Clang and GCC agree on the rest.

@@ -10,6 +10,9 @@ namespace {
 constexpr auto kPause = std::chrono::milliseconds(500);
 constexpr std::size_t kListMax = 100'000;
 constexpr std::size_t kPage = 1000;
+constexpr int kFetchesMax = 3;  // of a fragment that the server says it cannot read
+// As GetMediaForFragmentList's documentation numbers them.
+constexpr std::int64_t kFragmentNotFound = 4000;
 
 // Names of streams are letters, digits and _ . - alone, and so are numbers and tokens; times have a colon.
 std::string Encoded(std::string text) {
@@ -29,18 +32,37 @@ Result<T> FootageReader::Patiently(const std::function<Result<T>()>& ask) {
     if (answer) return answer;
     const ErrorCode code = answer.error().code;
     const bool away = code == ErrorCode::kUnavailable || code == ErrorCode::kDeadlineExceeded ||
-                      code == ErrorCode::kInternal;
-    if (!away) return answer;
+                      code == ErrorCode::kInternal || code == ErrorCode::kResourceExhausted;
+    if (!away || !stopped_) return answer;
     if (stopped_()) return Error{ErrorCode::kCancelled, "stopped"};
     std::this_thread::sleep_for(kPause);
   }
 }
 
+Result<ParsedFragment> FootageReader::FetchOnce(const FragmentDescriptor& fragment) {
+  auto media = Patiently<Bytes>([&] { return client_.Media(fragment.stream, {fragment.fragment_number}); });
+  if (!media) return OfTheServer(std::move(media).error());
+  return ParseFragment(SharedBytes(std::move(*media)));
+}
+
 Result<ParsedFragment> FootageReader::Fetch(const FragmentDescriptor& fragment) {
-  MILLRACE_ASSIGN_OR_RETURN(Bytes media, Patiently<Bytes>([&] {
-                              return client_.Media(fragment.stream, {fragment.fragment_number});
-                            }));
-  return ParseFragment(SharedBytes(std::move(media)));
+  for (int fetches = 1;; ++fetches) {
+    MILLRACE_ASSIGN_OR_RETURN(ParsedFragment parsed, FetchOnce(fragment));
+    const ServiceTags& service = parsed.service;
+    const bool refused = service.error_id || service.error_code;
+    if (!refused && parsed.clusters > 0) return parsed;
+    if (service.error_id == kFragmentNotFound) {
+      return Error{ErrorCode::kNotFound, service.error_code.value_or("the fragment is not there")};
+    }
+    // It may be the disk that failed for a moment.
+    if (fetches == kFetchesMax || !stopped_) {
+      return Error{ErrorCode::kCorruption, refused ? "the server cannot read the fragment: " +
+                                                         service.error_code.value_or("no reason given")
+                                                   : "the fragment has no media"};
+    }
+    if (stopped_()) return Error{ErrorCode::kCancelled, "stopped"};
+    std::this_thread::sleep_for(kPause);
+  }
 }
 
 Result<std::vector<FragmentDescriptor>> FootageReader::List(const std::string& stream,

@@ -1,9 +1,10 @@
 // The footage of video streams as an analyzing process reads it: which fragments there are, and the fragments
 // themselves, over the server's HTTP API.
 //
-// Errors:  kNotFound: the stream or the fragment is not there (any more); kCorruption and the like: the
-//          fragment cannot be parsed; kCancelled: `stopped` said so, while the server was away. A server that
-//          does not answer is waited for.
+// Errors:  kNotFound: the stream or the fragment is not there (any more); kCancelled: `stopped` said so,
+//          while the server was away; those of the server. A server that does not answer, or is busy, is
+//          waited for. Of Fetch, those of IsOfTheFootage: the server cannot read the fragment, or it cannot
+//          be parsed; other refusals of the server never have one of these codes.
 // Threads: one owner.
 #pragma once
 
@@ -17,8 +18,21 @@
 
 namespace millrace {
 
+// Whether an error of Fetch or of a decoder means that the fragment itself cannot be read.
+inline bool IsOfTheFootage(ErrorCode code) {
+  return code == ErrorCode::kCorruption || code == ErrorCode::kUnsupported ||
+         code == ErrorCode::kInvalidArgument || code == ErrorCode::kResourceExhausted;
+}
+
+// A server's refusal, which says nothing of the footage.
+inline Error OfTheServer(Error error) {
+  if (IsOfTheFootage(error.code)) error.code = ErrorCode::kIo;
+  return error;
+}
+
 class FootageReader {
  public:
+  // `stopped` empty: nothing is waited for.
   FootageReader(wire::Endpoint endpoint, std::function<bool()> stopped);
 
   Result<ParsedFragment> Fetch(const FragmentDescriptor& fragment);
@@ -32,6 +46,8 @@ class FootageReader {
  private:
   template <typename T>
   Result<T> Patiently(const std::function<Result<T>()>& ask);
+
+  Result<ParsedFragment> FetchOnce(const FragmentDescriptor& fragment);
 
   wire::ServiceClient client_;
   const std::function<bool()> stopped_;

@@ -7,7 +7,13 @@
 //
 // State:   a StreamAnalyzer sees its stream's frames in the order of display, fragment by fragment. It is
 //          destroyed, and another one opened, where the footage is interrupted (a new run: the camera was
-//          away), and whenever another process takes the stream over.
+//          away; a lost fragment), and whenever another process takes the stream over. Nothing of it is known
+//          to the next one but what warming up shows, and that reaches back to the last interruption at most.
+// End:     at an interruption, and only there, it is first asked for what ends with the footage. A process
+//          that begins behind one of ten minutes at most opens a StreamAnalyzer for the footage before as
+//          well, where there is a warm_up(), and asks that: so what was begun is ended, whoever began it.
+//          Not where the fragment before or behind the interruption cannot be read, nor where a process
+//          begins behind a longer one, nor where a stream's footage ends for good.
 // Again:   results of the same footage must be the same whenever it is analysed, live or years later. So they
 //          may depend on the frames and the options alone: not on the clock, on chance, on other streams.
 //          What they depend on from before must be forgotten after warm_up() of footage: the host shows so
@@ -17,9 +23,8 @@
 // Errors:  of Analyze, kInvalidArgument or kUnsupported: this frame cannot be analysed; the host records that
 //          and goes on. Anything else, and an exception, ends the process; the fragment is tried again, and
 //          set aside after the third time.
-// Time:    a call that takes longer than the host's limit (a minute by default) counts as hung: the process
-// is
-//          killed.
+// Time:    a call that takes longer than the host's limit (a minute by default) counts as hung: the
+//          process is killed.
 // Link:    Millrace::analyzer (the CMake package), so that an analyzer can be a shared library of its own
 //          (consumers/analysis/analyzer_plugin.h).
 #pragma once
@@ -56,6 +61,11 @@ class StreamAnalyzer {
   // does; other analyzers take names of their own, and tell events as {"Events": [{"Type": "MotionStarted",
   // ...}]}. Nothing found is a result too. UTF-8; 32 levels deep and 512 KiB as text at most.
   virtual Result<boost::json::object> Analyze(const AnalysisFrame& frame) = 0;
+
+  // What ends with the last frame that was analysed, since the footage is interrupted there: a second record
+  // of that frame; none where there are no members. Nothing but the destructor is called afterwards. What
+  // Analyze says of errors and bounds holds.
+  virtual Result<boost::json::object> End() { return boost::json::object(); }
 };
 
 class FrameAnalyzer {

@@ -4,6 +4,7 @@
 
 #include <exception>
 #include <filesystem>
+#include <string_view>
 
 namespace millrace {
 namespace {
@@ -24,6 +25,12 @@ Result<void> CheckEntry(const std::string& path, const AnalyzerEntry& entry) {
                  path + " is built for interface " + std::to_string(entry.interface_version) +
                      " of analyzers; this Millrace (" MILLRACE_VERSION ") has interface " +
                      std::to_string(kAnalyzerInterface) + ": build it again with this one's headers"};
+  }
+  if (std::string_view(entry.library_version) != MILLRACE_VERSION) {
+    return Error{ErrorCode::kUnsupported,
+                 path + " (" + entry.name + ") is built with the headers of Millrace " +
+                     entry.library_version +
+                     "; this is Millrace " MILLRACE_VERSION ": build it again with this one's"};
   }
   if (entry.abi != AnalyzerAbi{}) {
     return Error{ErrorCode::kUnsupported, path + " (" + entry.name + ") is built with " + Text(entry.abi) +
@@ -80,6 +87,8 @@ Result<OwnedAnalyzer> PluginLibrary::Make(const boost::json::object& options) co
                                  : take(entry_->make_fragments(options), owned.fragments));
   } catch (const std::exception& e) {
     return Error{ErrorCode::kInternal, path_ + " threw: " + e.what()};
+  } catch (...) {
+    return Error{ErrorCode::kInternal, path_ + " threw what is no std::exception"};
   }
   return owned;
 }

@@ -15,14 +15,14 @@ namespace {
 constexpr Duration kSlotMin = std::chrono::minutes(1);
 constexpr int kPlaceBits = 42;  // of milliseconds from the range's beginning: 139 years
 constexpr auto kTries = 20;     // of a commit, while the server is away
-constexpr auto kPause = std::chrono::milliseconds(500);
+constexpr auto kLanePause = std::chrono::milliseconds(500);
 
 WorkerOptions OptionsOf(const ReplayOptions& options) {
   WorkerOptions worker;
   worker.endpoint = options.endpoint;
   worker.application = options.application;
   worker.stream = options.settings.output;
-  worker.owner = "replay-" + std::to_string(options.lane);
+  worker.owner = "replay-" + std::to_string(options.lane) + (options.run.empty() ? "" : "-" + options.run);
   worker.start = "TRIM_HORIZON";
   worker.lease_length = std::chrono::minutes(2);  // each commit renews it
   return worker;
@@ -55,7 +55,7 @@ ReplayLane::ReplayLane(AnalyzerRef analyzer, ReplayOptions options)
       worker_(OptionsOf(options_)),
       warm_up_(analyzer.warm_up()),
       analysis_(analyzer, options_.settings, options_.endpoint, meter_),
-      client_(worker_),
+      client_(worker_, consumer::HttpOptions(worker_)),
       data_streams_(options_.endpoint, wire::HttpClient::Options{}) {}
 
 Result<std::unique_ptr<ReplayLane>> ReplayLane::Make(AnalyzerRef analyzer, ReplayOptions options) {
@@ -74,14 +74,24 @@ Result<void> ReplayLane::Begin() {
   MILLRACE_ASSIGN_OR_RETURN(std::vector<SeenLease> leases, client_.Begin());
   std::sort(leases.begin(), leases.end(), [](const auto& a, const auto& b) { return a.shard < b.shard; });
   lanes_ = leases.size();
+  if (options_.lanes != 0 && options_.lanes != lanes_) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "the shards of stream '" + options_.settings.output +
+                     "' were split or merged, and a replay's must stay as they are: give another --output"};
+  }
   if (options_.lane >= lanes_) {
     return Error{ErrorCode::kInvalidArgument,
                  "stream '" + options_.settings.output + "' has fewer shards than lanes"};
   }
   const std::string shard = leases[options_.lane].shard;
-  MILLRACE_ASSIGN_OR_RETURN(auto lease, client_.Take({shard, std::nullopt}));
-  if (!lease) return Error{ErrorCode::kFailedPrecondition, "the lane's shard has ended"};
-  lease_ = std::move(*lease);
+  auto lease = client_.Take({shard, std::nullopt});
+  if (!lease) {
+    if (lease.error().code != ErrorCode::kFailedPrecondition) return std::move(lease).error();
+    return WithContext(std::move(lease).error(),
+                       "the same replay is running, or was killed within the last two minutes");
+  }
+  if (!*lease) return Error{ErrorCode::kFailedPrecondition, "the lane's shard has ended"};
+  lease_ = std::move(**lease);
   done_ = lease_.place.sub_sequence.value_or(0);
   MILLRACE_ASSIGN_OR_RETURN(lease_.place.sequence_number,
                             BeginningOf(data_streams_, options_.settings.output, shard));
@@ -111,6 +121,8 @@ Result<void> ReplayLane::RunStream(std::size_t stream) {
   const Duration slot = lanes_ == 1 ? all : wanted;
   for (Duration at = slot * static_cast<std::int64_t>(options_.lane); at < all;
        at += slot * static_cast<std::int64_t>(lanes_)) {
+    // What lies between this slot and the lane's one before is another lane's: not as if it were missing.
+    analysis_.KeepOnly({});
     Timestamp next = options_.from + at;
     const Timestamp end = std::min(next + slot, options_.to);
     while (next < end) {
@@ -170,17 +182,9 @@ Result<void> ReplayLane::Handle(const FragmentDescriptor& fragment, std::uint64_
   }
   auto results = analysis_.Analyze(fragment, warm);
   if (results) return finish(*results, &AnalysisProgress::fragments);
-  switch (results.error().code) {
-    case ErrorCode::kNotFound:  // deleted or expired meanwhile
-      return {};
-    case ErrorCode::kCorruption:
-    case ErrorCode::kUnsupported:
-    case ErrorCode::kInvalidArgument:
-    case ErrorCode::kResourceExhausted:
-      return finish(status("UNREADABLE", results.error().message), &AnalysisProgress::unreadable);
-    default:
-      return std::move(results).error();
-  }
+  if (results.error().code == ErrorCode::kNotFound) return {};  // deleted or expired meanwhile
+  if (!IsOfTheFootage(results.error().code)) return std::move(results).error();
+  return finish(status("UNREADABLE", results.error().message), &AnalysisProgress::unreadable);
 }
 
 Result<void> ReplayLane::Commit(std::uint64_t place, const std::vector<WorkerResult>& results) {
@@ -195,7 +199,7 @@ Result<void> ReplayLane::Commit(std::uint64_t place, const std::vector<WorkerRes
     if (committed || i == kTries || !Away(committed.error())) return committed;
     if (analysis_.stopping()) return Error{ErrorCode::kCancelled, "stopped"};
     meter_.Add([&](AnalysisProgress& progress) { progress.trouble = committed.error().message; });
-    std::this_thread::sleep_for(kPause);
+    std::this_thread::sleep_for(kLanePause);
   }
 }
 

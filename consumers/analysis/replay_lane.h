@@ -10,8 +10,9 @@
 // order. So each fragment's results and the progress are one commit, a lane that is started again goes on
 // where it was, and a result that is there already is not written twice (docs/http-api.md, "Applications").
 //
-// Errors:  kFailedPrecondition: another replay of this name is running; kInternal: the analyzer gave up;
-//          kCancelled: Stop; kNotFound: a stream; those of the server.
+// Errors:  kFailedPrecondition: another replay of this name is running; kInvalidArgument: the output's shards
+//          were split or merged; kPermissionDenied, kUnauthenticated: the server refuses; kInternal: the
+//          analyzer gave up; kCancelled: Stop; kNotFound: a stream; those of the server.
 // Threads: Run on one; Stop and progress from any.
 #pragma once
 
@@ -34,6 +35,8 @@ struct ReplayOptions {
   Timestamp from;                    // fragments that begin in [from, to), by producer time
   Timestamp to;
   std::size_t lane = 0;
+  std::size_t lanes = 0;  // that there are; 0: as many as the output has shards
+  std::string run;        // which replay the lane belongs to: of one name and range, one runs at a time
   std::optional<Duration> slot;           // none: a minute, or ten times the warming up
   std::function<void()> fragment_begins;  // called by Run, before anything of it is looked at; may be empty
 };

@@ -21,6 +21,7 @@ constexpr Duration kLeadInMax = std::chrono::minutes(2);
 // Fragments of a run follow each other to the frame; a lost one leaves a gap of its length.
 constexpr Duration kFollows = std::chrono::milliseconds(200);
 constexpr std::size_t kSetAsideMax = 1000;
+constexpr std::size_t kUnreadableMax = 10'000;
 
 bool OfThisFrame(ErrorCode code) {
   return code == ErrorCode::kInvalidArgument || code == ErrorCode::kUnsupported;
@@ -82,7 +83,10 @@ struct StreamAnalysis::State {
   std::unique_ptr<StreamAnalyzer> frames;
   std::unique_ptr<StreamFragmentConsumer> fragments;
   std::optional<FragmentDescriptor> last;  // that was shown, or passed over
-  std::vector<ParsedFragment> lead_in;     // since the last one that begins with a key frame
+  // The last frame that results were given of.
+  std::optional<std::pair<FragmentDescriptor, Duration>> shown;
+  std::vector<WorkerResult> ended;      // of states before, to be given with the next fragment's
+  std::vector<ParsedFragment> lead_in;  // since the last one that begins with a key frame
   std::size_t lead_in_bytes = 0;
 };
 
@@ -148,6 +152,7 @@ Result<void> StreamAnalysis::Open(State& state, const std::string& stream) {
   state.frames.reset();
   state.fragments.reset();
   state.last.reset();
+  state.shown.reset();
   state.lead_in.clear();
   state.lead_in_bytes = 0;
   try {
@@ -158,6 +163,8 @@ Result<void> StreamAnalysis::Open(State& state, const std::string& stream) {
     }
   } catch (const std::exception& e) {
     return Error{ErrorCode::kInternal, std::string("the analyzer threw: ") + e.what()};
+  } catch (...) {
+    return Error{ErrorCode::kInternal, "the analyzer threw what is no std::exception"};
   }
   if (state.frames == nullptr && state.fragments == nullptr) {
     return Error{ErrorCode::kInternal, "the analyzer opened no stream"};
@@ -195,7 +202,20 @@ WorkerResult StreamAnalysis::StatusOf(const FragmentDescriptor& fragment, std::s
 
 void StreamAnalysis::PassOver(const FragmentDescriptor& fragment) {
   auto state = StateOf(fragment.stream);
-  if (state && (*state)->last) (*state)->last = fragment;
+  if (!state) return;
+  if ((*state)->last) (*state)->last = fragment;
+  (*state)->lead_in.clear();  // a decoder cannot go on behind what it was not given
+  (*state)->lead_in_bytes = 0;
+}
+
+void StreamAnalysis::KeepOnly(const std::set<std::string>& streams) {
+  std::erase_if(states_, [&](const State& state) { return !streams.contains(state.stream); });
+}
+
+void StreamAnalysis::NoteUnreadable(const FragmentDescriptor& fragment, ErrorCode code) {
+  if (!IsOfTheFootage(code)) return;
+  if (unreadable_.size() >= kUnreadableMax) unreadable_.clear();
+  unreadable_.insert(NameOf(fragment));
 }
 
 void StreamAnalysis::SetAside(const FragmentDescriptor& fragment) {
@@ -212,19 +232,94 @@ Result<ParsedFragment> StreamAnalysis::Fetch(const FragmentDescriptor& fragment)
 
 Result<std::vector<WorkerResult>> StreamAnalysis::Analyze(const FragmentDescriptor& fragment, bool warm) {
   MILLRACE_ASSIGN_OR_RETURN(State* const state, StateOf(fragment.stream));
-  MILLRACE_ASSIGN_OR_RETURN(ParsedFragment parsed, Fetch(fragment));
+  auto fetched = Fetch(fragment);
+  if (!fetched) {
+    NoteUnreadable(fragment, fetched.error().code);
+    return std::move(fetched).error();
+  }
+  ParsedFragment parsed = std::move(*fetched);
   if (!state->last || !Follows(fragment, *state->last)) {
-    auto opened = Open(*state, fragment.stream);
-    if (!opened) return Error{ErrorCode::kInternal, opened.error().ToString()};
-    if (warm) MILLRACE_RETURN_IF_ERROR(WarmUp(*state, fragment));
+    MILLRACE_RETURN_IF_ERROR(Begin(*state, fragment, warm));
   }
   Findings findings(identity_, fragment);
   auto shown = Show(*state, fragment, std::move(parsed), &findings);
   if (!shown) {
+    NoteUnreadable(fragment, shown.error().code);
     state->last.reset();  // what it has seen of the fragment is not known
+    state->shown.reset();
     return std::move(shown).error();
   }
-  return findings.Take();
+  std::vector<WorkerResult> results = std::exchange(state->ended, {});
+  for (WorkerResult& result : findings.Take()) results.push_back(std::move(result));
+  return results;
+}
+
+Result<void> StreamAnalysis::Begin(State& state, const FragmentDescriptor& fragment, bool warm) {
+  MILLRACE_ASSIGN_OR_RETURN(const bool next, IsNext(state, fragment));
+  if (!next) state.shown.reset();
+  if (state.shown) {
+    MILLRACE_RETURN_IF_ERROR(End(state));
+  } else if (warm) {
+    MILLRACE_RETURN_IF_ERROR(EndBefore(state, fragment));
+  }
+  auto opened = Open(state, fragment.stream);
+  if (!opened) return Error{ErrorCode::kInternal, opened.error().ToString()};
+  return warm ? WarmUp(state, fragment) : Result<void>();
+}
+
+Result<std::optional<FragmentDescriptor>> StreamAnalysis::FootageBefore(const FragmentDescriptor& fragment) {
+  auto listed = footage_.List(fragment.stream, fragment.stream_arn, fragment.producer_time - kInterruptionMax,
+                              fragment.producer_time);
+  if (!listed) return OfTheServer(std::move(listed).error());
+  std::erase_if(*listed, [&](const FragmentDescriptor& each) {
+    return each.producer_time >= fragment.producer_time || set_aside_.contains(NameOf(each));
+  });
+  std::optional<FragmentDescriptor> before;
+  if (!listed->empty()) before = std::move(listed->back());
+  return before;
+}
+
+Result<bool> StreamAnalysis::IsNext(const State& state, const FragmentDescriptor& fragment) {
+  if (!state.shown || warm_up_ == Duration{0}) return true;
+  MILLRACE_ASSIGN_OR_RETURN(const auto before, FootageBefore(fragment));
+  return !before || NameOf(*before) == NameOf(state.shown->first);
+}
+
+Result<void> StreamAnalysis::End(State& state) {
+  const auto last = std::exchange(state.shown, std::nullopt);
+  if (!last || state.frames == nullptr) return {};
+  Duration in_analyzer{0};
+  try {
+    auto found = Call(meter_, in_analyzer, [&] { return state.frames->End(); });
+    if (found && found->empty()) return {};
+    Findings findings(identity_, last->first);
+    findings.Add(last->second, found);
+    state.ended = findings.Take();
+  } catch (const AnalyzerFailure& failure) {
+    return Error{ErrorCode::kInternal, failure.error.ToString()};
+  }
+  for (WorkerResult& result : state.ended) result.key += "END";  // the frame has a record of its own
+  return {};
+}
+
+Result<void> StreamAnalysis::EndBefore(State& state, const FragmentDescriptor& fragment) {
+  if (analyzer_.frames == nullptr || warm_up_ == Duration{0}) return {};  // nothing goes on
+  MILLRACE_ASSIGN_OR_RETURN(const auto found, FootageBefore(fragment));
+  if (!found || Follows(fragment, *found)) return {};
+  const FragmentDescriptor& before = *found;
+  if (unreadable_.contains(NameOf(before))) return {};
+  auto opened = Open(state, before.stream);
+  if (!opened) return Error{ErrorCode::kInternal, opened.error().ToString()};
+  MILLRACE_RETURN_IF_ERROR(WarmUp(state, before));
+  auto parsed = Fetch(before);
+  Findings dropped(identity_, before);
+  Result<void> shown =
+      parsed ? Show(state, before, std::move(*parsed), &dropped) : Result<void>(parsed.error());
+  if (shown) return End(state);
+  const ErrorCode code = shown.error().code;
+  if (!IsOfTheFootage(code) && code != ErrorCode::kNotFound) return shown;
+  NoteUnreadable(before, code);
+  return {};
 }
 
 Result<void> StreamAnalysis::WarmUp(State& state, const FragmentDescriptor& fragment) {
@@ -234,7 +329,7 @@ Result<void> StreamAnalysis::WarmUp(State& state, const FragmentDescriptor& frag
   const Timestamp from = fragment.producer_time - warm_up_;
   auto listed =
       footage_.List(fragment.stream, fragment.stream_arn, from - kLeadInMax, fragment.producer_time);
-  if (!listed) return std::move(listed).error();
+  if (!listed) return OfTheServer(std::move(listed).error());
   std::erase_if(*listed, [&](const FragmentDescriptor& each) {
     return each.run != fragment.run || each.producer_time >= fragment.producer_time ||
            set_aside_.contains(NameOf(each));
@@ -244,13 +339,13 @@ Result<void> StreamAnalysis::WarmUp(State& state, const FragmentDescriptor& frag
   const FragmentDescriptor* after = &fragment;
   while (first > 0 && Follows(*after, (*listed)[first - 1])) {
     if (after->producer_time <= from && (after->independent || !pictures)) break;
+    if (unreadable_.contains(NameOf((*listed)[first - 1]))) break;  // it would begin anew there, see below
     after = &(*listed)[--first];
   }
   for (std::size_t i = first; i < listed->size(); ++i) {
     const FragmentDescriptor& each = (*listed)[i];
     if (stopping()) return Error{ErrorCode::kCancelled, "stopped"};
     auto parsed = Fetch(each);
-    if (!parsed && parsed.error().code == ErrorCode::kCancelled) return std::move(parsed).error();
     Result<void> shown = parsed ? Result<void>() : Result<void>(parsed.error());
     if (parsed && each.end() <= from) {
       Keep(state, each, std::move(*parsed));
@@ -258,8 +353,9 @@ Result<void> StreamAnalysis::WarmUp(State& state, const FragmentDescriptor& frag
       shown = Show(state, each, std::move(*parsed), nullptr);
     }
     if (shown) continue;
-    if (shown.error().code == ErrorCode::kInternal || shown.error().code == ErrorCode::kCancelled)
-      return shown;
+    const ErrorCode code = shown.error().code;
+    if (!IsOfTheFootage(code) && code != ErrorCode::kNotFound) return shown;
+    NoteUnreadable(each, code);
     // What cannot be read interrupts the footage here as it did when it was analysed.
     auto opened = Open(state, fragment.stream);
     if (!opened) return Error{ErrorCode::kInternal, opened.error().ToString()};
@@ -315,6 +411,7 @@ Result<void> StreamAnalysis::ShowPictures(State& state, const FragmentDescriptor
     frame.key_frame = picture.key_frame;
     auto found = Call(meter_, in_analyzer, [&] { return state.frames->Analyze(frame); });
     if (findings == nullptr) return {};
+    state.shown.emplace(fragment, frame.offset);
     findings->Add(frame.offset, found);
     meter_.Add([](AnalysisProgress& progress) { ++progress.frames; });
     return {};

@@ -5,13 +5,15 @@
 // up with the footage of the run before the fragment: as much as the analyzer asks for, whose results are
 // dropped; in front of that whatever the decoder needs, back to a key frame.
 //
-// Memory:  streams_max streams' states, each a decoder, the analyzer's, and the fragments since the last one
-// that
-//          begins with a key frame (64 MiB at most); the results of one fragment.
-// Errors:  kNotFound: the fragment is gone; kCorruption, kUnsupported, kInvalidArgument, kResourceExhausted:
-// it
-//          cannot be read; kCancelled: Stop. kInternal: the analyzer gave up, or threw: going on is
-//          senseless.
+// What the state before says at its end is a record of its last frame, and comes with the records of the
+// first fragment behind the interruption that can be read. A process that begins behind an interruption of
+// kInterruptionMax at most makes that record too.
+//
+// Memory:  streams_max streams' states, each a decoder, the analyzer's, and the fragments since the
+//          last one that begins with a key frame (64 MiB at most); the results of one fragment.
+// Errors:  kNotFound: the fragment is gone; kCorruption, kUnsupported, kInvalidArgument,
+//          kResourceExhausted: it cannot be read; kCancelled: Stop. kInternal: the analyzer gave
+//          up, or threw: going on is senseless.
 // Threads: one owner; Stop from any.
 #pragma once
 
@@ -43,7 +45,9 @@ struct AnalysisSettings {
 
 class StreamAnalysis {
  public:
-  static constexpr std::size_t kStreamsMax = 64;
+  // Far more than one process can follow: those that are not wanted any more go by KeepOnly.
+  static constexpr std::size_t kStreamsMax = 1024;
+  static constexpr Duration kInterruptionMax = std::chrono::minutes(10);
 
   // Analyzer and meter outlive this.
   StreamAnalysis(AnalyzerRef analyzer, AnalysisSettings settings, wire::Endpoint endpoint,
@@ -58,6 +62,8 @@ class StreamAnalysis {
   void PassOver(const FragmentDescriptor& fragment);
   // Likewise, and it is never shown again, for warming up either: the state begins anew behind it.
   void SetAside(const FragmentDescriptor& fragment);
+  // Forgets what it knows of all other streams.
+  void KeepOnly(const std::set<std::string>& streams);
   // One record in the place of the fragment's.
   WorkerResult StatusOf(const FragmentDescriptor& fragment, std::string_view status,
                         std::string_view message) const;
@@ -74,6 +80,16 @@ class StreamAnalysis {
 
   Result<State*> StateOf(const std::string& stream);
   Result<void> Open(State& state, const std::string& stream);
+  // Ends what is open, and begins anew for this fragment.
+  Result<void> Begin(State& state, const FragmentDescriptor& fragment, bool warm);
+  // The newest footage before it, of the last kInterruptionMax; none: there is none.
+  Result<std::optional<FragmentDescriptor>> FootageBefore(const FragmentDescriptor& fragment);
+  // Whether the footage goes on with `fragment` behind what the state was shown last: not, where others have
+  // analysed what lies between, and ended what was open there.
+  Result<bool> IsNext(const State& state, const FragmentDescriptor& fragment);
+  Result<void> End(State& state);
+  // Likewise, of the footage before the fragment, if that was interrupted.
+  Result<void> EndBefore(State& state, const FragmentDescriptor& fragment);
   Result<void> WarmUp(State& state, const FragmentDescriptor& fragment);
   // `findings` null: they are dropped.
   Result<void> Show(State& state, const FragmentDescriptor& fragment, ParsedFragment parsed,
@@ -82,6 +98,7 @@ class StreamAnalysis {
                             Findings* findings);
   Result<void> ShowFragment(State& state, const FragmentDescriptor& fragment, const ParsedFragment& parsed,
                             Findings* findings);
+  void NoteUnreadable(const FragmentDescriptor& fragment, ErrorCode code);
   void Keep(State& state, const FragmentDescriptor& fragment, ParsedFragment parsed);
   Result<ParsedFragment> Fetch(const FragmentDescriptor& fragment);
   boost::json::object OptionsOf(const std::string& stream) const;
@@ -94,8 +111,9 @@ class StreamAnalysis {
   AnalysisMeter& meter_;
   std::atomic<bool> stopping_{false};
   FootageReader footage_;
-  std::list<State> states_;          // the one that was used last is the first
-  std::set<std::string> set_aside_;  // "stream/number"
+  std::list<State> states_;           // the one that was used last is the first
+  std::set<std::string> set_aside_;   // "stream/number"
+  std::set<std::string> unreadable_;  // likewise: warming up goes back to them at most
 };
 
 }  // namespace millrace

@@ -3,6 +3,7 @@
 #include <boost/json/array.hpp>
 #include <cmath>
 #include <opencv2/core.hpp>
+#include <string>
 
 #include "consumers/analysis/analyzer_plugin.h"
 #include "consumers/analysis/option_reader.h"
@@ -31,8 +32,11 @@ class Stream final : public millrace::StreamAnalyzer {
     if (brightness < settings_.dark) on_ = false;
     if (brightness > settings_.bright) on_ = true;
     if (before && on_ != before) {
-      found["Events"] = boost::json::array{
-          {{"Type", *on_ ? "LightOn" : "LightOff"}, {"Time", millrace::FormatRfc3339(frame.producer_time)}}};
+      // The same footage gives the same id again: what is told twice is one event.
+      found["Events"] =
+          boost::json::array{{{"Type", *on_ ? "LightOn" : "LightOff"},
+                              {"EventId", "light-" + std::to_string(frame.producer_time.millis())},
+                              {"Time", millrace::FormatRfc3339(frame.producer_time)}}};
     }
     return found;
   }

@@ -10,6 +10,8 @@
 #include "server/analyzer_supervisor.h"
 #include "server/child_process.h"
 #include "server/config.h"
+#include "server/events_command.h"
+#include "server/replay_lanes.h"
 #include "tests/wait.h"
 
 namespace millrace::server {
@@ -133,6 +135,39 @@ TEST_F(SupervisorTest, AProgramThatCannotStartIsTriedAgain) {
 }
 
 // ---- settings
+
+TEST(ReplayLanes, WhatAProcessSaysByItsExitCodeIsTheError) {
+  const std::pair<const char*, ErrorCode> cases[] = {{"exit 2", ErrorCode::kInvalidArgument},
+                                                     {"exit 3", ErrorCode::kNotFound},
+                                                     {"exit 5", ErrorCode::kFailedPrecondition},
+                                                     {"exit 1", ErrorCode::kInternal}};
+  for (const auto& [script, code] : cases) {
+    ReplayLanesOptions options;
+    options.commands = {Shell(script)};
+    ReplayLanes lanes(std::move(options));
+    Result<bool> stepped = true;
+    EXPECT_TRUE(WaitUntil([&] { return !(stepped = lanes.Step()) || !*stepped; }));
+    ASSERT_FALSE(stepped) << script;
+    EXPECT_EQ(stepped.error().code, code) << script;
+  }
+}
+
+TEST(EventsCommand, EventsWithoutAnIdAreToldApart) {
+  auto key = [](const char* event) { return KeyOfEvent(boost::json::parse(event).as_object()); };
+  EXPECT_NE(key(R"({"Type":"On","FragmentNumber":"1"})"), key(R"({"Type":"On","FragmentNumber":"2"})"));
+  EXPECT_EQ(key(R"({"Type":"On","FragmentNumber":"1"})"), key(R"({"Type":"On","FragmentNumber":"1"})"));
+  EXPECT_EQ(key(R"({"Type":"On","EventId":"a","FragmentNumber":"1"})"),
+            key(R"({"Type":"On","EventId":"a","FragmentNumber":"2"})"));
+}
+
+TEST(AnalyzersConfig, OptionsFitIntoAProcesssEnvironmentTogether) {
+  const std::string half(70'000, 'x');
+  const std::string both = "analyzers: {instances: [{name: a, plugin: /a.so, streams: {door: {x: " + half +
+                           "}, yard: {x: " + half + "}}}]}";
+  EXPECT_FALSE(ParseConfig(both, "test"));
+  EXPECT_TRUE(ParseConfig(
+      "analyzers: {instances: [{name: a, plugin: /a.so, streams: {door: {x: " + half + "}}}]}", "test"));
+}
 
 TEST(AnalyzersConfig, IsRead) {
   auto config = ParseConfig(

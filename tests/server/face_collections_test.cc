@@ -5,8 +5,12 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
+#include <boost/json.hpp>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
+#include <opencv2/imgcodecs.hpp>
 #include <optional>
 #include <set>
 #include <thread>
@@ -15,7 +19,10 @@
 #include "consumers/faces/face_recognizer.h"
 #include "server/api_client.h"
 #include "storage/embedded_log.h"
+#include "tests/consumers/sources/scripted_server.h"
 #include "tests/server/command_line.h"
+#include "tests/wait.h"
+#include "wire/base64.h"
 
 namespace millrace::server {
 namespace {
@@ -287,6 +294,118 @@ TEST_F(FaceCollectionCommands, AReaderOfAServerThatIsNotThereSaysSo) {
   ASSERT_FALSE(reader);
   EXPECT_EQ(reader.error().code, ErrorCode::kUnavailable);
   EXPECT_THAT(reader.error().message, HasSubstr("staff"));
+}
+
+// Looks for no faces, and counts the pictures that it is shown.
+class CountingDetector final : public FaceDetector {
+ public:
+  explicit CountingDetector(std::atomic<int>& pictures) : pictures_(pictures) {}
+  std::string version() const override { return "counting1"; }
+  PictureForm form() const override { return {PictureFormat::kGray, 0}; }
+  std::vector<Face> Detect(const cv::Mat&) override {
+    ++pictures_;
+    return {};
+  }
+
+ private:
+  std::atomic<int>& pictures_;
+};
+
+// A server with a collection that may change with each page; version n has n faces.
+class ChangingCollection {
+ public:
+  // `versions`: of the collection, request by request; the last one stays.
+  explicit ChangingCollection(std::vector<int> versions)
+      : versions_(std::move(versions)),
+        server_([this](const ::millrace::testing::ScriptedRequest& request) { return Answer(request); }) {
+    std::vector<unsigned char> image;
+    EXPECT_TRUE(cv::imencode(".png", cv::Mat(64, 64, CV_8UC1, cv::Scalar::all(120)), image));
+    const std::lock_guard lock(mutex_);
+    image_ = wire::EncodeBase64(image);
+  }
+
+  Result<std::unique_ptr<GallerySource>> Read() {
+    CollectionReaderOptions options;
+    options.endpoint = server_.endpoint();
+    options.look_again = std::chrono::milliseconds(5);
+    return CollectionReader::Start("staff", options, std::make_unique<CountingDetector>(pictures_),
+                                   std::move(*MakeFaceRecognizer({})));
+  }
+  // From now on.
+  void Become(int version) {
+    const std::lock_guard lock(mutex_);
+    versions_ = {version};
+  }
+  int pictures() const { return pictures_; }
+
+ private:
+  ::millrace::testing::ScriptedAnswer Answer(const ::millrace::testing::ScriptedRequest& request) {
+    int version = 0;
+    std::string image;
+    {
+      const std::lock_guard lock(mutex_);
+      version = versions_.front();
+      image = image_;
+      if (versions_.size() > 1) versions_.erase(versions_.begin());
+    }
+    boost::json::object answer{{"name", "staff"}, {"version", std::to_string(version)}};
+    if (request.target.find("/faces?") != std::string::npos) {
+      const boost::json::object box{{"Height", 0.5}, {"Width", 0.5}, {"Left", 0.25}, {"Top", 0.25}};
+      boost::json::array faces;
+      for (int i = 0; i < version; ++i) {
+        faces.push_back(boost::json::object{{"face_id", "face-" + std::to_string(i)},
+                                            {"image_id", "image-" + std::to_string(i)},
+                                            {"id", "ada"},
+                                            {"confidence", 99},
+                                            {"bounding_box", box},
+                                            {"box_in_image", box},
+                                            {"image", image}});
+      }
+      answer["faces"] = std::move(faces);
+      answer["next"] = nullptr;
+    }
+    return {.status = 200, .body = boost::json::serialize(answer)};
+  }
+
+  std::mutex mutex_;
+  std::vector<int> versions_;  // GUARDED_BY(mutex_)
+  std::string image_;          // GUARDED_BY(mutex_)
+  std::atomic<int> pictures_ = 0;
+  ::millrace::testing::ScriptedServer server_;  // last: it uses all of the above
+};
+
+TEST(CollectionReaderTest, WhatChangesWhileItIsReadIsReadAgain) {
+  ChangingCollection collection({1, 2, 2, 3});  // twice another when its faces are read
+  const auto reader = collection.Read();
+  ASSERT_TRUE(reader) << reader.error().ToString();
+  EXPECT_EQ((*reader)->Current()->version(), "3");
+  EXPECT_EQ((*reader)->Current()->faces().size(), 3u);
+}
+
+TEST(CollectionReaderTest, WhatChangesEachTimeIsAnErrorInTheEnd) {
+  std::vector<int> versions;
+  for (int i = 0; i < 100; ++i) versions.push_back(i % 2);
+  ChangingCollection collection(std::move(versions));
+  const auto reader = collection.Read();
+  ASSERT_FALSE(reader);
+  EXPECT_EQ(reader.error().code, ErrorCode::kUnavailable);
+  EXPECT_THAT(reader.error().message, HasSubstr("changed each of 8 times"));
+}
+
+TEST(CollectionReaderTest, OnlyNewFacesAreLookedAt) {
+  ChangingCollection collection({3});
+  const auto reader = collection.Read();
+  ASSERT_TRUE(reader) << reader.error().ToString();
+  EXPECT_EQ(collection.pictures(), 3);
+  const auto becomes = [&](int version) {
+    collection.Become(version);
+    return test::WaitUntil(
+        [&] { return (*reader)->Current()->faces().size() == static_cast<std::size_t>(version); });
+  };
+  ASSERT_TRUE(becomes(4));
+  EXPECT_EQ(collection.pictures(), 4);
+  ASSERT_TRUE(becomes(2));
+  EXPECT_EQ(collection.pictures(), 4);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "api/v1/edge_address.h"
 #include "server/api_client.h"
+#include "server/camera_records.h"
 #include "server/secret_records.h"
 #include "tests/fragments/memory_log.h"
 #include "tests/server/command_line.h"
@@ -16,6 +17,32 @@ using ::testing::Not;
 
 constexpr Timestamp kNow = Timestamp::FromMillis(1'763'690'820'000);
 constexpr char kArn[] = "arn:aws:secretsmanager:us-east-1:000000000000:secret:door";
+
+TEST(CameraRecordsTest, WhoseACameraIsIsKept) {
+  CameraSettings settings;
+  settings.name = settings.stream = "door";
+  settings.url = "rtsp://h/s";
+  settings.labels["edge"] = "arn:aws:iot:us-east-1:000000000000:thing/hub";
+  for (const bool edge : {false, true}) {
+    settings.edge = edge;
+    const auto read = CameraSettingsFromJson("door", CameraSettingsToJson(settings));
+    ASSERT_TRUE(read) << read.error().ToString();
+    EXPECT_EQ(*read, settings);
+  }
+}
+
+TEST(CameraRecordsTest, RecordsOfWhenALabelSaidItAreRead) {
+  const auto is_edge = [](const std::string& stream, const std::string& label) {
+    const auto read =
+        CameraSettingsFromJson("door", R"({"version":1,"url":"rtsp://h/s","stream":")" + stream +
+                                           R"(","labels":{"edge":")" + label + R"("},"enabled":true})");
+    EXPECT_TRUE(read) << read.error().ToString();
+    return read && read->edge;
+  };
+  EXPECT_TRUE(is_edge("door", "arn:aws:iot:us-east-1:000000000000:thing/hub"));
+  EXPECT_FALSE(is_edge("yard", "arn:aws:iot:us-east-1:000000000000:thing/hub"));
+  EXPECT_FALSE(is_edge("door", "of the forest"));
+}
 
 class SecretRecordsTest : public testing::CommandLineTest {
  protected:

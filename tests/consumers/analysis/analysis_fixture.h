@@ -42,9 +42,11 @@ class FakeAnalyzer final : public FrameAnalyzer {
   std::string name() const override { return "fake"; }
   std::string version() const override { return "1"; }
   Result<std::unique_ptr<StreamAnalyzer>> Open(const std::string&, const boost::json::object&) override {
+    ++opened;
     return std::unique_ptr<StreamAnalyzer>(std::make_unique<Stream>(*this));
   }
   std::function<Result<boost::json::object>(const AnalysisFrame&)> answer;
+  int opened = 0;
 
  private:
   struct Stream final : StreamAnalyzer {

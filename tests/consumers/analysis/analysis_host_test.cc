@@ -104,6 +104,31 @@ TEST_F(AnalysisHostTest, AnAnalyzerThatGivesUpEndsTheRun) {
   EXPECT_TRUE(Results().empty());
 }
 
+TEST_F(AnalysisHostTest, ManyStreamsKeepWhatIsKnownOfThem) {
+  constexpr int kStreams = 65;
+  for (int i = 0; i < kStreams; ++i) {
+    Get(store_->CreateStream("cam" + std::to_string(i), std::chrono::hours(24)));
+  }
+  std::set<std::string> streams;
+  auto append_each = [&](int second) {
+    for (int i = 0; i < kStreams; ++i) {
+      appended_ = second;
+      streams.insert("cam" + std::to_string(i));
+      Append("cam" + std::to_string(i));
+    }
+  };
+  append_each(0);
+  auto host = MakeHost(streams);
+  analyzer_.opened = 0;
+  std::thread running([&] { EXPECT_TRUE(host->Run()); });
+  EXPECT_TRUE(test::WaitUntil([&] { return host->progress().fragments == kStreams; }));
+  append_each(1);
+  EXPECT_TRUE(test::WaitUntil([&] { return host->progress().fragments == 2 * kStreams; }));
+  host->Stop();
+  running.join();
+  EXPECT_EQ(analyzer_.opened, kStreams);
+}
+
 TEST_F(AnalysisHostTest, BehindItSkipsToTheNewestAndSaysSo) {
   Get(store_->CreateStream("door", std::chrono::hours(24)));
   std::multiset<std::string> expected;

@@ -30,7 +30,8 @@ TEST(PluginLibrary, AnotherInterfaceOrAbiIsRefusedWithBothNamed) {
       {5, ErrorCode::kUnsupported, {"libstdc++ 3"}},
       {6, ErrorCode::kUnsupported, {"built for interface 1", ours}},
       {7, ErrorCode::kInvalidArgument, {"says nothing"}},
-      {8, ErrorCode::kInvalidArgument, {"MILLRACE_ANALYZER"}}};
+      {8, ErrorCode::kInvalidArgument, {"MILLRACE_ANALYZER"}},
+      {9, ErrorCode::kUnsupported, {"Strange", "Millrace 0.0.0-other", "Millrace " MILLRACE_VERSION}}};
   for (const LibraryCase& test : cases) {
     auto loaded = PluginLibrary::Load(Strange(test.variant));
     ASSERT_FALSE(loaded) << test.variant;
@@ -58,6 +59,7 @@ TEST(PluginLibrary, WhatFailsWhileMakingIsAnError) {
   ASSERT_TRUE(loaded) << loaded.error().message;
   EXPECT_EQ(std::string(loaded->entry().name), "Strange");
   EXPECT_EQ(loaded->Make({{"throw", 1}}).error().code, ErrorCode::kInternal);
+  EXPECT_EQ(loaded->Make({{"throw_else", 1}}).error().code, ErrorCode::kInternal);
   EXPECT_EQ(loaded->Make({{"none", 1}}).error().code, ErrorCode::kInternal);
   auto refused = loaded->Make({});
   ASSERT_FALSE(refused);

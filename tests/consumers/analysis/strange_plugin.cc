@@ -5,12 +5,14 @@ namespace {
 
 millrace::Result<std::unique_ptr<millrace::FrameAnalyzer>> Make(const boost::json::object& options) {
   if (options.contains("throw")) throw std::runtime_error("no");
+  if (options.contains("throw_else")) throw 7;
   if (options.contains("none")) return std::unique_ptr<millrace::FrameAnalyzer>();
   return millrace::Error{millrace::ErrorCode::kInvalidArgument, "option 'x' is not known"};
 }
 
 millrace::AnalyzerEntry Entry() {
-  millrace::AnalyzerEntry entry{millrace::kAnalyzerInterface, "0.0.1", "Strange", {}, &Make, nullptr};
+  millrace::AnalyzerEntry entry{
+      millrace::kAnalyzerInterface, MILLRACE_VERSION, "Strange", {}, &Make, nullptr};
 #if STRANGE == 1
   entry.interface_version = 77;
 #elif STRANGE == 2
@@ -21,6 +23,8 @@ millrace::AnalyzerEntry Entry() {
   entry.make_frames = nullptr;
 #elif STRANGE == 5
   entry.abi.libstdcxx = 3;
+#elif STRANGE == 9
+  entry.library_version = "0.0.0-other";
 #endif
   return entry;
 }

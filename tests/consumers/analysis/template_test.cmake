@@ -36,7 +36,7 @@ must(ffmpeg -v error -f lavfi -i color=black:size=160x120:rate=10:duration=2 -f 
      -i color=white:size=160x120:rate=10:duration=2 -filter_complex concat=n=2 -c:v libx264 -g 10 -threads 1 ${WORK}/a.mkv)
 must(${WORK}/build/try_analyzer ${WORK}/a.mkv)
 expect("\"Brightness\":0")
-expect("\"Type\":\"LightOn\",\"Time\":\"1970-01-01T00:00:02.000Z\"")
+expect("\"Type\":\"LightOn\",\"EventId\":\"light-2000\",\"Time\":\"1970-01-01T00:00:02.000Z\"")
 run(${WORK}/build/try_analyzer ${WORK}/a.mkv "{\"darc\":0.2}")
 expect("option 'darc' is not known")
 file(REMOVE_RECURSE ${WORK})
