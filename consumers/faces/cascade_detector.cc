@@ -21,7 +21,7 @@ constexpr double kGoodScaleStep = 1.1;
 constexpr int kAgreeing = 2;            // more hits than these
 constexpr double kSmallestRatio = 0.6;  // of a face to its candidate
 constexpr double kLargestRatio = 1.6;
-constexpr double kOverlapMax = 0.4;  // of two faces, as a part of the smaller one
+constexpr double kSharedAreaMax = 0.4;  // of two faces, as a part of the smaller one
 
 Result<void> Load(cv::CascadeClassifier& cascade, const std::string& path) {
   std::error_code ignored;
@@ -86,7 +86,7 @@ std::vector<Face> CascadeDetector::Detect(const cv::Mat& picture) {
   for (const Candidate& face : found) {
     const cv::Rect2d box = face.box & cv::Rect2d(0, 0, width, height);
     const bool again = std::any_of(taken.begin(), taken.end(), [&](const cv::Rect2d& other) {
-      return (other & box).area() > kOverlapMax * std::min(other.area(), box.area());
+      return (other & box).area() > kSharedAreaMax * std::min(other.area(), box.area());
     });
     if (again || box.empty() || Confidence(face.hits) < settings_.confidence_min) continue;
     taken.push_back(box);

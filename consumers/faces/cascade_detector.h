@@ -7,9 +7,8 @@
 // by octave, each half the size of the one before, because OpenCV looks at twice as many places in each
 // direction once a scale passes 2. What this finds and costs is in docs/benchmarks.md.
 //
-// Bounds: a picture with patterns that the quick one takes for faces gets kCandidatesMax of them looked at,
-// those
-//         with the most hits.
+// Bounds: a picture with patterns that the quick one takes for faces gets kCandidatesMax of them
+//         looked at, those with the most hits.
 #pragma once
 
 #include <memory>

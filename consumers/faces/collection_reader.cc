@@ -1,5 +1,6 @@
 #include "consumers/faces/collection_reader.h"
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <cmath>
 #include <cstdlib>
@@ -11,8 +12,10 @@
 namespace millrace {
 namespace {
 
-constexpr std::size_t kFacesMax = 1000;  // of a collection, as the server allows
+constexpr std::size_t kCollectionFacesMax = 1000;  // of a collection, as the server allows
 constexpr int kPage = 20;
+constexpr int kReadsMax = 8;  // of a collection that changes while it is read
+constexpr Duration kReadAgain = std::chrono::milliseconds(250);
 constexpr const char* kNoVersion = "none";
 
 Result<std::string> Text(const boost::json::object& object, const char* name) {
@@ -163,31 +166,43 @@ Result<std::vector<KnownFace>> CollectionReader::Read(const std::string& version
   if (version == kNoVersion) return faces;
   std::string next;
   do {
-    MILLRACE_ASSIGN_OR_RETURN(const auto page,
-                              server_.Own("GET", "/v1/face-collections/" + collection_ +
-                                                     "/faces?images=true&limit=" + std::to_string(kPage) +
-                                                     (next.empty() ? "" : "&next=" + next)));
-    MILLRACE_ASSIGN_OR_RETURN(const std::string now, Text(page, "version"));
-    if (now != version) return Error{ErrorCode::kFailedPrecondition, "it changed while it was read"};
-    MILLRACE_ASSIGN_OR_RETURN(auto read, ParseKnownFaces(page));
-    if (faces.size() + read.size() > kFacesMax) {
-      return Error{ErrorCode::kCorruption, "it has more than " + std::to_string(kFacesMax) + " faces"};
+    const auto page = server_.Own("GET", "/v1/face-collections/" + collection_ + "/faces?images=true&limit=" +
+                                             std::to_string(kPage) + (next.empty() ? "" : "&next=" + next));
+    const Error changed{ErrorCode::kFailedPrecondition, "it changed while it was read"};
+    if (!page) return page.error().code == ErrorCode::kNotFound ? changed : page.error();
+    MILLRACE_ASSIGN_OR_RETURN(const std::string now, Text(*page, "version"));
+    if (now != version) return changed;
+    MILLRACE_ASSIGN_OR_RETURN(auto read, ParseKnownFaces(*page));
+    if (faces.size() + read.size() > kCollectionFacesMax) {
+      return Error{ErrorCode::kCorruption,
+                   "it has more than " + std::to_string(kCollectionFacesMax) + " faces"};
     }
     std::move(read.begin(), read.end(), std::back_inserter(faces));
-    const auto* token = page.if_contains("next");
+    const auto* token = page->if_contains("next");
     next = token != nullptr && token->is_string() ? std::string(token->get_string()) : "";
   } while (!next.empty());
   return faces;
 }
 
 Result<void> CollectionReader::LookAgain() {
+  for (int reads = 1;; ++reads) {
+    auto looked = LookOnce();
+    if (looked || looked.error().code != ErrorCode::kFailedPrecondition) return looked;
+    if (reads == kReadsMax || !Sleep(std::min(kReadAgain, options_.look_again))) {
+      return Error{ErrorCode::kUnavailable,
+                   "it changed each of " + std::to_string(reads) + " times that it was read"};
+    }
+  }
+}
+
+Result<void> CollectionReader::LookOnce() {
   MILLRACE_ASSIGN_OR_RETURN(const std::string version, Version());
   const auto before = Current();
   if (before && before->version() == version) return {};
   MILLRACE_ASSIGN_OR_RETURN(std::vector<KnownFace> faces, Read(version));
   try {
-    auto made =
-        std::make_shared<const FaceGallery>(collection_, version, std::move(faces), *detector_, *recognizer_);
+    auto made = std::make_shared<const FaceGallery>(collection_, version, std::move(faces), *detector_,
+                                                    *recognizer_, before.get());
     Log(LogLevel::kInfo, "face collection read",
         {{"collection", collection_},
          {"version", version},

@@ -9,7 +9,7 @@ namespace {
 
 constexpr double kWidth = 24;  // pixels of the face when it is compared
 constexpr double kHeightMax = 40;
-constexpr double kReach = 0.7;     // widths of the face around the expected place
+constexpr double kSearchReach = 0.7;     // widths of the face around the expected place
 constexpr double kAlikeMin = 0.6;  // normalised correlation
 
 cv::Rect2d Pixels(const cv::Mat& picture, const cv::Rect2d& box) {
@@ -48,8 +48,8 @@ std::optional<cv::Rect2d> FaceFollower::Find(const cv::Mat& gray, const cv::Rect
   const double scale = ScaleFor(pixels);
   cv::Point2d corner;
   const cv::Mat around = Cut(gray,
-                             {pixels.x - kReach * pixels.width, pixels.y - kReach * pixels.height,
-                              pixels.width * (1 + 2 * kReach), pixels.height * (1 + 2 * kReach)},
+                             {pixels.x - kSearchReach * pixels.width, pixels.y - kSearchReach * pixels.height,
+                              pixels.width * (1 + 2 * kSearchReach), pixels.height * (1 + 2 * kSearchReach)},
                              scale, corner);
   if (around.cols < patch_.cols || around.rows < patch_.rows) return std::nullopt;
   cv::Mat scores;

@@ -1,8 +1,10 @@
 #include "consumers/faces/face_gallery.h"
 
 #include <algorithm>
+#include <boost/crc.hpp>
 #include <map>
 #include <opencv2/imgproc.hpp>
+#include <string_view>
 #include <utility>
 
 #include "consumers/faces/face_detector.h"
@@ -10,11 +12,32 @@
 
 namespace millrace {
 
+namespace {
+
+std::uint32_t ImageChecksum(const Bytes& image) {
+  boost::crc_32_type checksum;
+  checksum.process_bytes(image.data(), image.size());
+  return checksum.checksum();
+}
+
+}  // namespace
+
 FaceGallery::FaceGallery(std::string name, std::string version, std::vector<KnownFace> faces,
-                         FaceDetector& detector, FaceRecognizer& recognizer)
+                         FaceDetector& detector, FaceRecognizer& recognizer, const FaceGallery* before)
     : name_(std::move(name)), version_(std::move(version)), faces_(std::move(faces)) {
+  std::map<std::string_view, std::size_t> known;
+  for (std::size_t i = 0; before != nullptr && i < before->faces_.size(); ++i) {
+    known.emplace(before->faces_[i].face_id, i);
+  }
   for (KnownFace& face : faces_) {
-    descriptions_.push_back(Describe(face, detector, recognizer));
+    images_.push_back(ImageChecksum(face.image));
+    const auto same = known.find(face.face_id);
+    if (same != known.end() && before->images_[same->second] == images_.back() &&
+        before->faces_[same->second].in_image == face.in_image) {
+      descriptions_.push_back(before->descriptions_[same->second]);
+    } else {
+      descriptions_.push_back(Describe(face, detector, recognizer));
+    }
     if (descriptions_.back().empty()) ++unusable_;
     face.image = Bytes();
   }

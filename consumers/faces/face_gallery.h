@@ -3,6 +3,7 @@
 // Threads: never changes once it is made; any number of readers, each with a recogniser of its own.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <opencv2/core/mat.hpp>
 #include <string>
@@ -31,11 +32,12 @@ struct FaceMatch {
 
 class FaceGallery {
  public:
-  // Looks at each face's image with the detector and the recogniser that are used on the frames, so that like
-  // is compared with like; one in which they find nothing to go by matches nobody, and is counted. `version`
-  // names this state of the collection.
+  // Looks at each face's image with the detector and the recogniser that are used on the frames, so
+  // that like is compared with like; one in which they find nothing to go by matches nobody, and is
+  // counted. `version` names this state of the collection. Faces that `before` has, too, are not
+  // looked at again: it was made with the same detector and recogniser.
   FaceGallery(std::string name, std::string version, std::vector<KnownFace> faces, FaceDetector& detector,
-              FaceRecognizer& recognizer);
+              FaceRecognizer& recognizer, const FaceGallery* before = nullptr);
 
   const std::string& name() const { return name_; }
   const std::string& version() const { return version_; }
@@ -52,6 +54,7 @@ class FaceGallery {
   const std::string name_;
   const std::string version_;
   std::vector<KnownFace> faces_;       // without their images
+  std::vector<std::uint32_t> images_;  // the checksum of each face's image
   std::vector<cv::Mat> descriptions_;  // of each face; empty: unusable
   std::size_t unusable_ = 0;
 };

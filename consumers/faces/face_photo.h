@@ -16,6 +16,7 @@ struct FaceBox {  // as ratios of a picture's width and height
   double top = 0;
   double width = 0;
   double height = 0;
+  friend bool operator==(const FaceBox&, const FaceBox&) = default;
 };
 
 struct FacePhoto {

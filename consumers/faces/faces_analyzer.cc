@@ -1,12 +1,14 @@
 #include "consumers/faces/faces_analyzer.h"
 
 #include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
 #include <cmath>
-#include <cstdio>
 #include <opencv2/core.hpp>
 #include <utility>
 
 #include "consumers/analysis/option_reader.h"
+#include "consumers/analysis/result_members.h"
 #include "consumers/faces/collection_reader.h"
 
 namespace millrace {
@@ -28,6 +30,15 @@ Result<FacesSettings> ReadSettings(const boost::json::object& options, FacesSett
   reader.Boolean("only_moving", settings.stream.only_moving);
   MILLRACE_RETURN_IF_ERROR(reader.Finish());
   return settings;
+}
+
+// All that decides results but what is in the models' files, whose checksums their versions have.
+std::string ToText(const FacesSettings& settings) {
+  return boost::json::serialize(
+      boost::json::array{settings.detector.smallest_face, settings.detector.confidence_min,
+                         settings.detector.model.empty() ? settings.detector.opencv_data : "",
+                         settings.collection, settings.stream.confidence_min, settings.stream.match_threshold,
+                         settings.stream.detect_every, settings.stream.only_moving});
 }
 
 bool SameModels(const FacesSettings& a, const FacesSettings& b) {
@@ -80,9 +91,8 @@ Result<std::unique_ptr<FrameAnalyzer>> FacesAnalyzer::MakeFrom(const FacesSettin
 }
 
 std::string FacesAnalyzer::version() const {
-  char smallest[32];
-  std::snprintf(smallest, sizeof(smallest), "-%.6g", settings_.detector.smallest_face);
-  return detector_->version() + smallest + (recognizer_ ? "-" + recognizer_->version() : "") + "-t1";
+  return VersionOf(detector_->version() + (recognizer_ ? "-" + recognizer_->version() : "") + "-t1",
+                   ToText(settings_));
 }
 
 PictureForm FacesAnalyzer::picture_form() const {

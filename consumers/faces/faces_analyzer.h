@@ -38,7 +38,8 @@ class FacesAnalyzer final : public FrameAnalyzer {
                                                          std::unique_ptr<GallerySource> galleries = nullptr);
 
   std::string name() const override { return "faces"; }
-  // With detector and recogniser, and what decides their results: "cascade1-0.1-lbph1-t1".
+  // Detector and recogniser, with their models' checksums, and one of all options that decide
+  // results: "cascade1-lbph1-t1-3b2a9c01".
   std::string version() const override;
   PictureForm picture_form() const override;
   Duration warm_up() const override { return FacesStream::kWarmUp; }

@@ -12,8 +12,8 @@ namespace millrace {
 namespace {
 
 const cv::Rect2d kWhole(0, 0, 1, 1);
-constexpr int kRegionSideMin = 64;  // pixels that a detector is shown
-constexpr double kSameFace = 0.4;   // of two regions: the common part of the smaller box
+constexpr int kRegionSideMin = 64;        // pixels that a detector is shown
+constexpr double kSameFaceOverlap = 0.4;  // of two regions: the common part of the smaller box
 
 cv::Rect PixelsOf(const cv::Mat& picture, const cv::Rect2d& region, int side_min) {
   cv::Rect2d pixels(region.x * picture.cols, region.y * picture.rows, region.width * picture.cols,
@@ -36,7 +36,7 @@ Face Placed(Face face, const cv::Rect& part, const cv::Mat& picture) {
 }
 
 bool Overlap(const cv::Rect2d& a, const cv::Rect2d& b) {
-  return (a & b).area() > kSameFace * std::min(a.area(), b.area());
+  return (a & b).area() > kSameFaceOverlap * std::min(a.area(), b.area());
 }
 
 }  // namespace
@@ -74,6 +74,7 @@ Result<boost::json::object> FacesStream::Analyze(const AnalysisFrame& frame) {
   std::stable_sort(recorded.begin(), recorded.end(), [](const RecordedFace& a, const RecordedFace& b) {
     return a.face.confidence > b.face.confidence;
   });
+  if (recorded.size() > kFacesMax) recorded.resize(kFacesMax);
   return FaceSearchResponse(recorded, gallery_.get());
 }
 
@@ -129,6 +130,7 @@ std::vector<FacesStream::Found> FacesStream::Detect(const cv::Mat& picture,
   }
   std::stable_sort(all.begin(), all.end(),
                    [](const Found& a, const Found& b) { return a.face.confidence > b.face.confidence; });
+  if (all.size() > kFacesMax) all.resize(kFacesMax);
   for (std::size_t i = 0; i < all.size() && i < FaceTracker::kTracksMax; ++i) {
     all[i].matches = Search(picture, all[i].face);
   }

@@ -5,10 +5,10 @@
 // and only those parts of the picture that move are looked at, the whole picture once in kWholeEvery of
 // producer time. What does not move stays where it is.
 //
-// Again:   all of this depends on the frames and the collection alone. What a track's id and its pictures
-// come
-//          from is forgotten kWarmUp after the face went, so that an analysis that begins so much earlier
-//          gives the same; except that a face that was there before the beginning has another id.
+// Again:   all of this depends on the frames and the collection alone. What a track's id and its
+//          pictures come from is forgotten kWarmUp after the face went, so that an analysis that
+//          begins so much earlier gives the same; except that a face that was there before the
+//          beginning has another id.
 // Threads: one owner.
 #pragma once
 
@@ -47,6 +47,8 @@ class FacesStream final : public StreamAnalyzer {
  public:
   static constexpr Duration kWarmUp = FaceTracker::kGoneAfter + std::chrono::seconds(3);
   static constexpr Duration kWholeEvery = std::chrono::seconds(10);
+  // Of a frame, best first: so that its record stays below 512 KiB.
+  static constexpr std::size_t kFacesMax = 300;
 
   FacesStream(std::string stream, FaceTools tools, const FacesStreamOptions& options);
 

@@ -9,17 +9,17 @@ namespace {
 
 constexpr int kColumns = 160;
 constexpr double kDiffers = 10;    // of 255, after smoothing: noise stays below
-constexpr int kPixelsMin = 6;      // of 160 columns' pixels
+constexpr int kChangedPixelsMin = 6;      // of 160 columns' pixels
 constexpr double kMostOfIt = 0.5;  // of the picture's area
 constexpr double kMeanSeconds = 0.5;
 constexpr double kWiden = 0.08;  // of the picture, on each side; and a quarter of the region
 
-const cv::Rect2d kWhole(0, 0, 1, 1);
+const cv::Rect2d kWholePicture(0, 0, 1, 1);
 
 cv::Rect2d Widened(const cv::Rect2d& region) {
   const double x = kWiden + region.width / 4;
   const double y = kWiden + region.height / 4;
-  return cv::Rect2d(region.x - x, region.y - y, region.width + 2 * x, region.height + 2 * y) & kWhole;
+  return cv::Rect2d(region.x - x, region.y - y, region.width + 2 * x, region.height + 2 * y) & kWholePicture;
 }
 
 // Those that overlap become one, until none do.
@@ -54,7 +54,7 @@ std::vector<cv::Rect2d> MovingRegions::Update(Timestamp time, const cv::Mat& gra
   last_ = time;
   if (anew) {
     mean_ = small;
-    return {kWhole};
+    return {kWholePicture};
   }
   cv::Mat differs;
   cv::absdiff(small, mean_, differs);
@@ -68,7 +68,7 @@ std::vector<cv::Rect2d> MovingRegions::Update(Timestamp time, const cv::Mat& gra
   std::vector<cv::Rect2d> regions;
   for (int i = 1; i < count; ++i) {  // 0: what does not move
     const int* part = parts.ptr<int>(i);
-    if (part[cv::CC_STAT_AREA] < kPixelsMin) continue;
+    if (part[cv::CC_STAT_AREA] < kChangedPixelsMin) continue;
     regions.push_back(
         Widened({1.0 * part[cv::CC_STAT_LEFT] / columns, 1.0 * part[cv::CC_STAT_TOP] / rows,
                  1.0 * part[cv::CC_STAT_WIDTH] / columns, 1.0 * part[cv::CC_STAT_HEIGHT] / rows}));
@@ -80,7 +80,7 @@ std::vector<cv::Rect2d> MovingRegions::Update(Timestamp time, const cv::Mat& gra
   }
   double area = 0;
   for (const cv::Rect2d& region : regions) area += region.area();
-  if (area > kMostOfIt) return {kWhole};
+  if (area > kMostOfIt) return {kWholePicture};
   return regions;
 }
 

@@ -44,6 +44,55 @@ Bytes PictureChunks(ByteSpan png) {
   return kept;
 }
 
+bool IsSegmentOf(ByteSpan segment, std::uint8_t marker, std::string_view what) {
+  return segment[1] == marker && segment.size() > 4 && BeginsWith(segment.subspan(4), what);
+}
+
+// Up to the end of the first picture, without notes that it does not need: what is left out of
+// comments, of profiles and behind the picture cannot be taken for scans, neither here nor by the
+// decoder.
+Bytes PictureSegments(ByteSpan jpeg) {
+  Bytes kept(jpeg.begin(), jpeg.begin() + 2);
+  kept.reserve(jpeg.size());
+  bool in_scans = false;
+  for (std::size_t at = 2; at < jpeg.size();) {
+    const std::uint8_t marker = jpeg[at] == 0xFF && at + 1 < jpeg.size() ? jpeg[at + 1] : 0;
+    std::size_t whole = 1;
+    bool keep = true;
+    if (marker == 0xD9) {
+      whole = 2;
+    } else if (marker >= 0xC0 && marker != 0xFF && (marker < 0xD0 || marker > 0xD8) &&
+               at + 4 <= jpeg.size()) {
+      whole = 2 + ReadBigEndian<std::uint16_t>(jpeg.subspan(at + 2, 2));
+      whole = std::min(whole < 4 ? 2 : whole, jpeg.size() - at);
+      const ByteSpan segment = jpeg.subspan(at, whole);
+      const bool note = (marker >= 0xE0 && marker <= 0xEF) || marker == 0xFE;
+      keep = !note || IsSegmentOf(segment, 0xE0, "JFIF") || IsSegmentOf(segment, 0xE1, "Exif") ||
+             IsSegmentOf(segment, 0xEE, "Adobe");
+      in_scans = in_scans || marker == 0xDA;
+    }
+    if (keep) {
+      kept.insert(kept.end(), jpeg.begin() + static_cast<std::ptrdiff_t>(at),
+                  jpeg.begin() + static_cast<std::ptrdiff_t>(at + whole));
+    }
+    at += whole;
+    if (marker == 0xD9 && in_scans) break;
+  }
+  return kept;
+}
+
+// Each scan begins with FF DA, wherever a decoder may find it.
+Result<void> CheckScans(ByteSpan jpeg) {
+  std::size_t scans = 0;
+  for (std::size_t at = 0; at + 1 < jpeg.size(); ++at) {
+    if (jpeg[at] == 0xFF && jpeg[at + 1] == 0xDA) ++scans;
+  }
+  if (scans <= kPhotographScansMax) return {};
+  return Error{ErrorCode::kInvalidArgument, "the photograph is a JPEG of more than " +
+                                                std::to_string(kPhotographScansMax) +
+                                                " scans: save it anew with an ordinary program"};
+}
+
 struct HeaderSize {
   std::uint32_t columns = 0;
   std::uint32_t rows = 0;
@@ -85,6 +134,12 @@ Result<void> CheckSize(const std::optional<HeaderSize>& size) {
                                                   std::to_string(kSideMax) + " on a side: make it smaller"};
   }
   return {};
+}
+
+// So that neither side is longer than it may be.
+int RowsMax(const AVFrame& frame) {
+  const std::int64_t rows = std::int64_t{kPhotographColumnsMax} * frame.height / std::max(frame.width, 1);
+  return static_cast<int>(std::clamp<std::int64_t>(rows, 1, kPhotographRowsMax));
 }
 
 // 1 to 8, as EXIF has it: where the picture's first row and column lie.
@@ -143,9 +198,11 @@ Result<cv::Mat> DecodePhotograph(ByteSpan bytes) {
   }
   MILLRACE_RETURN_IF_ERROR(CheckSize(png ? SizeOfPng(bytes) : SizeOfJpeg(bytes)));
   try {
-    MILLRACE_ASSIGN_OR_RETURN(const AvFramePtr frame, png ? Decode(AV_CODEC_ID_PNG, PictureChunks(bytes))
-                                                          : Decode(AV_CODEC_ID_MJPEG, bytes));
-    PictureConverter converter({PictureFormat::kBgr, kPhotographRowsMax});
+    const Bytes picture_only = png ? PictureChunks(bytes) : PictureSegments(bytes);
+    if (!png) MILLRACE_RETURN_IF_ERROR(CheckScans(picture_only));
+    MILLRACE_ASSIGN_OR_RETURN(const AvFramePtr frame,
+                              Decode(png ? AV_CODEC_ID_PNG : AV_CODEC_ID_MJPEG, picture_only));
+    PictureConverter converter({PictureFormat::kBgr, RowsMax(*frame)});
     MILLRACE_ASSIGN_OR_RETURN(const cv::Mat picture, converter.Convert(*frame));
     return Upright(picture, OrientationOf(*frame)).clone();
   } catch (const std::bad_alloc&) {

@@ -11,30 +11,30 @@
 namespace millrace {
 namespace {
 
-constexpr std::size_t kModelBytesMax = std::size_t{128} << 20;  // SFace has 37 MB
-constexpr int kSide = 112;                                      // of an aligned face
+constexpr std::size_t kSfaceModelBytesMax = std::size_t{128} << 20;  // SFace has 37 MB
+constexpr int kSfaceSide = 112;                                      // of an aligned face
 constexpr std::size_t kNumbers = 128;                           // that it makes of a face
 constexpr std::size_t kLandmarks = 5;
 
 // The cosine from which its authors take two faces for the same person's is 0.363: 80 of 100.
-constexpr double kHalfAlike = 0.283;
-constexpr double kSlope = 0.0577;
+constexpr double kSfaceHalfAlike = 0.283;
+constexpr double kSfaceSlope = 0.0577;
 
-const std::string kWanted =
+const std::string kSfaceWanted =
     "OpenCV " CV_VERSION " recognises faces with the SFace model face_recognition_sface_2021dec.onnx";
 
 Result<void> CheckOutput(const std::string& path, const std::vector<unsigned char>& model) {
   std::string trouble = "it cannot be run as ONNX";
   try {
     cv::dnn::Net network = cv::dnn::readNetFromONNX(model);
-    network.setInput(cv::dnn::blobFromImage(cv::Mat::zeros(kSide, kSide, CV_8UC3)));
+    network.setInput(cv::dnn::blobFromImage(cv::Mat::zeros(kSfaceSide, kSfaceSide, CV_8UC3)));
     const cv::Mat numbers = network.forward();
     if (numbers.type() == CV_32F && numbers.total() == kNumbers) return {};
     trouble = "it makes " + std::to_string(numbers.total()) + " numbers of a face";
   } catch (const std::exception&) {
   }
   return Error{ErrorCode::kUnsupported,
-               path + " is no model to recognise faces with (" + trouble + "): " + kWanted};
+               path + " is no model to recognise faces with (" + trouble + "): " + kSfaceWanted};
 }
 
 // As YuNet gives it: box and landmarks, in pixels.
@@ -57,14 +57,14 @@ cv::Mat RowOf(const cv::Mat& picture, const Face& face) {
 }  // namespace
 
 Result<std::unique_ptr<FaceRecognizer>> SfaceRecognizer::Open(const std::string& model) {
-  MILLRACE_ASSIGN_OR_RETURN(const OnnxFile file, ReadOnnxFile(model, kModelBytesMax, kWanted));
+  MILLRACE_ASSIGN_OR_RETURN(const OnnxFile file, ReadOnnxFile(model, kSfaceModelBytesMax, kSfaceWanted));
   MILLRACE_RETURN_IF_ERROR(CheckOutput(model, file.bytes));
   try {
     auto network = cv::FaceRecognizerSF::create(model, "");
     return std::unique_ptr<FaceRecognizer>(new SfaceRecognizer(std::move(network), file.checksum));
   } catch (const std::exception&) {
     return Error{ErrorCode::kUnsupported,
-                 model + " cannot be opened; its name must end in .onnx: " + kWanted};
+                 model + " cannot be opened; its name must end in .onnx: " + kSfaceWanted};
   }
 }
 
@@ -87,7 +87,7 @@ cv::Mat SfaceRecognizer::Describe(const cv::Mat& picture, const Face& face) {
 }
 
 double SfaceRecognizer::Similarity(const cv::Mat& a, const cv::Mat& b) const {
-  return 100 / (1 + std::exp((kHalfAlike - a.dot(b)) / kSlope));
+  return 100 / (1 + std::exp((kSfaceHalfAlike - a.dot(b)) / kSfaceSlope));
 }
 
 }  // namespace millrace

@@ -6,8 +6,11 @@
 #pragma once
 
 #include <memory>
+#include <opencv2/dnn.hpp>
 #include <opencv2/objdetect/face.hpp>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "consumers/faces/face_detector.h"
@@ -24,11 +27,20 @@ class YunetDetector final : public FaceDetector {
   std::vector<Face> Detect(const cv::Mat& picture) override;
 
  private:
-  YunetDetector(const FaceSettings& settings, cv::Ptr<cv::FaceDetectorYN> network, std::uint32_t checksum)
-      : settings_(settings), network_(std::move(network)), checksum_(checksum) {}
+  YunetDetector(const FaceSettings& settings, cv::Ptr<cv::FaceDetectorYN> network, cv::dnn::Net checking,
+                std::uint32_t checksum)
+      : settings_(settings),
+        network_(std::move(network)),
+        checking_(std::move(checking)),
+        checksum_(checksum) {}
+  // That the network gives enough for pictures of a size; looked at once for each. Throws:
+  // cv::Exception.
+  void Check(const cv::Size& size);
 
   const FaceSettings settings_;
   const cv::Ptr<cv::FaceDetectorYN> network_;
+  cv::dnn::Net checking_;                  // the same model
+  std::set<std::pair<int, int>> checked_;  // width and height
   const std::uint32_t checksum_;
 };
 

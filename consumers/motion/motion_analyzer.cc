@@ -32,7 +32,14 @@ boost::json::object ToJson(const MotionEvent& event, const std::vector<Zone>& zo
                                          EventId("motion-" + zone, event.started), event.time);
   json["Zone"] = zone;
   if (stopped) json["StartTime"] = FormatRfc3339(event.started);
+  if (event.continued) json["Continued"] = true;
   return json;
+}
+
+boost::json::array EventsOf(const MotionFrame& frame, const std::vector<Zone>& zones) {
+  boost::json::array events;
+  for (const MotionEvent& event : frame.events) events.push_back(ToJson(event, zones));
+  return events;
 }
 
 boost::json::object ToJson(const MotionFrame& frame, const std::vector<Zone>& zones) {
@@ -44,11 +51,7 @@ boost::json::object ToJson(const MotionFrame& frame, const std::vector<Zone>& zo
         {{"Name", zones[zone.zone].name}, {"Area", RoundedRatio(zone.area)}, {"Boxes", std::move(boxes)}});
   }
   boost::json::object found{{"Motion", {{"Zones", std::move(moving)}}}};
-  if (!frame.events.empty()) {
-    boost::json::array events;
-    for (const MotionEvent& event : frame.events) events.push_back(ToJson(event, zones));
-    found["Events"] = std::move(events);
-  }
+  if (!frame.events.empty()) found["Events"] = EventsOf(frame, zones);
   return found;
 }
 
@@ -61,6 +64,11 @@ class StreamMotion final : public StreamAnalyzer {
       return Error{ErrorCode::kInvalidArgument, "the motion analyzer got no grey picture"};
     }
     return ToJson(detector_.Look(frame.image, frame.producer_time), detector_.settings().zones);
+  }
+  Result<boost::json::object> End() override {
+    boost::json::array events = EventsOf(detector_.End(), detector_.settings().zones);
+    if (events.empty()) return boost::json::object();
+    return boost::json::object{{"Events", std::move(events)}};
   }
 
  private:
@@ -78,8 +86,10 @@ Result<MotionSettings> ParseMotionSettings(const boost::json::object& options) {
   ReadZones(reader, "masks", settings.masks);
   reader.Number("sensitivity", settings.sensitivity, 0, 100);
   reader.Number("area_min", settings.area_min, 0.00005, 1);
-  reader.Number("start_after_s", start_after_s, 0, 10);
-  reader.Number("stop_after_s", stop_after_s, 0.1, 300);
+  reader.Number("start_after_s", start_after_s, 0,
+                std::chrono::duration<double>(MotionDetector::kStartAfterMax).count());
+  reader.Number("stop_after_s", stop_after_s, 0.1,
+                std::chrono::duration<double>(MotionDetector::kStopAfterMax).count());
   MILLRACE_RETURN_IF_ERROR(reader.Finish());
   settings.start_after = DurationOf(start_after_s);
   settings.stop_after = DurationOf(stop_after_s);
@@ -89,13 +99,15 @@ Result<MotionSettings> ParseMotionSettings(const boost::json::object& options) {
 Result<std::unique_ptr<FrameAnalyzer>> MotionAnalyzer::Make(const boost::json::object& options) {
   MILLRACE_ASSIGN_OR_RETURN(const MotionSettings settings, ParseMotionSettings(options));
   cv::setNumThreads(1);
-  return std::unique_ptr<FrameAnalyzer>(new MotionAnalyzer(VersionOf("1", ToText(settings))));
+  return std::unique_ptr<FrameAnalyzer>(new MotionAnalyzer(VersionOf("2", ToText(settings))));
 }
 
 PictureForm MotionAnalyzer::picture_form() const { return {PictureFormat::kGray, kRows}; }
 
-// What stood still has become background by then.
-Duration MotionAnalyzer::warm_up() const { return std::chrono::seconds(30); }
+// What stood still has become background in half a minute; events depend on the two turns that follow.
+Duration MotionAnalyzer::warm_up() const {
+  return std::chrono::seconds(30) + MotionDetector::kStartAfterMax + 2 * MotionDetector::kTurn;
+}
 
 Result<std::unique_ptr<StreamAnalyzer>> MotionAnalyzer::Open(const std::string&,
                                                              const boost::json::object& options) {

@@ -1,12 +1,13 @@
 // The motion analyzer: what moves in each picture, and events where it begins and ends.
 //
 // {"Motion": {"Zones": [{"Name", "Area", "Boxes": [BoundingBox, …]}, …]}, "Events": [
-//  {"Type": "MotionStarted", "EventId", "Time", "Zone"},
+//  {"Type": "MotionStarted", "EventId", "Time", "Zone", "Continued": true},
 //  {"Type": "MotionStopped", "EventId", "Time", "Zone", "StartTime"},
 //  {"Type": "SceneChanged", "EventId", "Time"}]}
 //
 // Zones are those in which something moves, Area the part of the zone that does; the list is empty where
-// nothing moves. Times are the footage's (RFC 3339). "Events" is there where there are some.
+// nothing moves. Times are the footage's (RFC 3339). "Events" is there where there are some, "Continued"
+// where a motion goes on that was ended with its minute.
 #pragma once
 
 #include <memory>

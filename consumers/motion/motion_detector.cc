@@ -12,7 +12,7 @@ namespace {
 constexpr Duration kGapMax = std::chrono::seconds(10);  // longer: another view
 constexpr Duration kSettle = std::chrono::seconds(1);   // of exposure, after a change of all
 constexpr float kShiftMax = 10;           // levels from picture to picture: somebody has switched the light
-constexpr double kForegroundMax = 0.5;    // of what is watched: more is no thing that moves
+constexpr double kForegroundMax = 0.5;    // of all but the masks: more is no thing that moves
 constexpr int kChangedMin = 4;            // pixels of a thing that moves,
 constexpr double kChangedPartMin = 0.02;  // and its part of the thing
 constexpr double kStepMax = 0.06;  // of the picture: the way of a thing between two pictures, and its size
@@ -71,7 +71,7 @@ const MotionFrame& MotionDetector::Look(const cv::Mat& picture, Timestamp time) 
   }
   any_ = true;
   time_ = time;
-  const BackgroundModel::View& view = background_.Compare(picture, time, zones_.watched());
+  const BackgroundModel::View& view = background_.Compare(picture, time, zones_.open());
   moving_.create(picture.size(), CV_8UC1);
   moving_.setTo(0);
   if (view.first) {
@@ -90,13 +90,14 @@ const MotionFrame& MotionDetector::Look(const cv::Mat& picture, Timestamp time) 
 
 bool MotionDetector::SceneChanged(const BackgroundModel::View& view) const {
   if (view.shift > kShiftMax) return true;
-  return cv::countNonZero(view.foreground) > kForegroundMax * zones_.watched_count();
+  return cv::countNonZero(view.foreground) > kForegroundMax * zones_.open_count();
 }
 
 void MotionDetector::FindMotion(const BackgroundModel::View& view) {
   static const cv::Mat kCross = cv::getStructuringElement(cv::MORPH_CROSS, {3, 3});
   static const cv::Mat kNear = cv::getStructuringElement(cv::MORPH_RECT, {5, 5});
-  cv::morphologyEx(view.foreground, things_, cv::MORPH_OPEN, kCross);
+  cv::bitwise_and(view.foreground, zones_.watched(), things_);
+  cv::morphologyEx(things_, things_, cv::MORPH_OPEN, kCross);
   if (cv::countNonZero(things_) == 0) return;
   cv::morphologyEx(things_, things_, cv::MORPH_CLOSE, kNear);
   cv::Mat stats;
@@ -146,40 +147,63 @@ void MotionDetector::FindMotion(const BackgroundModel::View& view) {
 }
 
 void MotionDetector::Follow(Timestamp time) {
+  const Timestamp turn{time.ns - time.ns % Duration(kTurn).count()};
+  const bool next_turn = turn != turn_;
+  turn_ = turn;
   auto moves = frame_.zones.begin();
   for (std::size_t i = 0; i < states_.size(); ++i) {
     ZoneState& state = states_[i];
-    const bool now = moves != frame_.zones.end() && moves->zone == i;
-    if (now) {
-      if (!state.moving && (!state.candidate || !Near(state.boxes, moves->boxes))) {
-        state.candidate = true;
-        state.since = time;
+    if (next_turn) {
+      state.before.reset();
+      if (state.moving) {
+        state.before = state.last;
+        Stop(i);
       }
+    }
+    if (moves != frame_.zones.end() && moves->zone == i) {
+      // Followed while the zone moves too: whether a motion begins depends on the last start_after alone.
+      if (!state.run || !Near(state.boxes, moves->boxes)) state.run_since = time;
+      state.run = true;
       state.boxes = moves->boxes;
       state.last = time;
-      if (state.candidate && time - state.since >= settings_.start_after && time > state.since) {
-        state.candidate = false;
-        state.moving = true;
-        frame_.events.push_back({MotionEvent::Kind::kStarted, i, state.since, state.since});
+      if (!state.moving && time - state.run_since >= settings_.start_after && time > state.run_since) {
+        Start(i);
       }
       ++moves;
     } else {
-      state.candidate = false;
-      if (state.moving && time - state.last >= settings_.stop_after) {
-        state.moving = false;
-        frame_.events.push_back({MotionEvent::Kind::kStopped, i, state.last, state.since});
-      }
+      state.run = false;
+      if (state.moving && time - state.last >= settings_.stop_after) Stop(i);
     }
   }
 }
 
+void MotionDetector::Start(std::size_t zone) {
+  ZoneState& state = states_[zone];
+  const bool continued = state.before && state.run_since - *state.before < settings_.stop_after;
+  state.moving = true;
+  state.since = state.before ? std::max(state.run_since, turn_) : state.run_since;
+  state.before.reset();
+  frame_.events.push_back({MotionEvent::Kind::kStarted, zone, state.since, state.since, continued});
+}
+
+void MotionDetector::Stop(std::size_t zone) {
+  ZoneState& state = states_[zone];
+  state.moving = false;
+  frame_.events.push_back({MotionEvent::Kind::kStopped, zone, state.last, state.since});
+}
+
 void MotionDetector::EndAll() {
   for (std::size_t i = 0; i < states_.size(); ++i) {
-    if (states_[i].moving) {
-      frame_.events.push_back({MotionEvent::Kind::kStopped, i, states_[i].last, states_[i].since});
-    }
+    if (states_[i].moving) Stop(i);
     states_[i] = ZoneState();
   }
+}
+
+const MotionFrame& MotionDetector::End() {
+  frame_.zones.clear();
+  frame_.events.clear();
+  EndAll();
+  return frame_;
 }
 
 }  // namespace millrace

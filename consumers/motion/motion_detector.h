@@ -10,13 +10,18 @@
 //
 // So a person who stands still for a moment is one motion, and a drop of rain is none. A sudden
 // change of all (a light is switched on, the camera goes over to infrared) is kSceneChanged, and
-// no motion.
+// no motion; all is the whole picture outside of masks, however small the zones.
+//
+// Turns:  each kTurn of footage, counted from the epoch, a motion that goes on is ended, and begun
+//         again as one that is continued. So what is told depends on motion in the two last turns
+//         and start_after before them, however long a motion lasts.
 //
 // Threads: one owner. Errors: none; a picture of another size begins anew.
 #pragma once
 
 #include <cstdint>
 #include <opencv2/core/mat.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,9 +44,10 @@ struct MotionSettings {
 struct MotionEvent {
   enum class Kind : std::uint8_t { kStarted, kStopped, kSceneChanged };
   Kind kind = Kind::kStarted;
-  std::size_t zone = 0;  // an index of MotionSettings::zones; not of kSceneChanged
-  Timestamp time;        // when it began, ended, happened
-  Timestamp started;     // of kStopped: when that motion began
+  std::size_t zone = 0;    // an index of MotionSettings::zones; not of kSceneChanged
+  Timestamp time;          // when it began, ended, happened
+  Timestamp started;       // of kStopped: when that motion began
+  bool continued = false;  // of kStarted: it was ended only because a turn was over
 };
 
 struct ZoneMotion {
@@ -57,27 +63,39 @@ struct MotionFrame {
 
 class MotionDetector {
  public:
+  static constexpr Duration kTurn = std::chrono::minutes(1);
+  static constexpr Duration kStartAfterMax = std::chrono::seconds(10);
+  static constexpr Duration kStopAfterMax = kTurn;
+
   explicit MotionDetector(MotionSettings settings);
 
   // `picture`: height x width, uint8. `time`: later than the one before; a gap begins anew. Valid until the
   // next call.
   const MotionFrame& Look(const cv::Mat& picture, Timestamp time);
 
+  // The events that end what goes on: the footage ends, or is interrupted. Valid until the next call.
+  const MotionFrame& End();
+
   const MotionSettings& settings() const { return settings_; }
 
  private:
   struct ZoneState {
     bool moving = false;
-    bool candidate = false;           // something moves, but not for long enough
-    std::vector<cv::Rect2d> boxes{};  // of the candidate in the last picture
-    Timestamp since;                  // of the motion, or the candidate
-    Timestamp last;                   // when something moved last
+    Timestamp since;  // of the motion
+    Timestamp last;   // when something moved last
+    // The last pictures, in each of which something moved, near where it was.
+    bool run = false;
+    Timestamp run_since;
+    std::vector<cv::Rect2d> boxes{};  // in the last of them
+    std::optional<Timestamp> before;  // `last` of the motion that went on when the last turn was over
   };
 
   bool SceneChanged(const BackgroundModel::View& view) const;
   // Fills frame_.zones and moving_.
   void FindMotion(const BackgroundModel::View& view);
   void Follow(Timestamp time);
+  void Start(std::size_t zone);
+  void Stop(std::size_t zone);
   // Ends what moves: the pictures that follow cannot tell when it does.
   void EndAll();
 
@@ -87,6 +105,7 @@ class MotionDetector {
   std::vector<ZoneState> states_;
   Timestamp time_;
   Timestamp settled_;  // before, light and exposure may still change
+  Timestamp turn_;     // the beginning of the one that time_ is in
   bool any_ = false;   // picture was seen
   cv::Mat things_;     // uint8: the foreground without specks
   cv::Mat moving_;     // uint8: what moves

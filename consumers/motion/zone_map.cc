@@ -28,17 +28,17 @@ ZoneMap::ZoneMap(cv::Size size, const std::vector<Zone>& zones, const std::vecto
     : size_(size), watched_(cv::Mat::zeros(size, CV_8UC1)) {
   cv::Mat masked = cv::Mat::zeros(size, CV_8UC1);
   for (const Zone& mask : masks) cv::bitwise_or(masked, Filled(size, mask), masked);
-  cv::Mat open;
-  cv::bitwise_not(masked, open);
+  cv::bitwise_not(masked, open_);
   for (const Zone& zone : zones) {
     Pixels pixels;
-    cv::bitwise_and(Filled(size, zone), open, pixels.mask);
+    cv::bitwise_and(Filled(size, zone), open_, pixels.mask);
     pixels.count = cv::countNonZero(pixels.mask);
     if (pixels.count > 0) pixels.bounds = cv::boundingRect(pixels.mask);
     cv::bitwise_or(watched_, pixels.mask, watched_);
     zones_.push_back(std::move(pixels));
   }
   watched_count_ = cv::countNonZero(watched_);
+  open_count_ = cv::countNonZero(open_);
 }
 
 }  // namespace millrace

@@ -31,12 +31,16 @@ class ZoneMap {
   const std::vector<Pixels>& zones() const { return zones_; }  // in the order that they were given in
   const cv::Mat& watched() const { return watched_; }          // 255 within any of them
   int watched_count() const { return watched_count_; }
+  const cv::Mat& open() const { return open_; }  // 255 outside of all masks, in a zone or not
+  int open_count() const { return open_count_; }
 
  private:
   cv::Size size_;
   std::vector<Pixels> zones_;
   cv::Mat watched_;
   int watched_count_ = 0;
+  cv::Mat open_;
+  int open_count_ = 0;
 };
 
 }  // namespace millrace

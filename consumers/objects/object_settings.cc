@@ -2,6 +2,7 @@
 
 #include <fstream>
 
+#include "base/text.h"
 #include "consumers/analysis/option_reader.h"
 
 namespace millrace {
@@ -64,6 +65,9 @@ Result<std::vector<std::string>> ReadLabels(const std::string& path) {
     }
   }
   labels.push_back(std::move(line));
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (!IsUtf8(labels[i])) return wrong("line " + std::to_string(i + 1) + " is not UTF-8");
+  }
   for (std::string& label : labels) {
     label.erase(0, label.find_first_not_of(kBlanks));
     label.erase(label.find_last_not_of(kBlanks) + 1);

@@ -48,7 +48,15 @@ boost::json::object ToJson(const TamperEvent& event) {
                   EventId("tamper-" + std::string(NameOf(event.kind)), event.began), event.time);
   json["Kind"] = NameOf(event.kind);
   if (!event.started) json["StartTime"] = FormatRfc3339(event.began);
+  if (event.continued) json["Continued"] = true;
+  if (event.accepted) json["Accepted"] = true;
   return json;
+}
+
+boost::json::array EventsOf(const TamperFrame& frame) {
+  boost::json::array events;
+  for (const TamperEvent& event : frame.events) events.push_back(ToJson(event));
+  return events;
 }
 
 boost::json::object ToJson(const TamperFrame& frame) {
@@ -58,11 +66,7 @@ boost::json::object ToJson(const TamperFrame& frame) {
                              {"Brightness", RoundedRatio(frame.brightness / 255)}};
   if (frame.kind) tamper["Kind"] = NameOf(*frame.kind);
   boost::json::object found{{"Tamper", std::move(tamper)}};
-  if (!frame.events.empty()) {
-    boost::json::array events;
-    for (const TamperEvent& event : frame.events) events.push_back(ToJson(event));
-    found["Events"] = std::move(events);
-  }
+  if (!frame.events.empty()) found["Events"] = EventsOf(frame);
   return found;
 }
 
@@ -76,6 +80,11 @@ class StreamTamper final : public StreamAnalyzer {
     }
     return ToJson(detector_.Look(frame.image, frame.key_frame, frame.producer_time));
   }
+  Result<boost::json::object> End() override {
+    boost::json::array events = EventsOf(detector_.End());
+    if (events.empty()) return boost::json::object();
+    return boost::json::object{{"Events", std::move(events)}};
+  }
 
  private:
   TamperDetector detector_;
@@ -87,12 +96,13 @@ Result<TamperSettings> ParseTamperSettings(const boost::json::object& options) {
   TamperSettings settings;
   double start_after_s = std::chrono::duration<double>(settings.start_after).count();
   double stop_after_s = std::chrono::duration<double>(settings.stop_after).count();
+  const double after_s_max = std::chrono::duration<double>(TamperDetector::kAfterMax).count();
   OptionReader reader(options);
   ReadKinds(reader, settings.wanted);
   ReadZones(reader, "masks", settings.masks);
   reader.Number("sensitivity", settings.sensitivity, 0, 100);
-  reader.Number("start_after_s", start_after_s, 0, 300);
-  reader.Number("stop_after_s", stop_after_s, 0, 300);
+  reader.Number("start_after_s", start_after_s, 0, after_s_max);
+  reader.Number("stop_after_s", stop_after_s, 0, after_s_max);
   MILLRACE_RETURN_IF_ERROR(reader.Finish());
   settings.start_after = DurationOf(start_after_s);
   settings.stop_after = DurationOf(stop_after_s);
@@ -102,13 +112,15 @@ Result<TamperSettings> ParseTamperSettings(const boost::json::object& options) {
 Result<std::unique_ptr<FrameAnalyzer>> TamperAnalyzer::Make(const boost::json::object& options) {
   MILLRACE_ASSIGN_OR_RETURN(const TamperSettings settings, ParseTamperSettings(options));
   cv::setNumThreads(1);
-  return std::unique_ptr<FrameAnalyzer>(new TamperAnalyzer(VersionOf("1", ToText(settings))));
+  return std::unique_ptr<FrameAnalyzer>(new TamperAnalyzer(VersionOf("2", ToText(settings))));
 }
 
 PictureForm TamperAnalyzer::picture_form() const { return {PictureFormat::kGray, kRows}; }
 
-// The usual view is known by then.
-Duration TamperAnalyzer::warm_up() const { return std::chrono::minutes(2); }
+static_assert(TamperDetector::kRemembered <= std::chrono::minutes(10));
+
+// Whatever began before has ended by then, or was begun again.
+Duration TamperAnalyzer::warm_up() const { return TamperDetector::kRemembered; }
 
 Result<std::unique_ptr<StreamAnalyzer>> TamperAnalyzer::Open(const std::string&,
                                                              const boost::json::object& options) {

@@ -1,12 +1,12 @@
 // The tamper analyzer: whether the camera sees what it usually sees, and events where that begins and ends.
 //
 // {"Tamper": {"Kind", "View", "Sharpness", "Brightness"}, "Events": [
-//  {"Type": "TamperStarted", "EventId", "Time", "Kind"},
-//  {"Type": "TamperStopped", "EventId", "Time", "Kind", "StartTime"}]}
+//  {"Type": "TamperStarted", "EventId", "Time", "Kind", "Continued": true},
+//  {"Type": "TamperStopped", "EventId", "Time", "Kind", "StartTime", "Accepted": true}]}
 //
 // Kind: "Black", "Covered", "Defocused", "Moved", "Frozen" (tamper_detector.h), or null. View: 1 the usual
 // one, about 0 another; Sharpness: of the usual one; Brightness: 0 to 1. "Events" is there where there are
-// some.
+// some; "Continued" and "Accepted" where they are true (tamper_detector.h).
 #pragma once
 
 #include <memory>

@@ -41,12 +41,14 @@ class StreamThumbnails final : public StreamAnalyzer {
       : settings_(settings), every_(DurationOf(settings.every_s)) {}
 
   Result<boost::json::object> Analyze(const AnalysisFrame& frame) override {
-    const std::int64_t turn = frame.producer_time.ns / every_.count();
-    if (turn == turn_) return boost::json::object();
+    const std::optional<Timestamp> before = std::exchange(before_, frame.producer_time);
+    if (before && frame.producer_time - *before <= ThumbnailsAnalyzer::kBefore &&
+        before->ns / every_.count() == frame.producer_time.ns / every_.count()) {
+      return boost::json::object();
+    }
     MILLRACE_ASSIGN_OR_RETURN(
         const Thumbnail made,
         MakeThumbnail(frame.image, settings_.quality, static_cast<std::size_t>(settings_.bytes_max)));
-    turn_ = turn;
     boost::json::object thumbnail{{"ContentType", "image/jpeg"},
                                   {"Width", made.size.width},
                                   {"Height", made.size.height},
@@ -57,7 +59,7 @@ class StreamThumbnails final : public StreamAnalyzer {
  private:
   const ThumbnailSettings settings_;
   const Duration every_;
-  std::optional<std::int64_t> turn_;  // of the last one
+  std::optional<Timestamp> before_;  // the last picture's
 };
 
 }  // namespace
@@ -77,7 +79,7 @@ Result<Thumbnail> MakeThumbnail(const cv::Mat& picture, int quality, std::size_t
 }
 
 ThumbnailsAnalyzer::ThumbnailsAnalyzer(const ThumbnailSettings& settings)
-    : settings_(settings), version_(VersionOf("1", ToText(settings))) {}
+    : settings_(settings), version_(VersionOf("2", ToText(settings))) {}
 
 Result<std::unique_ptr<FrameAnalyzer>> ThumbnailsAnalyzer::Make(const boost::json::object& options) {
   MILLRACE_ASSIGN_OR_RETURN(const ThumbnailSettings settings, ParseSettings(options));

@@ -2,8 +2,10 @@
 //
 // {"Thumbnail": {"ContentType": "image/jpeg", "Width", "Height", "Image": base64}}
 //
-// The first picture in each `every_s` of the footage's own time has one; the record of any other picture has
-// no member. A thumbnail that is larger than bytes_max is coded again at a lower quality, then smaller.
+// A picture has one where the one before it lies in another `every_s` of the footage's own time, and where
+// there is none in the ten seconds before it: so footage that begins anew begins with one. The record of any
+// other picture has no member. A thumbnail that is larger than bytes_max is coded again at a lower quality,
+// then smaller.
 #pragma once
 
 #include <memory>
@@ -24,6 +26,8 @@ struct ThumbnailSettings {
 
 class ThumbnailsAnalyzer final : public FrameAnalyzer {
  public:
+  static constexpr Duration kBefore = std::chrono::seconds(10);  // how far the picture before one may lie
+
   // Options: every_s, height, quality, bytes_max. Errors: kInvalidArgument: an unknown or bad option, with
   // its name.
   static Result<std::unique_ptr<FrameAnalyzer>> Make(const boost::json::object& options);
@@ -31,6 +35,7 @@ class ThumbnailsAnalyzer final : public FrameAnalyzer {
   std::string name() const override { return "thumbnails"; }
   std::string version() const override { return version_; }
   PictureForm picture_form() const override { return {PictureFormat::kBgr, settings_.height}; }
+  Duration warm_up() const override { return kBefore; }
   // `height` is the analyzer's: a stream's own one is kInvalidArgument.
   Result<std::unique_ptr<StreamAnalyzer>> Open(const std::string& stream,
                                                const boost::json::object& options) override;

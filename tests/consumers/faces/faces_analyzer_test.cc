@@ -10,6 +10,7 @@
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 #include <ostream>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -51,10 +52,26 @@ boost::json::object Analyze(FrameAnalyzer& analyzer, const cv::Mat& picture) {
 TEST(FacesAnalyzerTest, SaysWhatItIs) {
   const auto analyzer = Open();
   EXPECT_EQ(analyzer->name(), "faces");
-  EXPECT_EQ(analyzer->version(), "cascade1-0.1-t1");
+  EXPECT_THAT(analyzer->version(), ::testing::MatchesRegex("cascade1-t1-[0-9a-f]+"));
   EXPECT_EQ(analyzer->picture_form(), (PictureForm{PictureFormat::kGray, 240}));
   EXPECT_EQ(Open({.smallest_face = 0.05})->picture_form().rows_max, 480);
-  EXPECT_EQ(Open({.smallest_face = 0.05})->version(), "cascade1-0.05-t1");
+}
+
+TEST(FacesAnalyzerTest, AllThatDecidesResultsIsAnotherVersion) {
+  std::set<std::string> versions;
+  const auto is_new = [&](const FacesSettings& settings) {
+    const auto analyzer = FacesAnalyzer::MakeFrom(settings);
+    EXPECT_TRUE(analyzer) << analyzer.error().ToString();
+    return analyzer && versions.insert((*analyzer)->version()).second;
+  };
+  EXPECT_TRUE(is_new({}));
+  EXPECT_FALSE(is_new({})) << "the same settings are the same version";
+  EXPECT_TRUE(is_new({.detector = {.smallest_face = 0.05}}));
+  EXPECT_TRUE(is_new({.collection = "staff"}));
+  EXPECT_TRUE(is_new({.stream = {.confidence_min = 60}}));
+  EXPECT_TRUE(is_new({.stream = {.match_threshold = 90}}));
+  EXPECT_TRUE(is_new({.stream = {.detect_every = 2}}));
+  EXPECT_TRUE(is_new({.stream = {.only_moving = true}}));
 }
 
 TEST(FacesAnalyzerTest, WritesRekognitionsRecord) {
@@ -126,6 +143,40 @@ TEST(FacesAnalyzerTest, FindsManyFaces) {
   const auto faces = Analyze(*analyzer, wall).at("FaceSearchResponse").as_array();
   EXPECT_GE(faces.size(), 8u);
   EXPECT_LE(faces.size(), CascadeDetector::kCandidatesMax);
+}
+
+// Sees a thousand faces in each picture, with all their landmarks.
+class CrowdDetector final : public FaceDetector {
+ public:
+  std::string version() const override { return "crowd1"; }
+  PictureForm form() const override { return {PictureFormat::kGray, 0}; }
+  std::vector<Face> Detect(const cv::Mat&) override {
+    std::vector<Face> faces;
+    for (int i = 0; i < 1000; ++i) {
+      const double x = 0.0101010101 * (i % 40) * 2.4;
+      const double y = 0.0101010101 * (i / 40) * 3.8;
+      Face face{{x, y, 0.0123456789, 0.0234567891}, 50 + i * 0.0499};
+      for (int k = 0; k < 5; ++k) {
+        face.landmarks.push_back({static_cast<LandmarkType>(k), {x + 0.00123456 * k, y + 0.00234567 * k}});
+      }
+      faces.push_back(std::move(face));
+    }
+    return faces;
+  }
+};
+
+TEST(FacesAnalyzerTest, ACrowdIsCutToItsBestFaces) {
+  CrowdDetector detector;
+  FacesStream stream("square", {.detector = detector}, {});
+  AnalysisFrame frame;
+  frame.image = cv::Mat::zeros(240, 426, CV_8UC1);
+  const auto members = stream.Analyze(frame);
+  ASSERT_TRUE(members) << members.error().ToString();
+  const boost::json::array& faces = members->at("FaceSearchResponse").as_array();
+  ASSERT_EQ(faces.size(), FacesStream::kFacesMax);
+  EXPECT_NEAR(faces[0].at("DetectedFace").at("Confidence").to_number<double>(), 99.85, 0.01);
+  EXPECT_NEAR(faces[299].at("DetectedFace").at("Confidence").to_number<double>(), 84.93, 0.01);
+  EXPECT_LT(boost::json::serialize(*members).size(), std::size_t{256} << 10);
 }
 
 TEST(FacesAnalyzerTest, LandmarksAreWritten) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <opencv2/core.hpp>
@@ -102,6 +103,48 @@ TEST(PhotographTest, LargeOnesAreReduced) {
   const auto picture = DecodePhotograph(Corner(".jpg", 4000, 3200));
   ASSERT_TRUE(picture);
   EXPECT_EQ(picture->size(), cv::Size(2000, kPhotographRowsMax));
+  const auto wide = DecodePhotograph(Corner(".jpg", 12'000, 300));
+  ASSERT_TRUE(wide);
+  EXPECT_EQ(wide->size(), cv::Size(kPhotographColumnsMax, 80));
+  EXPECT_TRUE(IsBright(*wide, 0.25, 0.25));
+}
+
+// With its last scan `times` times.
+Bytes Progressive(int times) {
+  std::vector<uchar> bytes;
+  EXPECT_TRUE(cv::imencode(".jpg", cv::Mat(100, 200, CV_8UC3, cv::Scalar(40, 80, 220)), bytes,
+                           {cv::IMWRITE_JPEG_PROGRESSIVE, 1}));
+  const Bytes jpeg(bytes.begin(), bytes.end());
+  constexpr std::uint8_t kScan[] = {0xFF, 0xDA};
+  const auto last = std::find_end(jpeg.begin(), jpeg.end(), std::begin(kScan), std::end(kScan));
+  Bytes more(jpeg.begin(), last);
+  for (int i = 0; i < times; ++i) more.insert(more.end(), last, jpeg.end() - 2);
+  more.insert(more.end(), jpeg.end() - 2, jpeg.end());
+  return more;
+}
+
+TEST(PhotographTest, AJpegOfTooManyScansIsRefused) {
+  EXPECT_TRUE(DecodePhotograph(Progressive(1)));
+  const auto refused = DecodePhotograph(Progressive(static_cast<int>(kPhotographScansMax)));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_THAT(refused.error().message, HasSubstr("more than 100 scans"));
+}
+
+TEST(PhotographTest, WhatOnlyLooksLikeScansIsNotCounted) {
+  Bytes scans;
+  for (int i = 0; i < 300; ++i) scans.insert(scans.end(), {0xFF, 0xDA});
+  Bytes behind = Corner(".jpg");
+  behind.insert(behind.end(), scans.begin(), scans.end());
+  Bytes comment{0xFF, 0xFE, 2, 90};  // 600 bytes and its length's two
+  comment.insert(comment.end(), scans.begin(), scans.end());
+  Bytes before = Corner(".jpg");
+  before.insert(before.begin() + 2, comment.begin(), comment.end());
+  for (const Bytes& jpeg : {behind, before}) {
+    const auto picture = DecodePhotograph(jpeg);
+    ASSERT_TRUE(picture) << picture.error().ToString();
+    EXPECT_TRUE(IsBright(*picture, 0.25, 0.25));
+  }
 }
 
 TEST(PhotographTest, AreTurnedUpright) {

@@ -217,7 +217,7 @@ void ExpectFound(const Tally& tally) {
   for (std::size_t person = 0; person < kPeople; ++person) {
     EXPECT_GE(tally.Part(tally.found[person]), 95) << kPeopleNames[person];
   }
-  EXPECT_LE(tally.elsewhere * 100, tally.frames * 5);
+  EXPECT_LE(tally.elsewhere * 20, std::max<std::size_t>(tally.frames, 20));  // of few frames: one
   std::vector<std::string> both;
   std::set_intersection(tally.tracks[0].begin(), tally.tracks[0].end(), tally.tracks[1].begin(),
                         tally.tracks[1].end(), std::back_inserter(both));
@@ -250,6 +250,7 @@ TEST(TwoPeopleTest, AreFoundRecognisedAndFollowed) {
 TEST(TwoPeopleTest, KeepTheirIdsWithAFrameASecond) {
   const Tally tally = Watch({.collection = "staff"}, MakeGallery({0, 1}), kPeopleFps);
   Print("a frame a second", tally);
+  ExpectFound(tally);
   ExpectRecognised(tally);
   EXPECT_LE(tally.tracks[0].size(), 2u);
   EXPECT_LE(tally.tracks[1].size(), 2u);
@@ -277,16 +278,65 @@ TEST(TwoPeopleTest, AreFoundWhereOnlyMovingPartsAreLookedAt) {
 TEST(TwoPeopleTest, WhoIsNotInTheCollectionIsNobody) {
   const Tally tally = Watch({.collection = "staff"}, MakeGallery({0}), 4);
   Print("one known", tally);
+  ExpectFound(tally);
   EXPECT_GE(tally.recognised[0] * 100, tally.found[0] * 95);
   EXPECT_EQ(tally.mistaken, 0u);
   const Tally other = Watch({.collection = "staff"}, MakeGallery({1}), 4);
+  ExpectFound(other);
   EXPECT_GE(other.recognised[1] * 100, other.found[1] * 95);
   EXPECT_EQ(other.mistaken, 0u);
 }
 
+// The video, nothing for as long, and the video again, two frames a second from second `begins` on:
+// the records by second and half.
+std::map<int, std::string> RecordsOf(const FacesSettings& settings,
+                                     const std::shared_ptr<const FaceGallery>& gallery, int begins) {
+  constexpr int kStep = kPeopleFps / 2;
+  auto analyzer = FacesAnalyzer::MakeFrom(settings, std::make_unique<FixedGallery>(gallery));
+  EXPECT_TRUE(analyzer) << analyzer.error().ToString();
+  const auto stream = (*analyzer)->Open("door", {});
+  EXPECT_TRUE(stream) << stream.error().ToString();
+  const cv::Mat nothing(Video().front().image.size(), CV_8UC1, cv::Scalar::all(120));
+  std::map<int, std::string> records;
+  for (int index = begins * kPeopleFps; index < 3 * kSeconds * kPeopleFps; index += kStep) {
+    const int part = index / (kSeconds * kPeopleFps);
+    const Timestamp time = Timestamp::FromMillis(index * 1000LL / kPeopleFps);
+    const int fragment = index / kPeopleFps;
+    const auto members = (*stream)->Analyze(
+        {.image =
+             part == 1 ? nothing : Video()[static_cast<std::size_t>(index % (kSeconds * kPeopleFps))].image,
+         .stream = "door",
+         .fragment_number = std::to_string(fragment),
+         .producer_time = time,
+         .server_time = time,
+         .offset = time - Timestamp::FromMillis(fragment * 1000LL),
+         .key_frame = index % kPeopleFps == 0});
+    EXPECT_TRUE(members) << members.error().ToString();
+    if (members) records[index / kStep] = boost::json::serialize(*members);
+  }
+  return records;
+}
+
 TEST(TwoPeopleTest, AnalysedAgainGivesTheSame) {
-  const auto ids = [](const Tally& tally) { return std::pair(tally.tracks[0], tally.tracks[1]); };
-  EXPECT_EQ(ids(Watch({}, nullptr, 6)), ids(Watch({}, nullptr, 6)));
+  ASSERT_EQ(Video().size(), static_cast<std::size_t>(kSeconds * kPeopleFps));
+  const auto gallery = MakeGallery({0, 1});
+  const FacesSettings settings{.collection = "staff"};
+  const auto all = RecordsOf(settings, gallery, 0);
+  EXPECT_EQ(all, RecordsOf(settings, gallery, 0));
+  // A restart in the middle of the second showing: what it looks at first is kWarmUp.
+  constexpr int kWarmUp = static_cast<int>(FacesStream::kWarmUp / std::chrono::seconds(1));
+  constexpr int kBegins = 2 * kSeconds + 4;
+  const auto again = RecordsOf(settings, gallery, kBegins - kWarmUp);
+  std::size_t named = 0;
+  for (int at = 2 * kBegins; at < 2 * 3 * kSeconds; ++at) {
+    ASSERT_TRUE(all.contains(at) && again.contains(at)) << at;
+    EXPECT_EQ(all.at(at), again.at(at)) << "half second " << at;
+    for (const char* name : kPeopleNames) {
+      named +=
+          all.at(at).find("\"ExternalImageId\":\"" + std::string(name) + '"') != std::string::npos ? 1 : 0;
+    }
+  }
+  EXPECT_GE(named, static_cast<std::size_t>(3 * kSeconds - kBegins) * 2 * kPeople * 9 / 10);
 }
 
 }  // namespace

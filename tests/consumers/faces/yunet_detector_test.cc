@@ -56,6 +56,18 @@ TEST(YunetDetectorTest, LeavesOutWhatIsNotSureEnough) {
   }
 }
 
+// The stand-in gives as much for any picture as for one of 64 x 64: less than a larger one's
+// anchors.
+TEST(YunetDetectorTest, OutputsTooSmallForAPictureAreNotReadBeyondTheirEnd) {
+  const ModelFile model(MakeYunetModel({{.prior = 224, .score = 0.81F}}));
+  auto detector = MakeFaceDetector({.model = model.path(), .smallest_face = 0.25});
+  ASSERT_TRUE(detector) << detector.error().ToString();
+  for (const cv::Size& size : {cv::Size(96, 64), cv::Size(65, 64), cv::Size(640, 360)}) {
+    EXPECT_THROW((*detector)->Detect(cv::Mat::zeros(size, CV_8UC3)), cv::Exception) << size;
+  }
+  EXPECT_EQ((*detector)->Detect(cv::Mat::zeros(64, 64, CV_8UC3)).size(), 1u);
+}
+
 TEST(YunetDetectorTest, AnotherModelIsRefusedWithTheNameOfTheRightOne) {
   const std::string good = MakeYunetModel({});
   const struct {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <boost/json.hpp>
+#include <cstdlib>
 #include <opencv2/core.hpp>
 #include <opencv2/imgproc.hpp>
 #include <string>
@@ -39,6 +40,7 @@ INSTANTIATE_TEST_SUITE_P(
         OptionCase{"no_number", R"({"sensitivity": "high"})", "sensitivity"},
         OptionCase{"area_of_nothing", R"({"area_min": 0})", "area_min"},
         OptionCase{"never_stops", R"({"stop_after_s": 0})", "stop_after_s"},
+        OptionCase{"outlasts_its_minute", R"({"stop_after_s": 61})", "stop_after_s"},
         OptionCase{"zones_no_list", R"({"zones": {"name": "door"}})", "zones"},
         OptionCase{"zone_without_name", R"({"zones": [{"polygon": [[0,0],[1,0],[1,1]]}]})", "name"},
         OptionCase{"zone_without_polygon", R"({"zones": [{"name": "door"}]})", "zones[0].polygon"},
@@ -113,7 +115,19 @@ class Camera {
       last_ = Show(picture);
     }
   }
+  // A block that goes to and fro without a rest, from the picture of this index to the other.
+  void ShowPacing(int from, int to) {
+    for (int i = from; i < to; ++i) ShowBlock({40 + std::abs(6 * i % 360 - 180), 60}, 1);
+  }
   void Wait(Duration time) { time_ = time_ + time; }
+  void ForgetEvents() { events_.clear(); }
+  void End() {
+    auto found = stream_->End();
+    ASSERT_TRUE(found) << found.error().ToString();
+    const auto* events = found->if_contains("Events");
+    if (events == nullptr) return;
+    for (const auto& event : events->as_array()) events_.push_back(event.as_object());
+  }
 
   std::vector<std::string> Types() const {
     std::vector<std::string> types;
@@ -186,6 +200,62 @@ TEST(MotionAnalyzerTest, WhatHappensOutsideOfZonesOrUnderMasksCountsNowhere) {
   everywhere.ShowStill(30);
   everywhere.ShowBlock({40, 60}, 15);
   EXPECT_EQ(everywhere.Types(), Types());
+}
+
+// Somebody near a door that is all that is watched: no change of the light.
+TEST(MotionAnalyzerTest, AZoneThatIsFilledAndLeftIsMotion) {
+  Camera camera(
+      R"({"zones": [{"name": "door", "polygon": [[0.32,0.34],[0.39,0.34],[0.39,0.46],[0.32,0.46]]}]})");
+  camera.ShowStill(30);
+  camera.ShowBlock({40, 60}, 25);
+  camera.ShowStill(20);
+  EXPECT_EQ(camera.Types(), (Types{"MotionStarted door", "MotionStopped door"}));
+}
+
+TEST(MotionAnalyzerTest, AMotionThatLastsGoesOnAsAnotherEachMinute) {
+  Camera camera;
+  camera.ShowStill(30);
+  const Timestamp begin = camera.time();
+  camera.ShowPacing(30, 550);  // 110 s, and the minute is over 40 s and 100 s after the beginning
+  camera.ShowStill(20);
+  ASSERT_EQ(camera.Types(), (Types{"MotionStarted all", "MotionStopped all", "MotionStarted all",
+                                   "MotionStopped all", "MotionStarted all", "MotionStopped all"}));
+  const auto& events = camera.events();
+  for (std::size_t i = 0; i < 6; i += 2) {
+    EXPECT_EQ(events[i].contains("Continued"), i > 0);
+    EXPECT_EQ(events[i].at("EventId"), events[i + 1].at("EventId"));
+  }
+  EXPECT_EQ(events[0].at("Time").as_string(), FormatRfc3339(begin));
+  EXPECT_EQ(events[2].at("Time").as_string(), FormatRfc3339(Timestamp::FromSeconds(1'790'000'040)));
+  EXPECT_EQ(events[4].at("Time").as_string(), FormatRfc3339(Timestamp::FromSeconds(1'790'000'100)));
+}
+
+TEST(MotionAnalyzerTest, AProcessThatBeginsWithinAMotionTellsTheSameOfIt) {
+  std::vector<boost::json::object> told[2];
+  const int warm_up = 5 * 160;  // pictures
+  ASSERT_EQ((*MotionAnalyzer::Make({}))->warm_up(), std::chrono::milliseconds(200) * warm_up);
+  for (const int first : {0, 175}) {
+    Camera camera;
+    camera.Wait(std::chrono::milliseconds(200) * first);
+    camera.ShowPacing(first, 175 + warm_up);
+    camera.ForgetEvents();
+    camera.ShowPacing(175 + warm_up, 1150);  // 230 s
+    camera.ShowStill(20);
+    told[first == 0 ? 0 : 1] = camera.events();
+  }
+  EXPECT_EQ(told[0].size(), 3u);  // one ends with its minute and goes on, and ends
+  EXPECT_EQ(told[0], told[1]);
+}
+
+TEST(MotionAnalyzerTest, AnInterruptionEndsAMotion) {
+  Camera camera;
+  camera.ShowStill(30);
+  camera.End();
+  EXPECT_EQ(camera.Types(), Types());
+  camera.ShowBlock({40, 60}, 10);
+  camera.End();
+  ASSERT_EQ(camera.Types(), (Types{"MotionStarted all", "MotionStopped all"}));
+  EXPECT_EQ(camera.events()[0].at("EventId"), camera.events()[1].at("EventId"));
 }
 
 TEST(MotionAnalyzerTest, AMomentsRestIsTheSameMotion) {

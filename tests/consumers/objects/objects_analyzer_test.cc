@@ -246,6 +246,8 @@ TEST_F(ObjectsTest, SaysWhatIsMissingOrDoesNotFit) {
   ExpectError(Options({Yolo5(kThings)}, ""), ErrorCode::kInvalidArgument, "empty");
   ExpectError(Options({Yolo5(kThings)}, std::string("person\0dog", 10)), ErrorCode::kInvalidArgument,
               "no text");
+  ExpectError(Options({Yolo5(kThings)}, "person\nd\xE9j\xE0\ncar\n"), ErrorCode::kInvalidArgument,
+              "line 2 is not UTF-8");
   ExpectError(Options({Yolo5(kThings)}, std::string(300, 'x')), ErrorCode::kInvalidArgument, "line 1");
   ExpectError(Options({{"output", {1, 10}, std::vector<float>(10)}}), ErrorCode::kUnsupported, "1x10");
   ExpectError(

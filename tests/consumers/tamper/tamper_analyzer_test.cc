@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <boost/json.hpp>
+#include <cmath>
 #include <opencv2/core.hpp>
 #include <opencv2/imgproc.hpp>
 #include <string>
@@ -25,7 +26,8 @@ TEST(TamperAnalyzerTest, OptionsAreRefusedByName) {
       {R"({"sensitivity": -1})", "sensitivity"},
       {R"({"kinds": ["covered"]})", "kinds"},
       {R"({"kinds": "Covered"})", "kinds"},
-      {R"({"start_after_s": 301})", "start_after_s"},
+      {R"({"start_after_s": 61})", "start_after_s"},
+      {R"({"stop_after_s": 61})", "stop_after_s"},
       {R"({"stop_after_s": "soon"})", "stop_after_s"},
       {R"({"masks": [{"name": "clock", "polygon": [[0,0],[1,0],[2,1]]}]})", "masks[0].polygon"}};
   for (const auto& [options, name] : cases) {
@@ -50,7 +52,7 @@ class Camera {
   }
 
   void Show(const cv::Mat& picture, double seconds, bool alive = true) {
-    for (int i = 0; i < seconds * 5; ++i) {
+    for (int i = 0; i < seconds / interval_s_; ++i) {
       AnalysisFrame frame;
       frame.image = picture.clone();
       if (alive) {
@@ -60,7 +62,7 @@ class Camera {
       }
       frame.key_frame = true;
       frame.producer_time = time_;
-      time_ = time_ + std::chrono::milliseconds(200);
+      time_ = time_ + Duration(std::llround(interval_s_ * 1e9));
       auto found = stream_->Analyze(frame);
       ASSERT_TRUE(found) << found.error().ToString();
       last_ = *found;
@@ -69,6 +71,10 @@ class Camera {
       for (const auto& event : events->as_array()) events_.push_back(event.as_object());
     }
   }
+
+  void Every(double interval_s) { interval_s_ = interval_s; }
+  void Wait(Duration time) { time_ = time_ + time; }
+  void ForgetEvents() { events_.clear(); }
 
   const cv::Mat& view() const { return view_; }
   cv::Mat Other() const {
@@ -93,6 +99,7 @@ class Camera {
   std::unique_ptr<StreamAnalyzer> stream_;
   cv::Mat view_;
   cv::RNG rng_{9};
+  double interval_s_ = 0.2;
   Timestamp time_ = Timestamp::FromSeconds(1'790'000'000);
   std::vector<boost::json::object> events_;
   boost::json::object last_;
@@ -151,7 +158,58 @@ TEST(TamperAnalyzerTest, AMovedCamerasNewViewIsAcceptedInTheEnd) {
   camera.Show(camera.Other(), 300);
   ASSERT_EQ(camera.Told(), (Told{"TamperStarted Moved", "TamperStopped Moved"}));
   camera.Show(cv::Mat(180, 320, CV_8UC1, cv::Scalar(90)), 5);
+  EXPECT_TRUE(camera.events()[1].contains("Accepted"));
   EXPECT_EQ(camera.Told().back(), "TamperStarted Covered");
+}
+
+TEST(TamperAnalyzerTest, WhatLastsGoesOnAsAnotherEachTwoMinutes) {
+  Camera camera;
+  camera.Show(camera.view(), 15);
+  camera.Show(cv::Mat(180, 320, CV_8UC1, cv::Scalar(10)), 200);  // two minutes are over at 40 s and 160 s
+  camera.Show(camera.view(), 5);
+  ASSERT_EQ(camera.Told(), (Told{"TamperStarted Black", "TamperStopped Black", "TamperStarted Black",
+                                 "TamperStopped Black", "TamperStarted Black", "TamperStopped Black"}));
+  for (std::size_t i = 0; i < 6; i += 2) {
+    EXPECT_EQ(camera.events()[i].contains("Continued"), i > 0);
+    EXPECT_EQ(camera.events()[i].at("EventId"), camera.events()[i + 1].at("EventId"));
+  }
+  EXPECT_EQ(camera.events()[4].at("Time").as_string(), FormatRfc3339(Timestamp::FromSeconds(1'790'000'160)));
+}
+
+TEST(TamperAnalyzerTest, AProcessThatBeginsWhileTheLensIsCoveredTellsTheSameOfIt) {
+  ASSERT_EQ((*TamperAnalyzer::Make({}))->warm_up(), std::chrono::minutes(10));
+  const cv::Mat hand(180, 320, CV_8UC1, cv::Scalar(90));
+  std::vector<boost::json::object> told[2];
+  for (const int first : {0, 20}) {
+    Camera camera;
+    camera.Every(1);
+    camera.Wait(std::chrono::seconds(first));
+    if (first == 0) {
+      camera.Show(camera.view(), 15);
+      camera.Show(hand, 5);
+    }
+    camera.Show(hand, 600);
+    if (first == 0) {
+      EXPECT_EQ(camera.Told(), (Told{"TamperStarted Covered", "TamperStopped Covered"}));
+      EXPECT_TRUE(camera.events().back().contains("Accepted"));
+    }
+    camera.ForgetEvents();
+    camera.Show(camera.view(), 20);
+    told[first == 0 ? 0 : 1] = camera.events();
+  }
+  EXPECT_EQ(told[0], told[1]);
+}
+
+TEST(TamperAnalyzerTest, AnInterruptionEndsIt) {
+  Camera camera;
+  camera.Show(camera.view(), 15);
+  EXPECT_TRUE(camera.stream().End()->empty());
+  camera.Show(cv::Mat(180, 320, CV_8UC1, cv::Scalar(10)), 5);
+  const auto ended = camera.stream().End();
+  ASSERT_TRUE(ended);
+  const auto& event = ended->at("Events").at(0).as_object();
+  EXPECT_EQ(event.at("Type").as_string(), "TamperStopped");
+  EXPECT_EQ(event.at("EventId"), camera.events().at(0).at("EventId"));
 }
 
 TEST(TamperAnalyzerTest, AClockInThePictureIsMasked) {

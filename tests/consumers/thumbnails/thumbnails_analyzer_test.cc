@@ -61,6 +61,31 @@ TEST(ThumbnailsTest, TheFirstPictureOfEachTurnHasOne) {
   EXPECT_EQ(with, (std::vector<int>{3, 11, 21, 31}));
 }
 
+// Method: a picture each two seconds, with a pause; which ones have a thumbnail is compared once all is warm.
+TEST(ThumbnailsTest, WhereAProcessBeganMakesNoDifference) {
+  const auto options = Json(R"({"every_s": 86400})");
+  auto analyzer = ThumbnailsAnalyzer::Make(options);
+  ASSERT_TRUE(analyzer);
+  const std::int64_t warm_up_s = (*analyzer)->warm_up() / std::chrono::seconds(1);
+  ASSERT_GT(warm_up_s, 2);
+  const cv::Mat view = TexturedView({64, 36}, 1);
+  const auto with = [&](std::int64_t from, std::int64_t told_from) {
+    const auto stream = std::move(*(*analyzer)->Open("gate", options));
+    std::vector<std::int64_t> seconds;
+    for (std::int64_t second = from; second < 100; second += second == 60 ? 20 : 2) {
+      AnalysisFrame frame;
+      frame.image = view;
+      frame.producer_time = Timestamp::FromSeconds(1'790'000'000 + second);
+      auto found = stream->Analyze(frame);
+      EXPECT_TRUE(found);
+      if (found && !found->empty() && second >= told_from) seconds.push_back(second);
+    }
+    return seconds;
+  };
+  EXPECT_EQ(with(0, 0), (std::vector<std::int64_t>{0, 80}));  // the first, and behind the pause
+  EXPECT_EQ(with(20 - warm_up_s, 20), (std::vector<std::int64_t>{80}));
+}
+
 TEST(ThumbnailsTest, NoiseIsCutDownToTheLimit) {
   cv::Mat noise(720, 1280, CV_8UC3);
   cv::RNG(5).fill(noise, cv::RNG::UNIFORM, 0, 256);

@@ -40,6 +40,18 @@ TEST(WebhookMessages, HaveTheirIdsOfTheEventAlone) {
   for (const std::string& id : ids) EXPECT_EQ(id.find('.'), std::string::npos) << "it parts what is signed";
 }
 
+TEST(WebhookMessages, WithoutAnEventIdAreToldApartByTheirFrame) {
+  const auto id = [](const char* fragment, const char* offset) {
+    const std::string record = std::string(R"({"InputInformation":{"KinesisVideo":{"FragmentNumber":")") +
+                               fragment + R"(","FrameOffsetInSeconds":)" + offset +
+                               R"(}},"Events":[{"Type":"PlateSeen","Plate":"AB 1"}]})";
+    return WebhookMessagesOf(AsBytes(record), "gate").at(0).id;
+  };
+  EXPECT_EQ(id("1", "0.5"), id("1", "0.5"));
+  EXPECT_NE(id("1", "0.5"), id("1", "1.5"));
+  EXPECT_NE(id("1", "0.5"), id("2", "0.5"));
+}
+
 TEST(WebhookMessages, AreNoneOfWhatIsNoRecordWithEvents) {
   for (const char* record : {"", "[]", "null", "{", R"({"Events":5})", R"({"Events":{}})", R"({"Events":[]})",
                              R"({"Events":[5,null,"x",{}]})", R"({"Events":[{"Type":5}]})",

@@ -68,7 +68,8 @@ class WebhookTest : public WorkerTest {
   }
 
   std::atomic<int> status_{200};
-  ScriptedServer receiver_{[this](const ScriptedRequest&) { return ScriptedAnswer{status_, "{}", false}; }};
+  std::atomic<bool> cut_{false};
+  ScriptedServer receiver_{[this](const ScriptedRequest&) { return ScriptedAnswer{status_, "{}", cut_}; }};
 };
 
 using Types = std::vector<std::string>;
@@ -180,6 +181,16 @@ TEST_F(WebhookTest, ARedirectIsNoDelivery) {
   ASSERT_TRUE(test::WaitUntil([&] { return webhook->status().failed >= 1; }));
   EXPECT_NE(webhook->status().last_error.find("redirects are not followed"), std::string::npos);
   EXPECT_EQ(webhook->status().delivered, 0u);
+}
+
+TEST_F(WebhookTest, KeepsTheQueryOfItsUrlToItself) {
+  cut_ = true;  // in the middle of the answer
+  const auto webhook = Start(Settings());
+  PutEvent("A");
+  ASSERT_TRUE(test::WaitUntil([&] { return webhook->status().failed >= 1; }));
+  const std::string why = webhook->status().last_error;
+  EXPECT_NE(why.find("POST /hook"), std::string::npos) << why;
+  EXPECT_EQ(why.find("a=b"), std::string::npos) << why;
 }
 
 TEST_F(WebhookTest, SaysWhatIsWrongWithTheServer) {

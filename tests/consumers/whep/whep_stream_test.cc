@@ -55,5 +55,35 @@ TEST_F(WhepStreamTest, PicturesThatDoNotBecomeRtpAreTheEnd) {
   EXPECT_TRUE(WaitUntil([this] { return !Shows(); }));
 }
 
+// It is sent over its whole length, and the feed lets go of it long before that: here as soon as it is
+// stored.
+TEST(WholeFragmentsTest, ALongFragmentIsTakenAtOnce) {
+  LiveFeed::Options options;
+  options.keep_after_persisted = Duration{0};
+  const auto feed = std::make_shared<LiveFeed>(options);
+  const WhepStream stream(feed, FragmentsCome::kWhole, "door", [] { return true; });
+  TrackInfo sound = Track(1, Codec::kOpus);
+  sound.sample_rate = 48'000;
+  sound.channels = 2;
+  feed->Open(kNumber, 1, true, {sound});
+  const auto last = std::make_shared<const Bytes>(Bytes(100));
+  for (int i = 0; i < 300; ++i) {  // 15 s
+    Frame frame;
+    frame.track = 1;
+    frame.pts = Timestamp::FromMillis(1'700'000'000'000 + i * 50);
+    frame.key_frame = true;
+    frame.data = i < 299 ? SharedBytes(Bytes(100)) : SharedBytes(last, *last);
+    feed->Add(kNumber, frame);
+  }
+  FragmentFacts facts;
+  facts.number = kNumber;
+  feed->Close(facts);
+  // The test, the feed and the stream have it.
+  EXPECT_TRUE(WaitUntil([&] { return last.use_count() == 3; }, std::chrono::seconds(8)));
+  feed->SetPersisted(kNumber);
+  EXPECT_TRUE(feed->Fragments().empty());
+  EXPECT_EQ(last.use_count(), 2);
+}
+
 }  // namespace
 }  // namespace millrace::test
