@@ -7,11 +7,6 @@
 namespace millrace::api {
 namespace {
 
-boost::json::value TextOrNull(const std::string& text) {
-  if (text.empty()) return nullptr;
-  return boost::json::string(text);
-}
-
 boost::json::object ToJson(const AnalyzerStatus& status) {
   boost::json::object object;
   object["name"] = status.name;

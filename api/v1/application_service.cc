@@ -18,7 +18,7 @@ constexpr std::size_t kCommitBodyBytesMax = 16 * 1024 * 1024;
 constexpr std::size_t kRenewalsMax = 10'000;
 constexpr std::size_t kRenewBodyBytesMax = 2 * 1024 * 1024;
 
-Error Invalid(std::string text) { return {ErrorCode::kInvalidArgument, std::move(text)}; }
+Error InvalidRequest(std::string text) { return {ErrorCode::kInvalidArgument, std::move(text)}; }
 
 boost::json::object ToJson(const ShardLease& lease) {
   boost::json::object object;
@@ -62,7 +62,7 @@ Result<storage::IteratorStart> ParseStart(const std::string& text) {
   }
   start.type = storage::IteratorType::kAtTimestamp;
   auto time = ParseTime(text);
-  if (!time) return Invalid("'start' is \"LATEST\", \"TRIM_HORIZON\" or a time");
+  if (!time) return InvalidRequest("'start' is \"LATEST\", \"TRIM_HORIZON\" or a time");
   start.timestamp = *time;
   return start;
 }
@@ -101,7 +101,7 @@ Result<LeaseBody> ParseLeaseBody(boost::json::object object, bool take) {
     if (body.counter == 0) reader.Fail("'counter' is required");
   }
   MILLRACE_RETURN_IF_ERROR(reader.Finish());
-  if (!stream || !shard || !owner) return Invalid("'stream', 'shard' and 'owner' are required");
+  if (!stream || !shard || !owner) return InvalidRequest("'stream', 'shard' and 'owner' are required");
   MILLRACE_RETURN_IF_ERROR(CheckName(*stream, "stream name"));
   MILLRACE_RETURN_IF_ERROR(CheckName(*owner, "owner"));
   auto id = storage::ShardId::Parse(*shard);
@@ -120,7 +120,7 @@ Result<std::string> Begin(const ApplicationServices& services, const std::string
   auto stream = reader.String("stream", 128);
   auto start = reader.String("start", 64);
   MILLRACE_RETURN_IF_ERROR(reader.Finish());
-  if (!stream) return Invalid("'stream' is required");
+  if (!stream) return InvalidRequest("'stream' is required");
   MILLRACE_RETURN_IF_ERROR(CheckName(*stream, "stream name"));
   MILLRACE_ASSIGN_OR_RETURN(storage::IteratorStart parsed, ParseStart(start.value_or("LATEST")));
   MILLRACE_ASSIGN_OR_RETURN(auto leases, services.leases.Begin(application, *stream, parsed));
@@ -135,23 +135,23 @@ Result<std::string> Renew(const ApplicationServices& services, const std::string
   if (auto* found = object.if_contains("leases"); found != nullptr && found->is_array()) {
     leases = std::move(found->get_array());
   } else {
-    return Invalid("'leases' is a list of {\"stream\", \"shard\", \"counter\"}");
+    return InvalidRequest("'leases' is a list of {\"stream\", \"shard\", \"counter\"}");
   }
   object.erase("leases");
   ObjectReader reader(object, {"owner", "leases"});
   auto owner = reader.String("owner", 128);
   MILLRACE_RETURN_IF_ERROR(reader.Finish());
-  if (!owner) return Invalid("'owner' is required");
-  if (leases.size() > kRenewalsMax) return Invalid("'leases' has too many of them");
+  if (!owner) return InvalidRequest("'owner' is required");
+  if (leases.size() > kRenewalsMax) return InvalidRequest("'leases' has too many of them");
   std::vector<ApplicationLeases::Held> held;
   for (const boost::json::value& value : leases) {
-    if (!value.is_object()) return Invalid("'leases' is a list of objects");
+    if (!value.is_object()) return InvalidRequest("'leases' is a list of objects");
     ObjectReader each(value.get_object(), {"stream", "shard", "counter"});
     auto stream = each.String("stream", 128);
     auto shard = each.String("shard", 64);
     auto counter = each.Number("counter", 1, 9e15);
     MILLRACE_RETURN_IF_ERROR(each.Finish());
-    if (!stream || !shard || !counter) return Invalid("'stream', 'shard' and 'counter' are required");
+    if (!stream || !shard || !counter) return InvalidRequest("'stream', 'shard' and 'counter' are required");
     MILLRACE_RETURN_IF_ERROR(CheckName(*stream, "stream name"));
     auto id = storage::ShardId::Parse(*shard);
     if (!id) return WithContext(std::move(id).error(), "'shard'");
@@ -201,7 +201,7 @@ Result<std::string> Attempt(const ApplicationServices& services, const std::stri
   ObjectReader reader(only, {"what"});
   auto what = reader.String("what", 256);
   MILLRACE_RETURN_IF_ERROR(reader.Finish());
-  if (!what || what->empty()) return Invalid("'what' is required");
+  if (!what || what->empty()) return InvalidRequest("'what' is required");
   MILLRACE_ASSIGN_OR_RETURN(LeaseBody body, ParseLeaseBody(std::move(object), false));
   MILLRACE_ASSIGN_OR_RETURN(
       std::uint64_t attempts,

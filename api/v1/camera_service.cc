@@ -139,6 +139,8 @@ Result<PutAnswer> PutCamera(const CameraServices& services, const std::string& n
   settings.retention = put.retention;
   settings.labels = std::move(put.labels);
   settings.enabled = put.enabled;
+  // What a person changes of an edge camera stays its configuration's, which puts it right.
+  if (const auto there = services.fleet.Get(name)) settings.edge = there->settings.edge;
   std::optional<CameraCredentials> credentials;
   if (put.username) credentials = CameraCredentials{*put.username, put.password.value_or("")};
   const Duration retention = settings.retention;

@@ -8,7 +8,7 @@
 namespace millrace::api {
 namespace {
 
-Error Invalid(std::string message) {
+Error InvalidUrl(std::string message) {
   return Error{ErrorCode::kInvalidArgument, "'url' " + std::move(message)};
 }
 
@@ -25,11 +25,11 @@ bool IsHost(std::string_view host) {
 
 Result<CameraUrl> ParseCameraUrl(std::string_view text) {
   if (text.size() > kCameraUrlBytesMax) {
-    return Invalid("is longer than " + std::to_string(kCameraUrlBytesMax) + " bytes");
+    return InvalidUrl("is longer than " + std::to_string(kCameraUrlBytesMax) + " bytes");
   }
   if (std::any_of(text.begin(), text.end(),
                   [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == '\x7f'; })) {
-    return Invalid("must not have spaces or control characters; a space is written %20");
+    return InvalidUrl("must not have spaces or control characters; a space is written %20");
   }
   auto scheme_end = text.find("://");
   std::string_view scheme = text.substr(0, scheme_end == std::string_view::npos ? 0 : scheme_end);
@@ -41,7 +41,7 @@ Result<CameraUrl> ParseCameraUrl(std::string_view text) {
     result.port = 322;
     prefix = "rtsps://";
   } else {
-    return Invalid("must begin with rtsp:// or rtsps://");
+    return InvalidUrl("must begin with rtsp:// or rtsps://");
   }
   std::string_view rest = text.substr(scheme_end + 3);
   auto authority_end = rest.find_first_of("/?#");
@@ -49,7 +49,7 @@ Result<CameraUrl> ParseCameraUrl(std::string_view text) {
   std::string_view path =
       authority_end == std::string_view::npos ? std::string_view() : rest.substr(authority_end);
   if (path.find('#') != std::string_view::npos)
-    return Invalid("must not have a '#'; a plain '#' is written %23");
+    return InvalidUrl("must not have a '#'; a plain '#' is written %23");
   // A slash or a question mark in a password ends the authority too early, and what stands before it looks
   // like a host.
   constexpr std::string_view kEscape =
@@ -59,7 +59,7 @@ Result<CameraUrl> ParseCameraUrl(std::string_view text) {
   // Behind an '@' of its own too: of "user:p@a/b@host" the rest of the password would be kept as the path.
   if (path.substr(0, path.find('?')).find('@') != std::string_view::npos &&
       authority.find_first_of("@:") != std::string_view::npos) {
-    return Invalid(std::string(kEscape));
+    return InvalidUrl(std::string(kEscape));
   }
   auto at = authority.rfind('@');
   if (at != std::string_view::npos) {
@@ -68,7 +68,7 @@ Result<CameraUrl> ParseCameraUrl(std::string_view text) {
     auto username = PercentDecode(user.substr(0, colon));
     auto password =
         PercentDecode(colon == std::string_view::npos ? std::string_view() : user.substr(colon + 1));
-    if (!username || !password) return Invalid(std::string(kEscape));
+    if (!username || !password) return InvalidUrl(std::string(kEscape));
     result.username = std::move(*username);
     result.password = std::move(*password);
     authority.remove_prefix(at + 1);
@@ -83,10 +83,10 @@ Result<CameraUrl> ParseCameraUrl(std::string_view text) {
     bool digits =
         !port.empty() && port.size() <= 5 && port.find_first_not_of("0123456789") == std::string::npos;
     int number = digits ? std::stoi(port) : 0;
-    if (number < 1 || number > 65535) return Invalid("has a port that is not a number from 1 to 65535");
+    if (number < 1 || number > 65535) return InvalidUrl("has a port that is not a number from 1 to 65535");
     result.port = static_cast<std::uint16_t>(number);
   }
-  if (!IsHost(host)) return Invalid("has no valid host: write it as rtsp://host:port/path");
+  if (!IsHost(host)) return InvalidUrl("has no valid host: write it as rtsp://host:port/path");
   result.host = std::move(host);
   result.url = prefix + std::string(authority) + std::string(path);
   return result;

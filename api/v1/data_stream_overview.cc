@@ -20,13 +20,13 @@ namespace {
 constexpr std::size_t kRatedShardsMax = 256;  // measuring one costs a look at the index
 constexpr std::size_t kTailedShardsMax = 64;  // that a tail of all of them looks at
 constexpr std::size_t kRecordsDefault = 50;
-constexpr std::size_t kRecordsMax = 200;
+constexpr std::size_t kRecordsShownMax = 200;
 constexpr std::size_t kEntriesMax = 500;     // user records in an answer
 constexpr std::size_t kTextBytesMax = 2048;  // of a record that are shown
 constexpr std::size_t kHexBytesMax = 128;
 
-boost::json::string Text(std::string_view text) { return boost::json::string(text.data(), text.size()); }
-boost::json::string Text(Timestamp time) { return Text(FormatRfc3339(time)); }
+boost::json::string JsonText(std::string_view text) { return boost::json::string(text.data(), text.size()); }
+boost::json::string JsonText(Timestamp time) { return JsonText(FormatRfc3339(time)); }
 
 double Fraction(const storage::HashKey& key) {
   return std::ldexp(static_cast<double>(key.high), -64) + std::ldexp(static_cast<double>(key.low), -128);
@@ -37,7 +37,7 @@ boost::json::object DescribeStream(const DataStream& stream) {
   boost::json::object object;
   object["name"] = description.name;
   object["mode"] = JsonView(stream.settings.on_demand ? "on_demand" : "provisioned");
-  object["created"] = Text(description.created);
+  object["created"] = JsonText(description.created);
   object["retention_hours"] =
       Number(std::chrono::duration<double, std::ratio<3600>>(description.retention).count());
   object["shards"] = description.shards.size();
@@ -53,7 +53,7 @@ boost::json::object DescribeShard(const storage::ShardDescription& shard) {
   object["id"] = shard.id.ToString();
   boost::json::array parents;
   for (const auto& parent : {shard.parent, shard.adjacent_parent}) {
-    if (parent) parents.push_back(Text(parent->ToString()));
+    if (parent) parents.push_back(JsonText(parent->ToString()));
   }
   object["parents"] = std::move(parents);
   object["first_hash_key"] = shard.hash_keys.starting.ToString();
@@ -61,7 +61,7 @@ boost::json::object DescribeShard(const storage::ShardDescription& shard) {
   object["start"] = Fraction(shard.hash_keys.starting);
   object["end"] = Fraction(shard.hash_keys.ending);
   object["open"] = !shard.closed;
-  object["created"] = Text(shard.created);
+  object["created"] = JsonText(shard.created);
   object["closed"] = TimeOrNull(shard.closed);
   object["records_per_second"] = nullptr;
   object["bytes_per_second"] = nullptr;
@@ -160,8 +160,8 @@ Result<RecordsQuery> ParseRecordsQuery(const Target& target) {
   if (const auto limit = target.Query("limit")) {
     const auto [end, error] = std::from_chars(limit->data(), limit->data() + limit->size(), query.count);
     if (error != std::errc() || end != limit->data() + limit->size() || query.count == 0 ||
-        query.count > kRecordsMax) {
-      return Error{ErrorCode::kInvalidArgument, "'limit' must be 1 to " + std::to_string(kRecordsMax)};
+        query.count > kRecordsShownMax) {
+      return Error{ErrorCode::kInvalidArgument, "'limit' must be 1 to " + std::to_string(kRecordsShownMax)};
     }
   }
   if (const auto shard = target.Query("shard")) {
@@ -197,7 +197,7 @@ void AddPreview(boost::json::object& entry, ByteSpan data) {
   entry["hex"] = nullptr;
   entry["truncated"] = false;
   if (IsUtf8(text)) {
-    entry["text"] = Text(Excerpt(text, kTextBytesMax));
+    entry["text"] = JsonText(Excerpt(text, kTextBytesMax));
     entry["truncated"] = text.size() > kTextBytesMax;
     return;
   }
@@ -207,7 +207,7 @@ void AddPreview(boost::json::object& entry, ByteSpan data) {
     hex += kDigits[byte >> 4];
     hex += kDigits[byte & 15];
   }
-  entry["hex"] = Text(hex);
+  entry["hex"] = JsonText(hex);
   entry["truncated"] = data.size() > kHexBytesMax;
 }
 
@@ -217,8 +217,8 @@ void AppendEntries(boost::json::array& entries, const storage::RecordInfo& info,
     boost::json::object entry;
     entry["shard"] = info.shard.ToString();
     entry["sequence_number"] = info.sequence_number.ToString();
-    entry["time"] = Text(info.arrival);
-    entry["partition_key"] = Text(partition_key);
+    entry["time"] = JsonText(info.arrival);
+    entry["partition_key"] = JsonText(partition_key);
     AddPreview(entry, bytes);
     return entry;
   };
@@ -262,7 +262,7 @@ Result<std::string> Records(const DataStreamServices& services, const std::strin
   boost::json::object answer;
   answer["records"] = std::move(entries);
   answer["skipped"] = recent.skipped;
-  answer["next"] = Text(FormatPositions(recent.next));
+  answer["next"] = JsonText(FormatPositions(recent.next));
   return ToText(answer);
 }
 

@@ -86,7 +86,7 @@ void WriteBox(boost::json::object& object, const std::string& prefix, const Face
   object[prefix + "_height"] = box.height;
 }
 
-Bytes ToBytes(const boost::json::object& object) {
+Bytes CollectionBytes(const boost::json::object& object) {
   const std::string text = boost::json::serialize(object);
   return Bytes(text.begin(), text.end());
 }
@@ -99,7 +99,7 @@ storage::MetadataChange Write(const FaceCollection& collection) {
   object["faces"] = collection.faces;
   object["bytes"] = collection.bytes;
   object["changes"] = collection.changes;
-  return {kCollections + collection.name, ToBytes(object), std::nullopt};
+  return {kCollections + collection.name, CollectionBytes(object), std::nullopt};
 }
 
 Result<FaceCollection> ReadCollection(const std::string& name, ByteSpan value) {
@@ -125,7 +125,7 @@ storage::MetadataChange Write(const std::string& name, const CollectionFace& fac
   object["bytes"] = face.bytes;
   WriteBox(object, "photograph", face.in_photograph);
   WriteBox(object, "image", face.in_image);
-  return {FaceKey(kFaces, name, face.face_id), ToBytes(object), std::nullopt};
+  return {FaceKey(kFaces, name, face.face_id), CollectionBytes(object), std::nullopt};
 }
 
 Result<CollectionFace> ReadFace(const std::string& face_id, ByteSpan value) {

@@ -59,6 +59,11 @@ std::optional<std::string_view> NearestName(std::string_view name,
 // For answers.
 std::string ToText(const boost::json::value& value);
 boost::json::value Number(double value);  // 168 rather than 1.68E2, where it is whole
+// An empty text as null.
+inline boost::json::value TextOrNull(const std::string& text) {
+  if (text.empty()) return nullptr;
+  return boost::json::string(text);
+}
 boost::json::value TimeOrNull(const std::optional<Timestamp>& time);
 inline boost::json::string_view JsonView(std::string_view text) { return {text.data(), text.size()}; }
 

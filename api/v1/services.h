@@ -82,7 +82,7 @@ void AddDataStreamOverviewRoutes(Router& router, DataStreamServices services);
 struct FaceCollectionServices {
   FaceCollections& collections;
   WorkerPool& pool;
-  WorkerPool& decoders;  // for photographs
+  WorkerPool& decoders;  // for photographs alone, one thread: they wait for one another
   ByteBudget& budget;    // of their bytes
 };
 void AddFaceCollectionRoutes(Router& router, FaceCollectionServices services);

@@ -7,11 +7,6 @@
 namespace millrace::api {
 namespace {
 
-boost::json::value TextOrNull(const std::string& text) {
-  if (text.empty()) return nullptr;
-  return boost::json::string(text);
-}
-
 std::string Describe(const storage::StorageStatus& status) {
   boost::json::object object;
   object["state"] = JsonView(storage::ToString(status.state));

@@ -15,7 +15,7 @@ constexpr std::size_t kCoverageIntervalsMax = 10'000;
 constexpr std::size_t kFragmentsDefault = 100;
 constexpr std::size_t kFragmentsMax = 1000;
 
-boost::json::string Text(Timestamp time) { return boost::json::string(FormatRfc3339(time)); }
+boost::json::string TimeText(Timestamp time) { return boost::json::string(FormatRfc3339(time)); }
 
 double Hours(Duration duration) { return std::chrono::duration<double, std::ratio<3600>>(duration).count(); }
 
@@ -24,7 +24,7 @@ Result<boost::json::object> DescribeStream(const StreamServices& services, const
   MILLRACE_ASSIGN_OR_RETURN(std::shared_ptr<LiveFeed> live, services.store.Live(stream.name));
   boost::json::object object;
   object["name"] = stream.name;
-  object["created"] = Text(stream.created);
+  object["created"] = TimeText(stream.created);
   object["retention_hours"] = Number(Hours(stream.retention));
   object["fragments"] = usage.fragments;
   object["bytes"] = usage.bytes;
@@ -85,8 +85,8 @@ Result<std::string> Coverage(const StreamServices& services, const std::string& 
   boost::json::array list;
   for (const CoverageSpan& interval : intervals) {
     boost::json::object object;
-    object["start"] = Text(interval.start);
-    object["end"] = Text(interval.end);
+    object["start"] = TimeText(interval.start);
+    object["end"] = TimeText(interval.end);
     object["state"] = JsonView(ToString(interval.state));
     if (interval.state == CoverageState::kGap) {
       object["cause"] = JsonView(ToString(interval.cause));
@@ -95,8 +95,8 @@ Result<std::string> Coverage(const StreamServices& services, const std::string& 
     list.push_back(std::move(object));
   }
   boost::json::object answer;
-  answer["start"] = Text(start);
-  answer["end"] = Text(end);
+  answer["start"] = TimeText(start);
+  answer["end"] = TimeText(end);
   answer["intervals"] = std::move(list);
   return ToText(answer);
 }
@@ -206,9 +206,9 @@ Result<std::string> Fragments(const StreamServices& services, const std::string&
   for (const FragmentFacts& facts : found) {
     boost::json::object object;
     object["number"] = facts.number.ToString();
-    object["start"] = Text(facts.start);
-    object["end"] = Text(facts.end_time());
-    object["server_time"] = Text(facts.server_start);
+    object["start"] = TimeText(facts.start);
+    object["end"] = TimeText(facts.end_time());
+    object["server_time"] = TimeText(facts.server_start);
     object["bytes"] = facts.bytes;
     object["run"] = facts.run;
     object["independent"] = facts.independent;

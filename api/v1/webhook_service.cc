@@ -8,11 +8,6 @@
 namespace millrace::api {
 namespace {
 
-boost::json::value TextOrNull(const std::string& text) {
-  if (text.empty()) return nullptr;
-  return boost::json::string(text);
-}
-
 boost::json::object ToJson(const WebhookStatus& status) {
   boost::json::object object;
   object["name"] = status.name;

@@ -19,11 +19,11 @@ namespace {
 
 constexpr std::array<std::string_view, 2> kUriTypes{"RTSP_URI", "FILE_URI"};
 constexpr std::array<std::string_view, 2> kStrategies{"DELETE_OLDEST_MEDIA", "DENY_NEW_MEDIA"};
-constexpr std::int64_t kPageDefault = 5;
-constexpr std::int64_t kPageMax = 10;
+constexpr std::int64_t kEdgePageDefault = 5;
+constexpr std::int64_t kEdgePageMax = 10;
 constexpr std::size_t kStreamsAtATime = 256;
 constexpr std::size_t kCameraNameMax = 128;
-constexpr ListingKind kListing{"list-edge-configurations-1", {}};
+constexpr ListingKind kEdgeListing{"list-edge-configurations-1", {}};
 
 // ---- requests
 
@@ -290,17 +290,17 @@ VideoStreamAnswer ListEdgeAgentConfigurations(const VideoStreamServices& service
                                               const boost::json::object& object, const std::string&) {
   AwsInput input(object);
   const auto hub = ReadHub(input);
-  const auto limit = input.Integer("MaxResults", {.min = 1, .max = kPageMax});
+  const auto limit = input.Integer("MaxResults", {.min = 1, .max = kEdgePageMax});
   const auto token = ReadVideoToken(input);
   if (auto bad = input.Finish()) return *bad;
   StreamQuery query;
   query.limit = kStreamsAtATime;
   if (token) {
     MILLRACE_ASSIGN_OR_RETURN(const auto place,
-                              OpenNextToken(services.sealer, kListing, *token, services.clock.Now()));
+                              OpenNextToken(services.sealer, kEdgeListing, *token, services.clock.Now()));
     query.after = std::string(place.at("after").as_string());
   }
-  const auto count = static_cast<std::size_t>(limit.value_or(kPageDefault));
+  const auto count = static_cast<std::size_t>(limit.value_or(kEdgePageDefault));
   std::vector<StreamDescriptionPtr> found;
   for (bool more = true; more && found.size() <= count;) {
     const auto page = services.store.FindStreams(query);
@@ -326,7 +326,7 @@ VideoStreamAnswer ListEdgeAgentConfigurations(const VideoStreamServices& service
     boost::json::object place;
     place["after"] = found.back()->name;
     json.Key("NextToken")
-        .String(SealNextToken(services.sealer, kListing, std::move(place), services.clock.Now()));
+        .String(SealNextToken(services.sealer, kEdgeListing, std::move(place), services.clock.Now()));
   }
   json.EndObject();
   return std::move(json).Take();

@@ -7,13 +7,12 @@
 #include "api/http/pool_answer.h"
 #include "api/video_streams/footage_services.h"
 #include "api/video_streams/video_stream_access.h"
+#include "api/video_streams/video_stream_patterns.h"
 #include "api/video_streams/video_stream_requests.h"
 #include "consumers/clips/clip_exporter.h"
 
 namespace millrace::api {
 namespace {
-
-constexpr std::array<std::string_view, 2> kSelectors{"PRODUCER_TIMESTAMP", "SERVER_TIMESTAMP"};
 
 struct ClipOrder {
   ClipRequest clip;
@@ -57,7 +56,7 @@ AwsResult<ClipOrder> ReadOrder(const FootageServices& services, const boost::jso
   std::optional<std::string> clock;
   std::optional<Timestamp> start, end;
   if (auto selector = input.Structure("ClipFragmentSelector", true)) {
-    clock = selector->String("FragmentSelectorType", {.required = true, .values = kSelectors});
+    clock = selector->String("FragmentSelectorType", {.required = true, .values = kTimestampSelectors});
     if (auto range = selector->Structure("TimestampRange", true)) {
       start = range->Time("StartTimestamp", true);
       end = range->Time("EndTimestamp", true);

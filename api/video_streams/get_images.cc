@@ -13,6 +13,7 @@
 #include "api/http/peer_watch.h"
 #include "api/video_streams/footage_services.h"
 #include "api/video_streams/video_stream_access.h"
+#include "api/video_streams/video_stream_patterns.h"
 #include "api/video_streams/video_stream_requests.h"
 #include "consumers/images/image_reader.h"
 #include "wire/base64.h"
@@ -25,16 +26,15 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr char kPurpose[] = "get-images";
-constexpr std::int64_t kIntervalMsMin = 200;
+constexpr std::int64_t kSamplingMsMin = 200;
 constexpr std::int64_t kIntervalMsDefault = 3000;
 constexpr auto kSpanMax = std::chrono::seconds(300);
-constexpr std::int64_t kPageMax = 25;
+constexpr std::int64_t kImagesPageMax = 25;
 // A page ends earlier where its images are large, or take long: clients give up after a minute.
 constexpr std::uint64_t kPageBytesMax = std::uint64_t{16} << 20;
 constexpr auto kPageTimeMax = std::chrono::seconds(20);
 
-constexpr std::array<std::string_view, 2> kSelectors{"PRODUCER_TIMESTAMP", "SERVER_TIMESTAMP"};
-constexpr std::array<std::string_view, 2> kFormats{"JPEG", "PNG"};
+constexpr std::array<std::string_view, 2> kImageFormats{"JPEG", "PNG"};
 
 struct ImagesRequest {
   VideoStream stream;
@@ -42,7 +42,7 @@ struct ImagesRequest {
   Timestamp start, end;
   std::int64_t interval_ms = kIntervalMsDefault;
   std::size_t first = 0;  // of the page, among all times of the range
-  std::size_t page = kPageMax;
+  std::size_t page = kImagesPageMax;
 
   std::size_t count() const {
     return static_cast<std::size_t>((end - start) / std::chrono::milliseconds(interval_ms)) + 1;
@@ -111,11 +111,11 @@ void ReadQuality(AwsInput& input, ImageEncoding& encoding) {
 AwsResult<ImagesRequest> ReadRequest(const FootageServices& services, const boost::json::object& object) {
   AwsInput input(object);
   ImagesRequest request;
-  const auto clock = input.String("ImageSelectorType", {.required = true, .values = kSelectors});
+  const auto clock = input.String("ImageSelectorType", {.required = true, .values = kTimestampSelectors});
   const auto start = input.Time("StartTimestamp", true);
   const auto end = input.Time("EndTimestamp", true);
-  const auto interval = input.Integer("SamplingInterval", {.min = kIntervalMsMin});
-  const auto format = input.String("Format", {.required = true, .values = kFormats});
+  const auto interval = input.Integer("SamplingInterval", {.min = kSamplingMsMin});
+  const auto format = input.String("Format", {.required = true, .values = kImageFormats});
   ReadQuality(input, request.options.form.encoding);
   const auto width = input.Integer("WidthPixels", {.min = 1, .max = 3840});
   const auto height = input.Integer("HeightPixels", {.min = 1, .max = 2160});
@@ -130,7 +130,7 @@ AwsResult<ImagesRequest> ReadRequest(const FootageServices& services, const boos
   request.start = *start;
   request.end = *end;
   request.interval_ms = interval.value_or(kIntervalMsDefault);
-  request.page = static_cast<std::size_t>(std::min(page.value_or(kPageMax), kPageMax));
+  request.page = static_cast<std::size_t>(std::min(page.value_or(kImagesPageMax), kImagesPageMax));
   request.options.clock = *clock == "SERVER_TIMESTAMP" ? ImageClock::kServer : ImageClock::kProducer;
   request.options.form.encoding.format = *format == "PNG" ? ImageFormat::kPng : ImageFormat::kJpeg;
   request.options.form.width = static_cast<int>(width.value_or(0));
@@ -153,19 +153,19 @@ void Write(wire::JsonWriter& json, const Image& image) {
   json.EndObject();
 }
 
-struct Page {
+struct ImagesPage {
   std::string json;
   std::vector<ByteBudget::Share> shares;  // until it is sent
 };
 
 // The page's images, one fragment's after the other; between them others have their turn.
-net::awaitable<AwsResult<Page>> MakePage(const FootageServices& services, ImagesRequest& request,
+net::awaitable<AwsResult<ImagesPage>> MakePage(const FootageServices& services, ImagesRequest& request,
                                          ResponseWriter& writer) {
   const PeerWatch watch(co_await net::this_coro::executor, writer);
   request.options.cancelled = watch.Check();
   ImageReader reader(services.video.store, request.stream.name, request.options);
   const std::vector<Timestamp> times = request.Times();
-  Page page;
+  ImagesPage page;
   wire::JsonWriter json;
   json.BeginObject().Key("Images").BeginArray();
   std::size_t made = 0;
@@ -204,7 +204,7 @@ net::awaitable<AwsResult<Page>> MakePage(const FootageServices& services, Images
 net::awaitable<void> GetImages(const FootageServices& services, Request& request, ResponseWriter& writer) {
   auto read = [&](const boost::json::object& members) { return ReadRequest(services, members); };
   auto asked = co_await ReadVideoRequest(services.video, request, read);
-  AwsResult<Page> page = Page();
+  AwsResult<ImagesPage> page = ImagesPage();
   if (asked) {
     page = co_await MakePage(services, *asked, writer);
   } else {

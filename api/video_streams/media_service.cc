@@ -27,7 +27,7 @@ constexpr auto kKeepAliveEvery = std::chrono::seconds(10);
 constexpr auto kFirstChunkWait = std::chrono::minutes(10);
 constexpr auto kBusyPause = std::chrono::milliseconds(100);
 
-constexpr std::array<std::string_view, 6> kSelectors{
+constexpr std::array<std::string_view, 6> kStartSelectors{
     "FRAGMENT_NUMBER", "SERVER_TIMESTAMP", "PRODUCER_TIMESTAMP", "NOW", "EARLIEST", "CONTINUATION_TOKEN"};
 
 ResponseHead MediaHead() {
@@ -91,7 +91,7 @@ AwsResult<MediaRequest> ReadMediaRequest(const VideoStreamServices& services,
   std::optional<std::string> type, after, token;
   std::optional<Timestamp> time;
   if (auto selector = input.Structure("StartSelector", true)) {
-    type = selector->String("StartSelectorType", {.required = true, .values = kSelectors});
+    type = selector->String("StartSelectorType", {.required = true, .values = kStartSelectors});
     after = selector->String("AfterFragmentNumber", {.min = 1, .max = 128, .pattern = kAwsDigitsPattern});
     time = selector->Time("StartTimestamp");
     token = selector->String("ContinuationToken", {.min = 1, .max = 128, .pattern = kAwsNamePattern});

@@ -29,36 +29,36 @@ Result<Number> NumberOf(const Request& request, std::string_view name, std::opti
                std::string(name) + (text ? " is not a number that can stand here" : " is missing")};
 }
 
-using Answer = Result<HlsResource>;
-using Resource = Answer (*)(PlaybackService&, const PlaybackSession&, const std::string& token,
-                            const Request&);
+using ResourceAnswer = Result<HlsResource>;
+using ReadResource = ResourceAnswer (*)(PlaybackService&, const PlaybackSession&, const std::string& token,
+                                    const Request&);
 
-Answer Master(PlaybackService& playback, const PlaybackSession& session, const std::string& token,
-              const Request&) {
+ResourceAnswer Master(PlaybackService& playback, const PlaybackSession& session, const std::string& token,
+                      const Request&) {
   return playback.Master(session, token);
 }
 
-Answer Media(PlaybackService& playback, const PlaybackSession& session, const std::string& token,
-             const Request& request) {
+ResourceAnswer Media(PlaybackService& playback, const PlaybackSession& session, const std::string& token,
+                     const Request& request) {
   MILLRACE_ASSIGN_OR_RETURN(const auto track, NumberOf<std::uint32_t>(request, "TrackNumber", 0));
   return playback.Media(session, token, track);
 }
 
-Answer Manifest(PlaybackService& playback, const PlaybackSession& session, const std::string& token,
-                const Request&) {
+ResourceAnswer Manifest(PlaybackService& playback, const PlaybackSession& session, const std::string& token,
+                        const Request&) {
   return playback.Manifest(session, token);
 }
 
-Answer Init(PlaybackService& playback, const PlaybackSession& session, const std::string&,
-            const Request& request) {
+ResourceAnswer Init(PlaybackService& playback, const PlaybackSession& session, const std::string&,
+                    const Request& request) {
   MILLRACE_ASSIGN_OR_RETURN(const auto track, NumberOf<std::uint32_t>(request, "TrackNumber", 1));
   MILLRACE_ASSIGN_OR_RETURN(const auto tracks_id,
                             NumberOf<std::uint64_t>(request, "SequenceNumber", std::nullopt));
   return playback.Init(session, track, tracks_id);
 }
 
-Answer FragmentOf(PlaybackService& playback, const PlaybackSession& session, const Request& request,
-                  std::uint32_t track) {
+ResourceAnswer FragmentOf(PlaybackService& playback, const PlaybackSession& session, const Request& request,
+                          std::uint32_t track) {
   const auto number = request.target.Query("FragmentNumber");
   if (!number) return Error{ErrorCode::kInvalidArgument, "FragmentNumber is missing"};
   MILLRACE_ASSIGN_OR_RETURN(const FragmentNumber parsed, FragmentNumber::Parse(*number));
@@ -68,8 +68,8 @@ Answer FragmentOf(PlaybackService& playback, const PlaybackSession& session, con
   return playback.Fragment(session, track, parsed, piece);
 }
 
-Answer Mp4Fragment(PlaybackService& playback, const PlaybackSession& session, const std::string&,
-                   const Request& request) {
+ResourceAnswer Mp4Fragment(PlaybackService& playback, const PlaybackSession& session, const std::string&,
+                           const Request& request) {
   MILLRACE_ASSIGN_OR_RETURN(const auto track, NumberOf<std::uint32_t>(request, "TrackNumber", 1));
   if (!request.target.Query("Time")) return FragmentOf(playback, session, request, track);
   MILLRACE_ASSIGN_OR_RETURN(const auto from, NumberOf<std::uint64_t>(request, "From", 0));
@@ -80,8 +80,8 @@ Answer Mp4Fragment(PlaybackService& playback, const PlaybackSession& session, co
   return playback.FragmentAt(session, track, from, Timestamp::FromMillis(ms));
 }
 
-Answer TsFragment(PlaybackService& playback, const PlaybackSession& session, const std::string&,
-                  const Request& request) {
+ResourceAnswer TsFragment(PlaybackService& playback, const PlaybackSession& session, const std::string&,
+                          const Request& request) {
   return FragmentOf(playback, session, request, 0);
 }
 
@@ -95,10 +95,10 @@ AwsError InServicesWords(Error error) {
   return error;
 }
 
-net::awaitable<void> Serve(const PlaybackServices& services, PlaybackProtocol protocol, Resource resource,
+net::awaitable<void> Serve(const PlaybackServices& services, PlaybackProtocol protocol, ReadResource resource,
                            Request& request, ResponseWriter& beneath) {
   CorsWriter writer(request, beneath);
-  auto work = [&]() -> Answer {
+  auto work = [&]() -> ResourceAnswer {
     const std::string token(request.target.Query("SessionToken").value_or(""));
     MILLRACE_ASSIGN_OR_RETURN(
         const PlaybackSession session,
@@ -122,13 +122,13 @@ net::awaitable<void> Preflight(Request& request, ResponseWriter& writer) {
 }  // namespace
 
 void AddPlaybackResourceRoutes(Router& router, PlaybackServices services) {
-  const auto handler = [&](PlaybackProtocol protocol, Resource resource) -> Handler {
+  const auto handler = [&](PlaybackProtocol protocol, ReadResource resource) -> Handler {
     return [services, protocol, resource](Request& request, ResponseWriter& writer) -> net::awaitable<void> {
       co_await Serve(services, protocol, resource, request, writer);
     };
   };
-  const auto hls = [&](Resource resource) { return handler(PlaybackProtocol::kHls, resource); };
-  const auto dash = [&](Resource resource) { return handler(PlaybackProtocol::kDash, resource); };
+  const auto hls = [&](ReadResource resource) { return handler(PlaybackProtocol::kHls, resource); };
+  const auto dash = [&](ReadResource resource) { return handler(PlaybackProtocol::kDash, resource); };
   router.Add("GET", "/hls/v1/getHLSMasterPlaylist.m3u8", hls(Master));
   router.Add("GET", "/hls/v1/getHLSMediaPlaylist.m3u8", hls(Media));
   router.Add("GET", "/hls/v1/getMP4InitFragment.mp4", hls(Init));

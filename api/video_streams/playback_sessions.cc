@@ -8,6 +8,7 @@
 #include "api/video_streams/playback_services.h"
 #include "api/video_streams/playback_token.h"
 #include "api/video_streams/video_stream_access.h"
+#include "api/video_streams/video_stream_patterns.h"
 #include "api/video_streams/video_stream_requests.h"
 #include "consumers/playback/playback_service.h"
 #include "wire/json_writer.h"
@@ -15,13 +16,12 @@
 namespace millrace::api {
 namespace {
 
-using Answer = AwsResult<std::string>;
+using SessionAnswer = AwsResult<std::string>;
 
 constexpr std::int64_t kExpiresMin = 300, kExpiresMax = 43'200;  // seconds
 constexpr std::int64_t kFragmentsMax = 5000;
 constexpr std::uint32_t kFragmentsLive = 5, kFragmentsOnDemand = 1000;
 constexpr std::array<std::string_view, 3> kModes{"LIVE", "LIVE_REPLAY", "ON_DEMAND"};
-constexpr std::array<std::string_view, 2> kSelectors{"PRODUCER_TIMESTAMP", "SERVER_TIMESTAMP"};
 constexpr std::array<std::string_view, 2> kContainers{"FRAGMENTED_MP4", "MPEG_TS"};
 constexpr std::array<std::string_view, 3> kDiscontinuities{"ALWAYS", "NEVER", "ON_DISCONTINUITY"};
 constexpr std::array<std::string_view, 2> kDisplays{"ALWAYS", "NEVER"};
@@ -49,7 +49,8 @@ PlaybackSession ReadSession(AwsInput& input, const Dialect& dialect, Timestamp n
                                          : PlaybackMode::kLive;
   if (auto selector = input.Structure(dialect.selector)) {
     session.by_server_time =
-        selector->String("FragmentSelectorType", {.values = kSelectors}).value_or("") != "PRODUCER_TIMESTAMP";
+        selector->String("FragmentSelectorType", {.values = kTimestampSelectors}).value_or("") !=
+        "PRODUCER_TIMESTAMP";
     if (auto range = selector->Structure("TimestampRange")) {
       session.start = range->Time("StartTimestamp");
       session.end = range->Time("EndTimestamp");
@@ -115,8 +116,8 @@ AwsError InModelsWords(PlaybackRefusal refusal) {
   return {type, std::move(refusal.message)};
 }
 
-Answer BeginSession(const PlaybackServices& services, const Dialect& dialect,
-                    const boost::json::object& object, const std::string& endpoint) {
+SessionAnswer BeginSession(const PlaybackServices& services, const Dialect& dialect,
+                           const boost::json::object& object, const std::string& endpoint) {
   const Timestamp now = services.video.clock.Now();
   AwsInput input(object);
   PlaybackSession session = ReadSession(input, dialect, now);
@@ -140,7 +141,7 @@ net::awaitable<void> Serve(const PlaybackServices& services, const Dialect& dial
   auto begin = [&](const boost::json::object& members) {
     return BeginSession(services, dialect, members, endpoint);
   };
-  Answer answer = co_await ReadVideoRequest(services.video, request, begin);
+  SessionAnswer answer = co_await ReadVideoRequest(services.video, request, begin);
   co_await RespondVideo(writer, std::move(answer));
 }
 

@@ -26,9 +26,9 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr auto kLookEvery = std::chrono::seconds(1);  // whether the server stops
-constexpr auto kBusyPause = std::chrono::milliseconds(50);
-constexpr auto kRoomWaitMax = std::chrono::seconds(30);  // for memory, while others hold it
+constexpr auto kPeerLookEvery = std::chrono::seconds(1);  // whether the server stops
+constexpr auto kPutPause = std::chrono::milliseconds(50);
+constexpr auto kPutRoomWaitMax = std::chrono::seconds(30);  // for memory, while others hold it
 // How long an error waits for the fragments before it to become durable.
 constexpr auto kErrorWaitMax = std::chrono::seconds(10);
 constexpr std::size_t kShareBytes = std::size_t{1} << 20;  // memory is taken from the budget in these steps
@@ -176,7 +176,7 @@ class PutMediaConnection {
         if (!done) Log(LogLevel::kError, "putting media failed", {{"error", done.error().ToString()}});
         co_return;
       }
-      pause_.expires_after(kBusyPause);
+      pause_.expires_after(kPutPause);
       co_await pause_.async_wait(net::as_tuple(net::use_awaitable));
     }
   }
@@ -185,12 +185,12 @@ class PutMediaConnection {
   // there is none for too long.
   net::awaitable<bool> WaitForRoom() {
     while (session_->waiting_bytes() > kWaitingBytesMax && !over_ && !session_->error()) {
-      (void)co_await room_.Wait(SteadyClock::now() + kLookEvery);
+      (void)co_await room_.Wait(SteadyClock::now() + kPeerLookEvery);
     }
-    const auto until = SteadyClock::now() + kRoomWaitMax;
+    const auto until = SteadyClock::now() + kPutRoomWaitMax;
     while (!TakeShares()) {
       if (over_ || SteadyClock::now() >= until) co_return false;
-      (void)co_await room_.Wait(SteadyClock::now() + kBusyPause);
+      (void)co_await room_.Wait(SteadyClock::now() + kPutPause);
     }
     co_return true;
   }
@@ -247,7 +247,7 @@ class PutMediaConnection {
         last_said = SteadyClock::now();
       }
       const SteadyClock::time_point idle = std::max(last_said, last_heard_) + services_.idle_every;
-      (void)co_await acks_ready_.Wait(std::min<SteadyClock::time_point>(now + kLookEvery, idle));
+      (void)co_await acks_ready_.Wait(std::min<SteadyClock::time_point>(now + kPeerLookEvery, idle));
     }
   }
 

@@ -12,13 +12,13 @@ namespace {
 
 constexpr std::int64_t kSecondsMax = 7'258'118'400;  // 2200-01-01
 
-AwsError Invalid(std::string message) { return {"InvalidArgumentException", std::move(message)}; }
+AwsError InvalidHeader(std::string message) { return {"InvalidArgumentException", std::move(message)}; }
 
 // As FindVideoStream, of the two headers.
 AwsResult<VideoStream> FindStream(const PutMediaServices& services, const Request& request) {
   const auto name = request.headers.Find("x-amzn-stream-name");
   const auto arn = request.headers.Find("x-amzn-stream-arn");
-  if (name && arn) return Invalid("Only one of StreamName and StreamARN can be provided.");
+  if (name && arn) return InvalidHeader("Only one of StreamName and StreamARN can be provided.");
   boost::json::object named;
   if (name) named["StreamName"] = std::string(*name);
   if (arn) named["StreamARN"] = std::string(*arn);
@@ -49,7 +49,7 @@ AwsResult<PutMediaRequest> ReadPutMediaRequest(const PutMediaServices& services,
   PutMediaRequest asked;
   const auto type = request.headers.Find("x-amzn-fragment-timecode-type");
   if (!type || (*type != "ABSOLUTE" && *type != "RELATIVE")) {
-    return Invalid("x-amzn-fragment-timecode-type must be ABSOLUTE or RELATIVE.");
+    return InvalidHeader("x-amzn-fragment-timecode-type must be ABSOLUTE or RELATIVE.");
   }
   // The C producer alone sends this header, and writes its milliseconds without leading zeros.
   const auto required = request.headers.Find("x-amzn-fragment-acknowledgment-required");
@@ -58,10 +58,10 @@ AwsResult<PutMediaRequest> ReadPutMediaRequest(const PutMediaServices& services,
   std::optional<Timestamp> start_time;
   if (start) {
     start_time = ParseProducerStart(*start, required.has_value());
-    if (!start_time) return Invalid("x-amzn-producer-start-timestamp must be a number of seconds.");
+    if (!start_time) return InvalidHeader("x-amzn-producer-start-timestamp must be a number of seconds.");
   }
   if (*type == "RELATIVE") {
-    if (!start_time) return Invalid("x-amzn-producer-start-timestamp is required for RELATIVE timecodes.");
+    if (!start_time) return InvalidHeader("x-amzn-producer-start-timestamp is required for RELATIVE timecodes.");
     asked.options.relative_to = *start_time;
   }
   const auto sparse = request.headers.Find("x-millrace-sparse-tracks");

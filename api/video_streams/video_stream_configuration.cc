@@ -12,7 +12,7 @@ namespace millrace::api {
 namespace {
 
 constexpr std::array<std::string_view, 2> kStatuses{"ENABLED", "DISABLED"};
-constexpr std::array<std::string_view, 2> kSelectors{"SERVER_TIMESTAMP", "PRODUCER_TIMESTAMP"};
+constexpr std::array<std::string_view, 2> kImageSelectors{"SERVER_TIMESTAMP", "PRODUCER_TIMESTAMP"};
 constexpr std::array<std::string_view, 2> kFormats{"JPEG", "PNG"};
 constexpr char kQuality[] = "JPEGQuality";
 constexpr std::int64_t kIntervalMsMin = 200;
@@ -70,7 +70,7 @@ ImageGenerationConfiguration ReadImageGeneration(AwsInput& input) {
   ImageGenerationConfiguration images;
   images.enabled = ReadEnabled(input);
   images.by_server_time =
-      input.String("ImageSelectorType", {.required = true, .values = kSelectors}) == kSelectors[0];
+      input.String("ImageSelectorType", {.required = true, .values = kImageSelectors}) == kImageSelectors[0];
   if (auto destination = input.Structure("DestinationConfig", true)) {
     images.destination_uri = ReadUri(*destination);
     images.destination_region =
@@ -105,7 +105,7 @@ void WriteNotification(wire::JsonWriter& json, const NotificationConfiguration& 
 void WriteImageGeneration(wire::JsonWriter& json, const ImageGenerationConfiguration& images) {
   json.Key("ImageGenerationConfiguration").BeginObject();
   WriteStatus(json, images.enabled);
-  json.Key("ImageSelectorType").String(kSelectors[images.by_server_time ? 0 : 1]);
+  json.Key("ImageSelectorType").String(kImageSelectors[images.by_server_time ? 0 : 1]);
   json.Key("DestinationConfig").BeginObject();
   json.Key("Uri").String(images.destination_uri);
   json.Key("DestinationRegion").String(images.destination_region);

@@ -15,7 +15,7 @@ namespace {
 constexpr std::int64_t kRetentionHoursMax = 87'600;
 constexpr std::size_t kStreamsMax = 10'000;
 constexpr std::int64_t kPageMax = 10'000;
-constexpr ListingKind kListing{"list-video-streams-1", {}};
+constexpr ListingKind kStreamListing{"list-video-streams-1", {}};
 constexpr std::array<std::string_view, 1> kComparisons{"BEGINS_WITH"};
 constexpr std::array<std::string_view, 2> kTiers{"HOT", "WARM"};
 constexpr std::array<std::string_view, 2> kRetentionOperations{"INCREASE_DATA_RETENTION",
@@ -157,7 +157,7 @@ VideoStreamAnswer ListVideoStreams(const VideoStreamServices& services, const bo
   if (auto bad = input.Finish()) return *bad;
   if (token) {
     MILLRACE_ASSIGN_OR_RETURN(const auto place,
-                              OpenNextToken(services.sealer, kListing, *token, services.clock.Now()));
+                              OpenNextToken(services.sealer, kStreamListing, *token, services.clock.Now()));
     query.prefix = std::string(place.at("prefix").as_string());
     query.after = std::string(place.at("after").as_string());
   }
@@ -175,7 +175,7 @@ VideoStreamAnswer ListVideoStreams(const VideoStreamServices& services, const bo
     place["prefix"] = query.prefix;
     place["after"] = found.back()->name;
     json.Key("NextToken")
-        .String(SealNextToken(services.sealer, kListing, std::move(place), services.clock.Now()));
+        .String(SealNextToken(services.sealer, kStreamListing, std::move(place), services.clock.Now()));
   }
   json.EndObject();
   return std::move(json).Take();

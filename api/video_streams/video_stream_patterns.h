@@ -3,9 +3,16 @@
 // Threads: constants, any thread.
 #pragma once
 
+#include <array>
+#include <string_view>
+
 #include "api/aws/aws_input.h"
 
 namespace millrace::api {
+
+// By which clock fragments are chosen: FragmentSelectorType, ImageSelectorType.
+inline constexpr std::array<std::string_view, 2> kTimestampSelectors{"PRODUCER_TIMESTAMP",
+                                                                     "SERVER_TIMESTAMP"};
 
 extern const AwsPattern kMediaTypePattern;          // "video/h264,audio/aac"
 extern const AwsPattern kKmsKeyIdPattern;           // .+

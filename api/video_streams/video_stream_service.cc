@@ -5,12 +5,13 @@
 
 #include "api/aws/listing_token.h"
 #include "api/video_streams/video_stream_operations.h"
+#include "api/video_streams/video_stream_patterns.h"
 #include "wire/json_writer.h"
 
 namespace millrace::api {
 namespace {
 
-constexpr ListingKind kListing{"list-fragments-1", {}};
+constexpr ListingKind kFragmentListing{"list-fragments-1", {}};
 constexpr std::int64_t kPageDefault = 1000;
 constexpr std::size_t kLookedAtMax = 10'000;
 
@@ -22,7 +23,6 @@ constexpr std::array<std::string_view, 8> kApiNames{"PUT_MEDIA",
                                                     "GET_DASH_STREAMING_SESSION_URL",
                                                     "GET_CLIP",
                                                     "GET_IMAGES"};
-constexpr std::array<std::string_view, 2> kSelectors{"PRODUCER_TIMESTAMP", "SERVER_TIMESTAMP"};
 
 using Answer = AwsResult<std::string>;
 
@@ -56,13 +56,13 @@ std::string Seal(const VideoStreamServices& services, const VideoStream& stream,
   place["end"] = listing.end.ns;
   place["last"] = listing.last->ToString();
   place["last_time"] = listing.last_time.ns;
-  return SealNextToken(services.sealer, kListing, std::move(place), services.clock.Now());
+  return SealNextToken(services.sealer, kFragmentListing, std::move(place), services.clock.Now());
 }
 
 AwsResult<Listing> Open(const VideoStreamServices& services, const VideoStream& stream,
                         const std::string& token) {
   MILLRACE_ASSIGN_OR_RETURN(const auto place,
-                            OpenNextToken(services.sealer, kListing, token, services.clock.Now()));
+                            OpenNextToken(services.sealer, kFragmentListing, token, services.clock.Now()));
   if (!IsOfStream(place, stream.name, stream.created))
     return AwsError("InvalidArgumentException", "NextToken is invalid.");
   Listing listing;
@@ -104,7 +104,7 @@ Answer ListFragments(const VideoStreamServices& services, const boost::json::obj
   std::optional<std::string> type;
   std::optional<Timestamp> start, end;
   if (auto selector = input.Structure("FragmentSelector")) {
-    type = selector->String("FragmentSelectorType", {.required = true, .values = kSelectors});
+    type = selector->String("FragmentSelectorType", {.required = true, .values = kTimestampSelectors});
     if (auto range = selector->Structure("TimestampRange", true)) {
       start = range->Time("StartTimestamp", true);
       end = range->Time("EndTimestamp", true);

@@ -67,13 +67,17 @@ Result<std::unique_ptr<Webhook>> Webhook::Start(WebhookSettings settings, wire::
 
 Webhook::~Webhook() { Stop(); }
 
-void Webhook::Stop() {
+void Webhook::RequestStop() {
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   changed_.notify_all();
   for (Feed& feed : feeds_) feed.worker->Stop();
+}
+
+void Webhook::Stop() {
+  RequestStop();
   for (Feed& feed : feeds_) {
     if (feed.thread.joinable()) feed.thread.join();
   }

@@ -6,7 +6,8 @@
 // survives restarts. The first time it begins with what comes from then on.
 //
 // Bounds:  a record an analyzer at a time, and the worker's read-ahead (kReadAheadBytes).
-// Threads: one an analyzer, and their workers' inside; status from any, Stop from one.
+// Threads: one an analyzer, and their workers' inside; status and RequestStop from any, Stop from
+//          one.
 #pragma once
 
 #include <condition_variable>
@@ -50,7 +51,9 @@ class Webhook {
   Webhook(const Webhook&) = delete;
   Webhook& operator=(const Webhook&) = delete;
 
-  // Waits for a message that is on its way just now.
+  // Nothing more is sent. Returns at once; any thread.
+  void RequestStop();
+  // And waits for a message that is on its way just now.
   void Stop();
   WebhookStatus status() const;
 

@@ -38,8 +38,10 @@ std::vector<WebhookMessage> WebhookMessagesOf(ByteSpan record, const std::string
   const auto* events = found != nullptr ? found->if_contains("Events") : nullptr;
   if (events == nullptr || !events->is_array()) return messages;
   const std::string analyzer = Text(Member(found, "StreamProcessorInformation"), "Analyzer");
-  const std::string fragment =
-      Text(Member(Member(found, "InputInformation"), "KinesisVideo"), "FragmentNumber");
+  const json::object* video = Member(Member(found, "InputInformation"), "KinesisVideo");
+  const std::string fragment = Text(video, "FragmentNumber");
+  const auto* at = video != nullptr ? video->if_contains("FrameOffsetInSeconds") : nullptr;
+  const std::string offset = at != nullptr ? json::serialize(*at) : std::string();
   for (const json::value& event : events->get_array()) {
     if (messages.size() == kEventsMax) break;
     const auto* members = event.if_object();
@@ -51,9 +53,10 @@ std::vector<WebhookMessage> WebhookMessagesOf(ByteSpan record, const std::string
     const json::object body{
         {"type", message.type}, {"timestamp", Text(members, "Time")}, {"data", std::move(data)}};
     message.body = json::serialize(body);
-    // The fragment is no part of it: analysed again after a restart, an event may begin in the next one.
-    message.id =
-        IdOf(stream + "\n" + analyzer + "\n" + message.type + "\n" + json::serialize(json::value(*members)));
+    // With an EventId the fragment is no part of it; without, nothing else tells two of them apart.
+    std::string what = stream + "\n" + analyzer + "\n" + json::serialize(*members);
+    if (Text(members, "EventId").empty()) what += "\n" + fragment + "\n" + offset;
+    message.id = IdOf(what);
     messages.push_back(std::move(message));
   }
   return messages;

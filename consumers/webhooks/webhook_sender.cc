@@ -14,7 +14,7 @@ wire::HttpClient::Options OptionsOf(const WebhookSettings& settings) {
   wire::HttpClient::Options options;
   options.key.reset();  // the receiver is none of AWS's services
   options.ca_file = settings.ca_file;
-  options.progress_timeout = std::chrono::seconds(10);
+  options.progress_timeout = options.request_timeout = std::chrono::seconds(10);
   options.body_bytes_max = kAnswerMax;
   return options;
 }

@@ -27,7 +27,7 @@ struct WebhookAnswer {
 class WebhookSender {
  public:
   explicit WebhookSender(const WebhookSettings& settings);
-  // Lasts 15 seconds at most where the receiver takes its time; looking its name up is not counted.
+  // Lasts 15 seconds at most, however slow the receiver is; looking its name up is not counted.
   WebhookAnswer Send(const WebhookMessage& message, Timestamp now);
 
  private:

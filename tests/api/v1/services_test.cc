@@ -183,6 +183,21 @@ TEST_F(ServicesTest, ACameraIsMadeChangedShownAndRemoved) {
   EXPECT_THAT(gone.body, HasSubstr("GET /v1/cameras lists them"));
 }
 
+TEST_F(ServicesTest, WhoseACameraIsIsNotForARequestToSay) {
+  const std::string labelled = R"({"url":"rtsp://h/s","enabled":false,"labels":{"edge":"arn:aws:iot"}})";
+  ASSERT_EQ(Ask("PUT", "/v1/cameras/mine", labelled).status, 201);
+  EXPECT_FALSE(cameras_.last->settings.edge);
+  EXPECT_EQ(Ask("PUT", "/v1/cameras/mine", R"({"url":"rtsp://h/s","edge":true})").status, 400);
+  CameraSettings settings;
+  settings.name = settings.stream = "door";
+  settings.url = "rtsp://h/s";
+  settings.enabled = false;
+  settings.edge = true;
+  ASSERT_TRUE(fleet_->Put(settings, std::nullopt));
+  ASSERT_EQ(Ask("PUT", "/v1/cameras/door", R"({"url":"rtsp://h/other","enabled":false})").status, 200);
+  EXPECT_TRUE(cameras_.last->settings.edge) << "it stays its configuration's";
+}
+
 TEST_F(ServicesTest, FootageOfARemovedCameraIsKeptOrPurged) {
   Record("a", *ParseTime("2026-11-21T10:00:00Z"), 2);
   ASSERT_EQ(Ask("PUT", "/v1/cameras/a", R"({"url":"rtsp://h/s","enabled":false,"retention_hours":1})").status,
