@@ -12,7 +12,8 @@ constexpr std::int64_t kNanosecondsASecond = 1'000'000'000;
 std::int64_t AudioGrid::SamplesIn(Duration duration) const {
   // In two parts, so that no product overflows.
   const std::int64_t ns = duration.count();
-  return ns / kNanosecondsASecond * sample_rate_ + ns % kNanosecondsASecond * sample_rate_ / kNanosecondsASecond;
+  return ns / kNanosecondsASecond * sample_rate_ +
+         ns % kNanosecondsASecond * sample_rate_ / kNanosecondsASecond;
 }
 
 std::int64_t AudioGrid::SampleAt(Timestamp time) const {
@@ -20,8 +21,8 @@ std::int64_t AudioGrid::SampleAt(Timestamp time) const {
 }
 
 Timestamp AudioGrid::TimeOf(std::int64_t sample) const {
-  return zero_ +
-         Duration{sample / sample_rate_ * kNanosecondsASecond + sample % sample_rate_ * kNanosecondsASecond / sample_rate_};
+  return zero_ + Duration{sample / sample_rate_ * kNanosecondsASecond +
+                          sample % sample_rate_ * kNanosecondsASecond / sample_rate_};
 }
 
 std::optional<std::int64_t> AudioGrid::Place(Timestamp pts, std::uint32_t samples) {

@@ -13,7 +13,8 @@
 namespace millrace {
 namespace {
 
-constexpr Timestamp kProducerTimeMax = Timestamp::FromSeconds(7'258'118'400);  // 2200-01-01: no clock is that wrong
+constexpr Timestamp kProducerTimeMax =
+    Timestamp::FromSeconds(7'258'118'400);  // 2200-01-01: no clock is that wrong
 constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 constexpr std::size_t kClusterBytesMin = 7;  // id and size, and a Timestamp without a byte
 // A piece as large may hold a header and Clusters that repeat it, half and half: 16 MiB of documents.

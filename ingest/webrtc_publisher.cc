@@ -98,7 +98,8 @@ std::optional<Error> WebrtcPublisher::LookAtMedia(SteadyTime now) {
   if (media_received_ == 0 && now - watched_ > kFirstMediaWaitMax)
     return Error{ErrorCode::kUnavailable, "the peer is connected and sends nothing"};
   const SteadyTime key_frame{SteadyTime::duration(last_key_frame_.load())};
-  // CountedPublishers from the last one that came, so that an encoder which makes them by itself is not asked.
+  // CountedPublishers from the last one that came, so that an encoder which makes them by itself is not
+  // asked.
   if (damaged_ || now - key_frame >= options_.key_frame_every) RequestKeyFrame(now);
   return std::nullopt;
 }

@@ -89,10 +89,9 @@ class EventsReader {
 }  // namespace
 
 std::string KeyOfEvent(const boost::json::object& event) {
-  const std::string id = Member(event, "EventId");
   // Without one nothing but all of it, its fragment's number among it, tells it from others.
-  if (id.empty()) return boost::json::serialize(event);
-  return Member(event, "Analyzer") + " " + Member(event, "Type") + " " + id;
+  if (!event.contains("EventId")) return boost::json::serialize(event);
+  return Member(event, "Analyzer") + " " + Member(event, "Type") + " " + Member(event, "EventId");
 }
 
 int RunEvents(const ClientOptions& client, const EventsOptions& options) {

@@ -37,8 +37,9 @@ int RunWebhookList(const ClientOptions& client) {
       if (!item.is_object()) continue;
       const auto& webhook = item.get_object();
       rows.push_back({Member(webhook, "name"), Member(webhook, "state"), CountOf(webhook, "delivered"),
-                      CountOf(webhook, "failed"), CountOf(webhook, "dropped"), Member(webhook, "last_delivery"),
-                      Member(webhook, "url"), Member(webhook, "last_error")});
+                      CountOf(webhook, "failed"), CountOf(webhook, "dropped"),
+                      Member(webhook, "last_delivery"), Member(webhook, "url"),
+                      Member(webhook, "last_error")});
     }
   }
   if (rows.size() == 1) {

@@ -16,19 +16,19 @@ Error InvalidBatch(std::string text) { return {ErrorCode::kInvalidArgument, std:
 Result<void> CheckMetadata(const std::string& key, const Bytes& value) {
   if (!key.empty() && key.size() <= kMetadataKeyBytesMax && value.size() <= kMetadataValueBytesMax) return {};
   return InvalidBatch("metadata has a key of 1 to " + std::to_string(kMetadataKeyBytesMax) +
-                 " bytes and a value of up to " + std::to_string(kMetadataValueBytesMax));
+                      " bytes and a value of up to " + std::to_string(kMetadataValueBytesMax));
 }
 
 Result<void> CheckBatch(const CommitBatch& batch) {
   if (batch.records.size() > kBatchRecordsMax || batch.metadata.size() > kBatchMetadataMax) {
     return InvalidBatch("a batch has at most " + std::to_string(kBatchRecordsMax) + " records and " +
-                   std::to_string(kBatchMetadataMax) + " metadata changes");
+                        std::to_string(kBatchMetadataMax) + " metadata changes");
   }
   std::uint64_t bytes = 0;
   for (const StreamRecord& record : batch.records) bytes += record.record.data.size();
   if (bytes > kRecordBytesMax) {
     return InvalidBatch("a batch has at most " + std::to_string(kRecordBytesMax) + " bytes of data, not " +
-                   std::to_string(bytes));
+                        std::to_string(bytes));
   }
   std::set<std::string_view> keys;
   for (const MetadataChange& change : batch.metadata) {

@@ -194,7 +194,7 @@ Result<PlacedHold> DecodeHold(std::string_view row_name, ByteSpan bytes) {
 Result<void> CheckRanges(const std::vector<AttributeRange>& ranges) {
   if (ranges.empty() || ranges.size() > kRangesMax) {
     return InvalidMarks("1 to " + std::to_string(kRangesMax) + " ranges at a time, not " +
-                   std::to_string(ranges.size()));
+                        std::to_string(ranges.size()));
   }
   for (const AttributeRange& range : ranges) {
     if (range.attribute >= kIndexedAttributesEnd) {
@@ -204,7 +204,8 @@ Result<void> CheckRanges(const std::vector<AttributeRange>& ranges) {
                           (range.to && range.to->size() > kIndexedAttributeBytesMax) ||
                           (range.at_least && range.at_least->value.size() > kIndexedAttributeBytesMax);
     if (too_long) {
-      return InvalidMarks("a range's values have at most " + std::to_string(kIndexedAttributeBytesMax) + " bytes");
+      return InvalidMarks("a range's values have at most " + std::to_string(kIndexedAttributeBytesMax) +
+                          " bytes");
     }
   }
   return {};
@@ -212,7 +213,8 @@ Result<void> CheckRanges(const std::vector<AttributeRange>& ranges) {
 
 Result<void> CheckHold(const Hold& hold) {
   if (hold.id.empty() || hold.id.size() > kHoldIdBytesMax || hold.id.find('\0') != std::string::npos) {
-    return InvalidMarks("a hold's id has 1 to " + std::to_string(kHoldIdBytesMax) + " bytes, none of them zero");
+    return InvalidMarks("a hold's id has 1 to " + std::to_string(kHoldIdBytesMax) +
+                        " bytes, none of them zero");
   }
   if (hold.note.size() > kHoldNoteBytesMax) {
     return InvalidMarks("a hold's note has at most " + std::to_string(kHoldNoteBytesMax) + " bytes");

@@ -51,7 +51,7 @@ std::string EncodeBase64(ByteSpan bytes) {
 Result<Bytes> DecodeBase64(std::string_view text) {
   if (text.size() % 4 != 0) {
     return InvalidBase64("Base64 encoded length is expected a multiple of 4 bytes but found: " +
-                   std::to_string(text.size()));
+                         std::to_string(text.size()));
   }
   if (text.empty()) return Bytes();
   if (text.size() > INT_MAX) return InvalidBase64("Base64 encoded length is too large");
@@ -61,16 +61,16 @@ Result<Bytes> DecodeBase64(std::string_view text) {
   for (const char c : digits) {
     if (ValueOf(c) >= 0) continue;
     const auto code = static_cast<unsigned char>(c);
-    return InvalidBase64("InvalidBase64 Base64 character: '" + (code < 0x80 ? std::string(1, c) : "?") + "'");
+    return InvalidBase64("Invalid Base64 character: '" + (code < 0x80 ? std::string(1, c) : "?") + "'");
   }
   const int unused = padding == 0 ? 0 : padding == 1 ? 0x03 : 0x0F;
   if ((ValueOf(digits.back()) & unused) != 0) {
-    return InvalidBase64("InvalidBase64 last non-pad Base64 character dectected");  // sic, as the service has it
+    return InvalidBase64("Invalid last non-pad Base64 character dectected");  // sic, as the service has it
   }
   Bytes bytes(text.size() / 4 * 3);
   const int size = EVP_DecodeBlock(bytes.data(), reinterpret_cast<const unsigned char*>(text.data()),
                                    static_cast<int>(text.size()));
-  if (size < 0) return InvalidBase64("InvalidBase64 Base64 text");
+  if (size < 0) return InvalidBase64("Invalid Base64 text");
   bytes.resize(bytes.size() - padding);
   return bytes;
 }

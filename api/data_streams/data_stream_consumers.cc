@@ -193,7 +193,8 @@ AwsAnswer ListStreamConsumers(const DataStreamServices& services, const DataStre
   }
   const auto all = services.catalog.consumers().List(description.name, description.created);
   const auto at = std::find_if(all.begin(), all.end(), [&](const auto& one) { return one.name > after; });
-  const auto page = static_cast<std::ptrdiff_t>(std::min(limit.value_or(kConsumersPageMax), kConsumersPageMax));
+  const auto page =
+      static_cast<std::ptrdiff_t>(std::min(limit.value_or(kConsumersPageMax), kConsumersPageMax));
   const auto end = all.end() - at > page ? at + page : all.end();
   AwsOutput output(request.encoding, 1024);
   output.BeginObject().Key("Consumers").BeginArray();

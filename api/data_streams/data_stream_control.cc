@@ -66,7 +66,8 @@ AwsAnswer CreateDataStream(const DataStreamServices& services, const DataStreamR
   const auto shards = input.Integer("ShardCount", {.min = 1, .max = kOpenShardsMax * 10});
   DataStreamSettings settings;
   if (auto details = input.Structure("StreamModeDetails")) {
-    settings.on_demand = details->String("StreamMode", {.required = true, .values = kCreationModes}) == "ON_DEMAND";
+    settings.on_demand =
+        details->String("StreamMode", {.required = true, .values = kCreationModes}) == "ON_DEMAND";
   }
   settings.tags = input.StringMap("Tags", 200, 128, 256);
   settings.warm_mibps = ReadWarmThroughput(input, false).value_or(0);

@@ -160,7 +160,7 @@ struct ImagesPage {
 
 // The page's images, one fragment's after the other; between them others have their turn.
 net::awaitable<AwsResult<ImagesPage>> MakePage(const FootageServices& services, ImagesRequest& request,
-                                         ResponseWriter& writer) {
+                                               ResponseWriter& writer) {
   const PeerWatch watch(co_await net::this_coro::executor, writer);
   request.options.cancelled = watch.Check();
   ImageReader reader(services.video.store, request.stream.name, request.options);

@@ -31,7 +31,7 @@ Result<Number> NumberOf(const Request& request, std::string_view name, std::opti
 
 using ResourceAnswer = Result<HlsResource>;
 using ReadResource = ResourceAnswer (*)(PlaybackService&, const PlaybackSession&, const std::string& token,
-                                    const Request&);
+                                        const Request&);
 
 ResourceAnswer Master(PlaybackService& playback, const PlaybackSession& session, const std::string& token,
                       const Request&) {

@@ -61,7 +61,8 @@ AwsResult<PutMediaRequest> ReadPutMediaRequest(const PutMediaServices& services,
     if (!start_time) return InvalidHeader("x-amzn-producer-start-timestamp must be a number of seconds.");
   }
   if (*type == "RELATIVE") {
-    if (!start_time) return InvalidHeader("x-amzn-producer-start-timestamp is required for RELATIVE timecodes.");
+    if (!start_time)
+      return InvalidHeader("x-amzn-producer-start-timestamp is required for RELATIVE timecodes.");
     asked.options.relative_to = *start_time;
   }
   const auto sparse = request.headers.Find("x-millrace-sparse-tracks");

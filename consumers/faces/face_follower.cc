@@ -9,8 +9,8 @@ namespace {
 
 constexpr double kWidth = 24;  // pixels of the face when it is compared
 constexpr double kHeightMax = 40;
-constexpr double kSearchReach = 0.7;     // widths of the face around the expected place
-constexpr double kAlikeMin = 0.6;  // normalised correlation
+constexpr double kSearchReach = 0.7;  // widths of the face around the expected place
+constexpr double kAlikeMin = 0.6;     // normalised correlation
 
 cv::Rect2d Pixels(const cv::Mat& picture, const cv::Rect2d& box) {
   return {box.x * picture.cols, box.y * picture.rows, box.width * picture.cols, box.height * picture.rows};

@@ -8,9 +8,9 @@ namespace millrace {
 namespace {
 
 constexpr int kColumns = 160;
-constexpr double kDiffers = 10;    // of 255, after smoothing: noise stays below
-constexpr int kChangedPixelsMin = 6;      // of 160 columns' pixels
-constexpr double kMostOfIt = 0.5;  // of the picture's area
+constexpr double kDiffers = 10;       // of 255, after smoothing: noise stays below
+constexpr int kChangedPixelsMin = 6;  // of 160 columns' pixels
+constexpr double kMostOfIt = 0.5;     // of the picture's area
 constexpr double kMeanSeconds = 0.5;
 constexpr double kWiden = 0.08;  // of the picture, on each side; and a quarter of the region
 

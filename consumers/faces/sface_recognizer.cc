@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kSfaceModelBytesMax = std::size_t{128} << 20;  // SFace has 37 MB
 constexpr int kSfaceSide = 112;                                      // of an aligned face
-constexpr std::size_t kNumbers = 128;                           // that it makes of a face
+constexpr std::size_t kNumbers = 128;                                // that it makes of a face
 constexpr std::size_t kLandmarks = 5;
 
 // The cosine from which its authors take two faces for the same person's is 0.363: 80 of 100.

@@ -15,6 +15,8 @@ extern "C" {
 namespace millrace {
 namespace {
 
+constexpr int kBeyondRow = 128;
+
 // Whether the first plane is 8-bit luma, a byte a pixel.
 bool HasLumaPlane(const AVFrame& frame) {
   const AVPixFmtDescriptor* format = av_pix_fmt_desc_get(static_cast<AVPixelFormat>(frame.format));
@@ -150,7 +152,12 @@ Result<cv::Mat> PictureConverter::Scale(const AVFrame& decoded, int width, int h
     sws_setColorspaceDetails(scaler_->context.get(), matrix, range, sws_getCoefficients(SWS_CS_DEFAULT),
                              gray ? range : 1, 0, 1 << 16, 1 << 16);
   }
-  converted_.create(height, width, gray ? CV_8UC1 : CV_8UC3);
+  // libswscale writes whole vectors, up to kBeyondRow bytes beyond the end of a row: into the next one, which
+  // comes after it, and behind the last one into rows that are not shown.
+  const int type = gray ? CV_8UC1 : CV_8UC3;
+  const int row_bytes = width * (gray ? 1 : 3);
+  padded_.create(height + (kBeyondRow + row_bytes - 1) / row_bytes, width, type);
+  converted_ = padded_.rowRange(0, height);
   std::uint8_t* planes[4] = {converted_.data, nullptr, nullptr, nullptr};
   const int strides[4] = {static_cast<int>(converted_.step[0]), 0, 0, 0};
   const int rows =

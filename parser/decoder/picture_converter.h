@@ -33,6 +33,7 @@ class PictureConverter {
   const PictureForm form_;
   std::unique_ptr<Scaler> scaler_;  // libswscale's state for the last kind of picture
   cv::Mat coarse_;                  // reduced by a whole factor
+  cv::Mat padded_;                  // converted_ and rows behind it
   cv::Mat converted_;
 };
 

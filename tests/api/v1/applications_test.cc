@@ -14,8 +14,8 @@
 #include "api/v1/application_service.h"
 #include "storage/embedded_log.h"
 #include "tests/api/http/raw_client.h"
-#include "wire/base64.h"
 #include "tests/wait.h"
+#include "wire/base64.h"
 
 namespace millrace::api {
 namespace {
