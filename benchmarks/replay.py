@@ -37,7 +37,7 @@ def figures(hours, seconds, cpu):
 
 
 def replay(address, pid, analyzer, cameras, number, hours):
-    command = [BUILD / "millrace", "--endpoint", address, "replay", *cameras, "--analyzer", analyzer, "--jobs", os.cpu_count(),
+    command = [BUILD / "millrace", "--endpoint", f"http://{address}", "replay", *cameras, "--analyzer", analyzer, "--jobs", os.cpu_count(),
                "--from", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 7 * 3600)),
                "--output", f"replayed-{analyzer}-{number}"]
     before, own, started = children_cpu(), cpu_seconds(pid), time.monotonic()

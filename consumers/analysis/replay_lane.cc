@@ -119,7 +119,9 @@ Result<void> ReplayLane::RunStream(std::size_t stream) {
   const Duration all = options_.to - options_.from;
   const Duration wanted = options_.slot.value_or(std::max(kSlotMin, 10 * warm_up_));
   const Duration slot = lanes_ == 1 ? all : wanted;
-  for (Duration at = slot * static_cast<std::int64_t>(options_.lane); at < all;
+  // The next stream's first slot is the next lane's, so that short stretches of many are shared out too.
+  const std::size_t first = (options_.lane + lanes_ - stream % lanes_) % lanes_;
+  for (Duration at = slot * static_cast<std::int64_t>(first); at < all;
        at += slot * static_cast<std::int64_t>(lanes_)) {
     // What lies between this slot and the lane's one before is another lane's: not as if it were missing.
     analysis_.KeepOnly({});
