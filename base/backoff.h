@@ -1,9 +1,6 @@
 // How long to wait before the next try: doubling, with jitter, so that a fleet that was lost together does
-// not come back together.
+// not come back together. The generator is the thread's, so that one of these costs a few words.
 #pragma once
-
-#include <cstdint>
-#include <random>
 
 #include "base/time.h"
 
@@ -17,14 +14,13 @@ struct BackoffOptions {
 // Threads: one owner.
 class Backoff {
  public:
-  Backoff(BackoffOptions options, std::uint64_t seed) : options_(options), random_(seed) {}
+  explicit Backoff(BackoffOptions options = {}) : options_(options) {}
   // Between half of and all of min(max, base * 2^n) at the n-th call since Reset.
   Duration Next();
   void Reset() { tries_ = 0; }
 
  private:
   BackoffOptions options_;
-  std::mt19937_64 random_;
   int tries_ = 0;
 };
 

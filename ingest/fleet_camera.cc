@@ -51,8 +51,7 @@ FleetCamera::FleetCamera(StoredCamera camera, const FleetOptions& options, std::
       options_(options),
       wake_(std::move(wake)),
       metrics_(name_),
-      backoff_(options.backoff,
-               std::hash<std::string>{}(name_) ^ static_cast<std::uint64_t>(options.clock->Now().ns)),
+      backoff_(options.backoff),
       unauthorized_delay_(options.unauthorized_retry),
       state_since_(options.clock->Now()) {
   if (!stored.settings.enabled) state_ = CameraState::kDisabled;

@@ -5,6 +5,7 @@
 
 extern "C" {
 #include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
 #include <libavutil/channel_layout.h>
 #include <libavutil/mem.h>
 #include <libavutil/pixfmt.h>
@@ -54,6 +55,20 @@ inline Result<void> DescribeTrack(const TrackInfo& track, AVCodecParameters& par
   parameters.extradata = extra;
   parameters.extradata_size = static_cast<int>(bytes);
   return {};
+}
+
+// What an MP4 (else an MKV) file wants to know of a stream besides the parameters that it has.
+inline void DescribeStream(AVStream& stream, bool mp4) {
+  AVCodecParameters& parameters = *stream.codecpar;
+  if (parameters.codec_type == AVMEDIA_TYPE_VIDEO) {
+    // Parameter sets out of band, as they are stored: hvc1, not hev1.
+    if (parameters.codec_id == AV_CODEC_ID_HEVC && mp4) parameters.codec_tag = MKTAG('h', 'v', 'c', '1');
+    stream.time_base = {1, 90'000};
+  } else {
+    constexpr int kAacFrameSamples = 1024;
+    if (parameters.codec_id == AV_CODEC_ID_AAC) parameters.frame_size = kAacFrameSamples;
+    stream.time_base = {1, parameters.sample_rate > 0 ? parameters.sample_rate : 90'000};
+  }
 }
 
 }  // namespace millrace

@@ -115,30 +115,31 @@ class Reader {
     return json::value(-1.0 - static_cast<double>(head.argument), storage_);
   }
 
-  // Appends the bytes of one string of definite length.
-  Result<void> AppendChunk(const Head& head, json::string& text) {
+  // The bytes of one string of definite length, in the input.
+  Result<json::string_view> Chunk(const Head& head) {
     if (head.argument > left_.size()) return Malformed("a string is longer than what is there");
     const std::string_view chunk = AsText(left_.first(static_cast<std::size_t>(head.argument)));
     // Each chunk of a text is a text (section 3.2.3).
     if (head.major_type == kTextString && !IsUtf8(chunk)) return Malformed("a text is not UTF-8");
-    text.append(json::string_view(chunk.data(), chunk.size()));
     left_ = left_.subspan(chunk.size());
-    return {};
+    return json::string_view(chunk.data(), chunk.size());
   }
 
   Result<json::value> String(const Head& head) {
     json::string text(storage_);
     if (head.major_type == kByteString) text.push_back(kCborBytesMark);
     if (!head.indefinite()) {
-      MILLRACE_RETURN_IF_ERROR(AppendChunk(head, text));
+      MILLRACE_ASSIGN_OR_RETURN(const json::string_view whole, Chunk(head));
+      text.append(whole);
       return json::value(std::move(text));
     }
     while (!TakeBreak()) {
-      MILLRACE_ASSIGN_OR_RETURN(const Head chunk, ReadHead());
-      if (chunk.major_type != head.major_type || chunk.indefinite()) {
+      MILLRACE_ASSIGN_OR_RETURN(const Head part_head, ReadHead());
+      if (part_head.major_type != head.major_type || part_head.indefinite()) {
         return Malformed("a string holds a chunk of another kind");
       }
-      MILLRACE_RETURN_IF_ERROR(AppendChunk(chunk, text));
+      MILLRACE_ASSIGN_OR_RETURN(const json::string_view part, Chunk(part_head));
+      text.append(part);
     }
     return json::value(std::move(text));
   }
@@ -163,9 +164,16 @@ class Reader {
     for (std::uint64_t count = 0; GoesOn(head, count); ++count) {
       MILLRACE_ASSIGN_OR_RETURN(const Head key_head, ReadHead());
       if (key_head.major_type != kTextString) return Malformed("a key is no text");
-      MILLRACE_ASSIGN_OR_RETURN(const json::value key, String(key_head));
+      json::value joined(nullptr, storage_);
+      json::string_view key;  // of the input, but where that has it in chunks
+      if (key_head.indefinite()) {
+        MILLRACE_ASSIGN_OR_RETURN(joined, String(key_head));
+        key = joined.get_string();
+      } else {
+        MILLRACE_ASSIGN_OR_RETURN(key, Chunk(key_head));
+      }
       MILLRACE_ASSIGN_OR_RETURN(json::value item, Item(depth - 1));
-      object.insert_or_assign(key.get_string(), std::move(item));
+      object.insert_or_assign(key, std::move(item));
     }
     return json::value(std::move(object));
   }

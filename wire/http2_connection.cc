@@ -10,6 +10,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/text.h"
 #include "wire/client_tls.h"
 #include "wire/request_signing.h"
 
@@ -25,6 +26,7 @@ constexpr std::int32_t kConnectionWindow =
     16 * 1024 * 1024;                           // answers are held back one by one, by their own
 constexpr std::size_t kStreamsUntilTold = 100;  // RFC 9113 section 6.5.2 advises servers against fewer
 constexpr std::size_t kStreamsMax = 1'000;
+constexpr std::size_t kReadBytes = 64 * 1024;
 constexpr std::size_t kWriteBytes = 64 * 1024;
 constexpr std::size_t kHeadBytesMax = 64 * 1024;
 
@@ -186,8 +188,7 @@ void Http2Connection::Submit(std::unique_ptr<Exchange> exchange) {
                                                           {":path", request.target},
                                                           {"user-agent", "millrace"}};
   const auto add = [&fields](std::pair<std::string, std::string> field) {
-    std::transform(field.first.begin(), field.first.end(), field.first.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    field.first = ToAsciiLower(field.first);
     fields.push_back(std::move(field));
   };
   for (const auto& field : request.headers) add(field);
@@ -267,7 +268,7 @@ net::awaitable<void> Http2Connection::Serve() {
 }
 
 net::awaitable<Result<void>> Http2Connection::Read() {
-  Bytes buffer(kWriteBytes);
+  Bytes buffer(kReadBytes);
   while (!ended_) {
     auto size = co_await transport_.ReadSome(buffer);
     if (!size) co_return std::move(size).error();

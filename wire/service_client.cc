@@ -1,12 +1,13 @@
 #include "wire/service_client.h"
 
-#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <map>
 #include <utility>
 
+#include "base/text.h"
+#include "wire/answer_fields.h"
 #include "wire/cbor.h"
 
 namespace millrace::wire {
@@ -14,20 +15,6 @@ namespace {
 
 constexpr char kCbor[] = "application/x-amz-cbor-1.1";
 constexpr std::size_t kCborDepthMax = 32;
-
-Result<boost::json::object> ParseObject(const HttpResponse& response) {
-  if (response.body.empty()) return boost::json::object();
-  boost::system::error_code ec;
-  auto value = boost::json::parse(response.body, ec);
-  if (ec || !value.is_object())
-    return Error{ErrorCode::kInternal, "the server's answer is not a JSON object"};
-  return std::move(value.get_object());
-}
-
-std::string TextOf(const boost::json::object& object, const char* name) {
-  const auto* value = object.if_contains(name);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
 
 // What a client can do about an AWS protocol's error.
 ErrorCode CodeOfType(const std::string& type, int status) {
@@ -59,16 +46,9 @@ ErrorCode CodeOfType(const std::string& type, int status) {
   return status >= 500 ? ErrorCode::kInternal : ErrorCode::kInvalidArgument;
 }
 
-bool SameName(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
-    auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-    return lower(x) == lower(y);
-  });
-}
-
 const std::string* HeaderOf(const HttpResponse& response, std::string_view name) {
   for (const auto& [key, value] : response.headers) {
-    if (SameName(key, name)) return &value;
+    if (EqualsIgnoreCase(key, name)) return &value;
   }
   return nullptr;
 }
@@ -106,6 +86,20 @@ Error ErrorOf(const HttpResponse& response) {
   return Error{CodeOfType(type, response.status), type.empty() ? message : type + ": " + message};
 }
 
+bool MayPassByItself(ErrorCode code) {
+  return code == ErrorCode::kUnavailable || code == ErrorCode::kDeadlineExceeded ||
+         code == ErrorCode::kResourceExhausted || code == ErrorCode::kInternal;
+}
+
+Result<boost::json::object> ObjectOf(const HttpResponse& response) {
+  if (response.body.empty()) return boost::json::object();
+  boost::system::error_code ec;
+  auto value = boost::json::parse(response.body, ec);
+  if (ec || !value.is_object())
+    return Error{ErrorCode::kInternal, "the server's answer is not a JSON object"};
+  return std::move(value.get_object());
+}
+
 ServiceClient::ServiceClient(Endpoint endpoint, HttpClient::Options options)
     : http_(std::move(endpoint), std::move(options)) {}
 
@@ -122,7 +116,7 @@ Result<boost::json::object> ServiceClient::DataStreams(const std::string& operat
                                                        const boost::json::object& request) {
   MILLRACE_ASSIGN_OR_RETURN(
       auto response, Post("/", "application/x-amz-json-1.1", boost::json::serialize(request), operation));
-  return ParseObject(response);
+  return ObjectOf(response);
 }
 
 Result<boost::json::object> ServiceClient::DataStreamsCbor(const std::string& operation,
@@ -144,7 +138,7 @@ Result<boost::json::object> ServiceClient::Own(const std::string& method, const 
   }
   MILLRACE_ASSIGN_OR_RETURN(auto response, http_.Send(request));
   if (response.status < 200 || response.status > 299) return ErrorOf(response);
-  return ParseObject(response);
+  return ObjectOf(response);
 }
 
 Result<Bytes> ServiceClient::Media(const std::string& stream,

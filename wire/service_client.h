@@ -40,5 +40,9 @@ class ServiceClient {
 // The error of an answer whose status is none of 2xx: ours ({"error":{"code","message"}}) or that of an AWS
 // protocol ({"__type","message"} in JSON or CBOR, or the type in a header).
 Error ErrorOf(const HttpResponse& response);
+// Whether what only reads may be asked for again after such an error: it may be over soon.
+bool MayPassByItself(ErrorCode code);
+// What an answer in JSON says; empty where it has no body. Errors: kInternal: it is no object.
+Result<boost::json::object> ObjectOf(const HttpResponse& response);
 
 }  // namespace millrace::wire

@@ -1,7 +1,8 @@
 #include "wire/signed_chunks.h"
 
-#include <algorithm>
 #include <charconv>
+
+#include "base/text.h"
 
 namespace millrace::wire {
 namespace {
@@ -138,9 +139,7 @@ Result<void> SignedChunkReader::ReadTrailer(std::string_view line) {
   if (kind_ == ChunkedPayload::kSigned) return Malformed("it has trailers that were not announced");
   const auto colon = line.find(':');
   if (colon == std::string_view::npos || colon == 0) return Malformed("a trailer has no name");
-  std::string name(line.substr(0, colon));
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  const std::string name = ToAsciiLower(line.substr(0, colon));
   std::string_view value = line.substr(colon + 1);
   while (value.starts_with(' ')) value.remove_prefix(1);
   while (value.ends_with(' ')) value.remove_suffix(1);

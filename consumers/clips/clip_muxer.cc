@@ -15,9 +15,6 @@ extern "C" {
 namespace millrace {
 namespace {
 
-constexpr int kVideoTicks = 90'000;
-constexpr int kAacFrameSamples = 1024;
-
 // libav writes to standard error, past our log. What goes wrong comes back as a code, and is reported by us;
 // its warnings here (an edit list that a fragmented MP4 has no room for) speak of what the plan chose on
 // purpose.
@@ -91,18 +88,8 @@ Result<void> ClipMuxer::AddTrack(const TrackInfo& track) {
       CheckTrack(track, layout_ == ClipLayout::kMkv ? ClipFormat::kMkv : ClipFormat::kMp4));
   AVStream* stream = avformat_new_stream(muxer_.get(), nullptr);
   if (stream == nullptr) return Error{ErrorCode::kResourceExhausted, "out of memory"};
-  AVCodecParameters& parameters = *stream->codecpar;
-  MILLRACE_RETURN_IF_ERROR(DescribeTrack(track, parameters));
-  if (track.kind() == TrackKind::kVideo) {
-    // Parameter sets out of band, as they are stored: hvc1, not hev1.
-    if (track.codec == Codec::kH265 && layout_ != ClipLayout::kMkv) {
-      parameters.codec_tag = MKTAG('h', 'v', 'c', '1');
-    }
-    stream->time_base = {1, kVideoTicks};
-  } else {
-    if (track.codec == Codec::kAac) parameters.frame_size = kAacFrameSamples;
-    stream->time_base = {1, static_cast<int>(track.sample_rate)};
-  }
+  MILLRACE_RETURN_IF_ERROR(DescribeTrack(track, *stream->codecpar));
+  DescribeStream(*stream, layout_ != ClipLayout::kMkv);
   time_bases_.push_back(stream->time_base);
   return {};
 }

@@ -2,32 +2,15 @@
 
 #include <algorithm>
 #include <boost/json/array.hpp>
-#include <cmath>
 #include <utility>
+
+#include "wire/answer_fields.h"
 
 namespace millrace {
 namespace {
 
 constexpr std::size_t kPage = 1000;    // ListFragments' and GetMediaForFragmentList's most
 constexpr std::size_t kAtATime = 100;  // fragments of one request: what is lost when a connection breaks
-
-double RequestSeconds(Timestamp time) { return static_cast<double>(time.millis()) / 1000.0; }
-
-Timestamp TimeIn(const boost::json::object& object, const char* name) {
-  const boost::json::value* value = object.if_contains(name);
-  boost::system::error_code ec;
-  const double seconds = value != nullptr ? value->to_number<double>(ec) : 0;
-  return Timestamp::FromMillis(ec || !std::isfinite(seconds) || std::abs(seconds) > 9e9
-                                   ? 0
-                                   : static_cast<std::int64_t>(std::llround(seconds * 1000)));
-}
-
-std::uint64_t NumberIn(const boost::json::object& object, const char* name) {
-  const boost::json::value* value = object.if_contains(name);
-  boost::system::error_code ec;
-  const auto number = value != nullptr ? value->to_number<std::uint64_t>(ec) : 0;
-  return ec ? 0 : number;
-}
 
 Error BadAnswer() { return Error{ErrorCode::kInternal, "the server's answer to ListFragments is not one"}; }
 
@@ -42,31 +25,30 @@ Result<std::vector<ListedFragment>> ArchivedMedia::List(const FragmentRange& ran
       request["FragmentSelector"] = {
           {"FragmentSelectorType", range.by_producer ? "PRODUCER_TIMESTAMP" : "SERVER_TIMESTAMP"},
           {"TimestampRange",
-           {{"StartTimestamp", RequestSeconds(range.start)}, {"EndTimestamp", RequestSeconds(range.end)}}}};
+           {{"StartTimestamp", wire::EpochSeconds(range.start)},
+            {"EndTimestamp", wire::EpochSeconds(range.end)}}}};
     } else {
       request["NextToken"] = token;
     }
     MILLRACE_ASSIGN_OR_RETURN(const boost::json::object answer,
                               client_.Call("LIST_FRAGMENTS", "/listFragments", std::move(request)));
-    const boost::json::value* list = answer.if_contains("Fragments");
-    if (list == nullptr || !list->is_array()) return BadAnswer();
-    for (const boost::json::value& entry : list->get_array()) {
-      const boost::json::value* number =
-          entry.is_object() ? entry.get_object().if_contains("FragmentNumber") : nullptr;
-      if (number == nullptr || !number->is_string()) return BadAnswer();
+    const boost::json::array* list = wire::ListOf(answer, "Fragments");
+    if (list == nullptr) return BadAnswer();
+    for (const boost::json::value& entry : *list) {
+      const boost::json::object* fragment = entry.if_object();
+      std::string number = fragment != nullptr ? wire::TextOf(*fragment, "FragmentNumber") : std::string();
+      if (number.empty()) return BadAnswer();
       if (fragments.size() >= range.fragments_max) {
         return Error{ErrorCode::kResourceExhausted, "more than " + std::to_string(range.fragments_max) +
                                                         " fragments: ask for a shorter time"};
       }
-      const boost::json::object& fragment = entry.get_object();
-      fragments.push_back(
-          {std::string(number->get_string()), TimeIn(fragment, "ProducerTimestamp"),
-           TimeIn(fragment, "ServerTimestamp"),
-           std::chrono::milliseconds(NumberIn(fragment, "FragmentLengthInMilliseconds") & 0xFFFFFFFF),
-           NumberIn(fragment, "FragmentSizeInBytes")});
+      const std::uint64_t length_ms = wire::CountOf(*fragment, "FragmentLengthInMilliseconds");
+      fragments.push_back({std::move(number), wire::TimeOf(*fragment, "ProducerTimestamp"),
+                           wire::TimeOf(*fragment, "ServerTimestamp"),
+                           std::chrono::milliseconds(length_ms & 0xFFFFFFFF),
+                           wire::CountOf(*fragment, "FragmentSizeInBytes")});
     }
-    const boost::json::value* next = answer.if_contains("NextToken");
-    token = next != nullptr && next->is_string() ? std::string(next->get_string()) : std::string();
+    token = wire::TextOf(answer, "NextToken");
   } while (!token.empty());
   std::sort(fragments.begin(), fragments.end(),
             [](const ListedFragment& a, const ListedFragment& b) { return a.number < b.number; });

@@ -1,12 +1,13 @@
 #include "consumers/sources/media_stream.h"
 
-#include <algorithm>
 #include <utility>
+
+#include "base/backoff.h"
+#include "wire/answer_fields.h"
+#include "wire/service_client.h"
 
 namespace millrace {
 namespace {
-
-double EpochSeconds(Timestamp time) { return static_cast<double>(time.millis()) / 1000.0; }
 
 boost::json::object SelectorOf(const MediaStart& start) {
   boost::json::object selector;
@@ -19,11 +20,11 @@ boost::json::object SelectorOf(const MediaStart& start) {
       break;
     case MediaStart::Kind::kServerTimestamp:
       selector["StartSelectorType"] = "SERVER_TIMESTAMP";
-      selector["StartTimestamp"] = EpochSeconds(start.time);
+      selector["StartTimestamp"] = wire::EpochSeconds(start.time);
       break;
     case MediaStart::Kind::kProducerTimestamp:
       selector["StartSelectorType"] = "PRODUCER_TIMESTAMP";
-      selector["StartTimestamp"] = EpochSeconds(start.time);
+      selector["StartTimestamp"] = wire::EpochSeconds(start.time);
       break;
     case MediaStart::Kind::kAfterFragment:
       selector["StartSelectorType"] = "FRAGMENT_NUMBER";
@@ -35,11 +36,6 @@ boost::json::object SelectorOf(const MediaStart& start) {
       break;
   }
   return selector;
-}
-
-bool MayBeOverSoon(ErrorCode code) {
-  return code == ErrorCode::kUnavailable || code == ErrorCode::kDeadlineExceeded ||
-         code == ErrorCode::kResourceExhausted || code == ErrorCode::kInternal;
 }
 
 }  // namespace
@@ -66,17 +62,16 @@ Result<void> MediaStream::Run(const FragmentGatherer::Sink& sink) {
     if (!taken) refused = taken.error();
     return taken;
   };
-  Duration delay = options_.retry_first;
+  Backoff backoff({options_.retry_first, options_.retry_max});
   for (;;) {
     const std::uint64_t before = fragments_;
     auto ended = RunOnce(guarded, refused);
     if (refused) return *refused;
     if (stopped_) return {};
-    if (!options_.resume || (!ended && !MayBeOverSoon(ended.error().code))) return ended;
+    if (!options_.resume || (!ended && !wire::MayPassByItself(ended.error().code))) return ended;
     if (!ended) client_.ForgetEndpoints();
-    if (fragments_ > before) delay = options_.retry_first;
-    if (!WaitToRetry(delay)) return {};
-    delay = std::min(delay * 2, options_.retry_max);
+    if (fragments_ > before) backoff.Reset();
+    if (!WaitToRetry(backoff.Next())) return {};
     ++reconnects_;
   }
 }

@@ -13,12 +13,11 @@
 //
 // Back-pressure: the next bytes are read when the sink has returned; a slow sink slows the server down.
 // Memory:  one fragment, and a piece of 64 KiB.
-// Errors:  kNotFound (no such stream), kInvalidArgument, kUnauthenticated, kPermissionDenied: as the server
-// said them;
-//          kCorruption: the body is no Matroska; kResourceExhausted: a fragment is over the parser's limits;
-//          the sink's. What may be over soon (kUnavailable,
-//          kDeadlineExceeded, throttling) is tried again, with delays that double from retry_first to
-//          retry_max.
+// Errors:  kNotFound (no such stream), kInvalidArgument, kUnauthenticated, kPermissionDenied: as the
+//          server said them; kCorruption: the body is no Matroska; kResourceExhausted: a fragment is over
+//          the parser's limits; the sink's. What may be over soon (kUnavailable, kDeadlineExceeded,
+//          throttling) is tried again, with delays that double from retry_first to retry_max, each
+//          shortened by up to a half, so that readers do not come back together.
 // Threads: Run belongs to one thread, and calls the sink on it; Stop and the counters to any.
 #pragma once
 

@@ -1,25 +1,12 @@
 #include "consumers/sources/video_client.h"
 
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <utility>
 
+#include "wire/answer_fields.h"
 #include "wire/service_client.h"
 
 namespace millrace {
-namespace {
-
-Result<boost::json::object> ObjectIn(const wire::HttpResponse& response) {
-  boost::system::error_code ec;
-  boost::json::value value = boost::json::parse(response.body, ec);
-  if (ec || !value.is_object()) {
-    return Error{ErrorCode::kInternal, "the server's answer is not a JSON object"};
-  }
-  return std::move(value.get_object());
-}
-
-}  // namespace
-
 Result<wire::HttpResponse> VideoClient::Post(wire::HttpClient& http, const std::string& target,
                                              boost::json::object request,
                                              const wire::HttpClient::BodySink* sink) {
@@ -39,12 +26,12 @@ Result<wire::HttpClient*> VideoClient::DataPlane(const std::string& api) {
   wire::HttpClient control(address_.endpoint, address_.http);
   MILLRACE_ASSIGN_OR_RETURN(const auto response,
                             Post(control, "/getDataEndpoint", {{"APIName", api}}, nullptr));
-  MILLRACE_ASSIGN_OR_RETURN(const boost::json::object answer, ObjectIn(response));
-  const boost::json::value* url = answer.if_contains("DataEndpoint");
-  if (url == nullptr || !url->is_string()) {
+  MILLRACE_ASSIGN_OR_RETURN(const boost::json::object answer, wire::ObjectOf(response));
+  const std::string url = wire::TextOf(answer, "DataEndpoint");
+  if (url.empty()) {
     return Error{ErrorCode::kInternal, "the server's answer to GetDataEndpoint names no endpoint"};
   }
-  MILLRACE_ASSIGN_OR_RETURN(wire::Endpoint endpoint, wire::Endpoint::Parse(url->get_string()));
+  MILLRACE_ASSIGN_OR_RETURN(wire::Endpoint endpoint, wire::Endpoint::Parse(url));
   client = std::make_unique<wire::HttpClient>(std::move(endpoint), address_.http);
   return client.get();
 }
@@ -53,7 +40,7 @@ Result<boost::json::object> VideoClient::Call(const std::string& api, const std:
                                               boost::json::object request) {
   MILLRACE_ASSIGN_OR_RETURN(wire::HttpClient * http, DataPlane(api));
   MILLRACE_ASSIGN_OR_RETURN(const auto response, Post(*http, target, std::move(request), nullptr));
-  return ObjectIn(response);
+  return wire::ObjectOf(response);
 }
 
 Result<void> VideoClient::Media(const std::string& api, const std::string& target,

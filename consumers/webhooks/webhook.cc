@@ -1,7 +1,6 @@
 #include "consumers/webhooks/webhook.h"
 
 #include <algorithm>
-#include <random>
 #include <utility>
 
 #include "base/log.h"
@@ -57,10 +56,8 @@ Result<std::unique_ptr<Webhook>> Webhook::Start(WebhookSettings settings, wire::
     MILLRACE_ASSIGN_OR_RETURN(auto worker, Worker::Start(std::move(options)));
     webhook->feeds_.push_back({std::move(worker), {}});
   }
-  std::random_device random;
   for (Feed& feed : webhook->feeds_) {
-    feed.thread = std::thread(
-        [self = webhook.get(), &worker = *feed.worker, seed = random()] { self->Run(worker, seed); });
+    feed.thread = std::thread([self = webhook.get(), &worker = *feed.worker] { self->Run(worker); });
   }
   return webhook;
 }
@@ -108,9 +105,9 @@ WebhookStatus Webhook::status() const {
   return status;
 }
 
-void Webhook::Run(Worker& worker, std::uint64_t seed) {
+void Webhook::Run(Worker& worker) {
   WebhookSender sender(settings_);
-  Backoff backoff(settings_.backoff, seed);
+  Backoff backoff(settings_.backoff);
   const auto over = [this] {
     std::lock_guard lock(mutex_);
     return stopping_;

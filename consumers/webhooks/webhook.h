@@ -56,6 +56,7 @@ class Webhook {
   // And waits for a message that is on its way just now.
   void Stop();
   WebhookStatus status() const;
+  const WebhookSettings& settings() const { return settings_; }
 
   static std::string ApplicationOf(const std::string& webhook) { return "millrace-webhook-" + webhook; }
 
@@ -66,7 +67,7 @@ class Webhook {
   };
 
   Webhook(WebhookSettings settings, const Clock& clock);
-  void Run(Worker& worker, std::uint64_t seed);
+  void Run(Worker& worker);
   // False: it is to stop, and the message was not delivered.
   bool Deliver(WebhookSender& sender, Backoff& backoff, const WebhookMessage& message, Timestamp arrival);
   void Note(const WebhookAnswer& answer);

@@ -2,11 +2,12 @@
 
 extern "C" {
 #include <libavutil/hwcontext.h>
-#include <libavutil/log.h>
 }
 
 #include <map>
 #include <mutex>
+
+#include "media/libav_log.h"
 
 namespace millrace {
 namespace {
@@ -23,11 +24,9 @@ const Opened& Open(AVHWDeviceType type) {
   const std::lock_guard lock(mutex);
   const auto [at, is_new] = devices.try_emplace(type);
   if (!is_new) return at->second;
-  const int level = av_log_get_level();
-  av_log_set_level(AV_LOG_QUIET);
   AVBufferRef* context = nullptr;
+  const LibavLogLimit quiet(AV_LOG_QUIET);
   const int code = av_hwdevice_ctx_create(&context, type, nullptr, nullptr, 0);
-  av_log_set_level(level);
   at->second.context.reset(context);
   if (code < 0) at->second.error = AvErrorText(code);
   return at->second;

@@ -1,9 +1,12 @@
 // Fragments into an MP4 or Matroska file by libavformat, frame by frame as they are: nothing is decoded or
 // encoded.
 //
-//   MILLRACE_ASSIGN_OR_RETURN(auto writer, MediaWriter::Create("door.mp4", Container::kMp4,
-//   document.TrackInfos())); for (const ParsedFragment& fragment : fragments)
-//   MILLRACE_RETURN_IF_ERROR(writer->Write(fragment)); MILLRACE_RETURN_IF_ERROR(writer->Finish());
+//   MILLRACE_ASSIGN_OR_RETURN(
+//       auto writer, MediaWriter::Create("door.mp4", Container::kMp4, document.TrackInfos()));
+//   for (const ParsedFragment& fragment : fragments) {
+//     MILLRACE_RETURN_IF_ERROR(writer->Write(fragment));
+//   }
+//   MILLRACE_RETURN_IF_ERROR(writer->Finish());
 //
 // Times begin at zero with the earliest frame of the first fragment. Matroska has no decode times: they are
 // made of the presentation times, so that they rise and no frame is decoded after it is shown, whatever the
@@ -12,10 +15,11 @@
 // Which codecs go where: MKV takes all; MP4 takes H.264, H.265, AV1, VP9, AAC and Opus.
 //
 // Memory:  the packets' table of one fragment; kMp4 keeps its index until Finish, about 50 bytes a frame.
-// Errors:  kUnsupported: a codec that the container cannot hold; kInvalidArgument: no tracks, or an empty
-// path;
-//          kNotFound, kPermissionDenied, kNoSpace, kIo: the file; kCorruption: times that go back behind what
-//          is written. After an error the file may be Finished, to keep what is there.
+// Errors:  kUnsupported: a codec that the container cannot hold;
+//          kInvalidArgument: no tracks, or an empty path;
+//          kNotFound, kPermissionDenied, kNoSpace, kIo: the file;
+//          kCorruption: times that go back behind what is written.
+//          After an error the file may be Finished, to keep what is there.
 // Threads: one owner at a time.
 #pragma once
 

@@ -2,13 +2,14 @@
 
 extern "C" {
 #include <libavutil/dict.h>
-#include <libavutil/log.h>
 #include <libavutil/mathematics.h>
 }
 
-#include <algorithm>
 #include <cerrno>
 #include <limits>
+
+#include "media/libav_log.h"
+#include "media/libav_stream.h"
 
 namespace millrace {
 namespace {
@@ -70,17 +71,7 @@ Result<int> Muxer::AddStream(const std::function<Result<void>(AVCodecParameters&
                                               " cannot hold " + avcodec_get_name(parameters.codec_id) +
                                               (container_ == Container::kMkv ? "" : "; MKV can")};
   }
-  if (parameters.codec_type == AVMEDIA_TYPE_VIDEO) {
-    // Parameter sets out of band, as they are stored: hvc1, not hev1.
-    if (parameters.codec_id == AV_CODEC_ID_HEVC && container_ != Container::kMkv) {
-      parameters.codec_tag = MKTAG('h', 'v', 'c', '1');
-    }
-    stream->time_base = {1, 90'000};
-  } else {
-    constexpr int kAacFrameSamples = 1024;
-    if (parameters.codec_id == AV_CODEC_ID_AAC) parameters.frame_size = kAacFrameSamples;
-    stream->time_base = {1, parameters.sample_rate > 0 ? parameters.sample_rate : 90'000};
-  }
+  DescribeStream(*stream, container_ != Container::kMkv);
   return stream->index;
 }
 
@@ -130,10 +121,11 @@ Result<void> Muxer::Finish() {
   if (finished_) return Error{ErrorCode::kFailedPrecondition, path_ + " is finished"};
   finished_ = true;
   // libavformat tells standard error that it moves an MP4's index to the front, which is what was asked for.
-  const int level = av_log_get_level();
-  av_log_set_level(std::min(level, AV_LOG_WARNING));
-  const int code = av_write_trailer(muxer_.get());
-  av_log_set_level(level);
+  int code = 0;
+  {
+    const LibavLogLimit quiet(AV_LOG_WARNING);
+    code = av_write_trailer(muxer_.get());
+  }
   if (code < 0) return Failure("completing", code);
   const int closed = avio_closep(&muxer_->pb);
   if (closed < 0) return Failure("closing", closed);

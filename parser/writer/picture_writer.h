@@ -1,12 +1,14 @@
 // Pictures into an MP4 or Matroska file: encoded as H.264 by libavcodec, for what an analyzer has drawn on.
 //
-//   MILLRACE_ASSIGN_OR_RETURN(auto writer, PictureWriter::Create("faces.mp4", {.width = 1280, .height =
-//   720})); DrawBoxes(image, boxes); MILLRACE_RETURN_IF_ERROR(writer->Write(image, picture.timestamp_ns));
+//   MILLRACE_ASSIGN_OR_RETURN(
+//       auto writer, PictureWriter::Create("faces.mp4", {.width = 1280, .height = 720}));
+//   DrawBoxes(image, boxes);
+//   MILLRACE_RETURN_IF_ERROR(writer->Write(image, picture.timestamp_ns));
 //   MILLRACE_RETURN_IF_ERROR(writer->Finish());
 //
 // Memory:  what the encoder looks ahead, some tens of pictures.
-// Errors:  as MediaWriter's; kInvalidArgument: a picture of another size or type, or a time that does not
-// rise;
+// Errors:  as MediaWriter's;
+//          kInvalidArgument: a picture of another size or type, or a time that does not rise;
 //          kUnsupported: this libavcodec has no encoder for H.264.
 // Threads: one owner at a time; the encoder has `threads` of its own.
 #pragma once

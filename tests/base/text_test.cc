@@ -25,5 +25,14 @@ TEST(Excerpt, TakesBytesThatAreNotUtf8) {
   EXPECT_EQ(Excerpt(rubbish, 64).size(), 61u);
 }
 
+TEST(AsciiCase, IsThatOfLettersAlone) {
+  EXPECT_EQ(ToAsciiLower("X-Amz-@[`{\xC3\x84"), "x-amz-@[`{\xC3\x84");
+  EXPECT_TRUE(EqualsIgnoreCase("Content-TYPE", "cONTENT-type"));
+  EXPECT_TRUE(EqualsIgnoreCase("", ""));
+  EXPECT_FALSE(EqualsIgnoreCase("a", "ab"));
+  EXPECT_FALSE(EqualsIgnoreCase("@", "`"));
+  EXPECT_FALSE(EqualsIgnoreCase("[", "{"));
+}
+
 }  // namespace
 }  // namespace millrace
