@@ -7,9 +7,8 @@
 // Back-pressure: a source is read only when its reader asks for more, so a slow reader fills the kernel's
 // buffers and then slows its peer down; nothing grows in between.
 //
-// Errors:  kIo (the operating system said no), kDeadlineExceeded (nothing came for the time limit),
-// kNotFound;
-//          a source of one's own may give others, which come out of its reader as they are.
+// Errors:  kIo (the operating system said no), kDeadlineExceeded (nothing came for the time limit) and
+//          kNotFound; a source of one's own may give others, which come out of its reader as they are.
 // Threads: one owner at a time.
 #pragma once
 

@@ -25,6 +25,7 @@ constexpr std::uint32_t kCueClusterPosition = 0xF1;
 
 constexpr std::uint64_t kCuesBytesMax = std::uint64_t{32} << 20;
 constexpr std::size_t kPeekBytes = 64;
+constexpr std::size_t kTimestampElementBytesMax = kElementHeaderBytesMax + 8;
 
 bool Is(std::uint32_t id, ElementId element) { return id == static_cast<std::uint32_t>(element); }
 
@@ -262,26 +263,33 @@ Result<void> MkvFile::FindPlaces() {
   return WalkClusters();
 }
 
-// A Cluster's time, when one stands there.
-Result<std::optional<MkvFile::Place>> MkvFile::ClusterAt(const Header& header, std::uint64_t offset) const {
-  MILLRACE_ASSIGN_OR_RETURN(const Bytes start, Peek(offset));
+// A Cluster's time, when one stands there. `start` is what was peeked at there.
+Result<std::optional<MkvFile::Place>> MkvFile::ClusterAt(const Header& header, std::uint64_t offset,
+                                                         ByteSpan start) const {
   const WalkedHeader cluster = ReadWalkedHeader(start);
   if (!Is(cluster.id, ElementId::kCluster)) return std::optional<Place>();
   // The Timestamp is the first element of a Cluster, but for a CRC-32 or Void in front of it.
   std::uint64_t at = offset + cluster.length;
+  ByteSpan inner = start.subspan(cluster.length);
+  Bytes peeked;
   for (int i = 0; i < 4; ++i) {
-    MILLRACE_ASSIGN_OR_RETURN(const Bytes inner, Peek(at));
+    if (inner.size() < kTimestampElementBytesMax) {
+      MILLRACE_ASSIGN_OR_RETURN(peeked, Peek(at));
+      inner = peeked;
+    }
     const WalkedHeader element = ReadWalkedHeader(inner);
     if (element.length == 0 || element.size == kUnknownSize) break;
     if (Is(element.id, ElementId::kTimestamp) && element.length + element.size <= inner.size()) {
       const auto ticks =
-          DecodeUnsigned(ByteSpan(inner).subspan(element.length, static_cast<std::size_t>(element.size)));
+          DecodeUnsigned(inner.subspan(element.length, static_cast<std::size_t>(element.size)));
       const auto time = ticks ? ClusterTimestampNs(*ticks, header.document.timestamp_scale_ns) : std::nullopt;
       if (!time) break;
       return std::optional<Place>({*time, offset, head_->segment_end, header.offset});
     }
     if (element.size > head_->segment_end - std::min(head_->segment_end, at)) break;
     at += element.length + element.size;
+    inner = inner.subspan(
+        static_cast<std::size_t>(std::min<std::uint64_t>(element.length + element.size, inner.size())));
   }
   return std::optional<Place>();
 }
@@ -325,7 +333,8 @@ Result<bool> MkvFile::ReadCues(std::uint64_t offset) {
                places.end());
   for (std::size_t i = 0; i + 1 < places.size(); ++i) places[i].end = places[i + 1].offset;
   for (const Place& place : {places.front(), places.back()}) {
-    MILLRACE_ASSIGN_OR_RETURN(const std::optional<Place> cluster, ClusterAt(*head_, place.offset));
+    MILLRACE_ASSIGN_OR_RETURN(const Bytes at, Peek(place.offset));
+    MILLRACE_ASSIGN_OR_RETURN(const std::optional<Place> cluster, ClusterAt(*head_, place.offset, at));
     if (!cluster) return false;
   }
   return true;
@@ -353,7 +362,7 @@ Result<void> MkvFile::WalkClusters() {
         return Error{ErrorCode::kResourceExhausted,
                      "the file has more than " + std::to_string(kPlacesMax) + " Clusters"};
       }
-      MILLRACE_ASSIGN_OR_RETURN(place, ClusterAt(*header, offset));
+      MILLRACE_ASSIGN_OR_RETURN(place, ClusterAt(*header, offset, start));
     }
     if (element.size == kUnknownSize) {
       MILLRACE_ASSIGN_OR_RETURN(offset, EndOfUnknown(payload));

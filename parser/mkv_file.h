@@ -3,8 +3,8 @@
 //   MILLRACE_ASSIGN_OR_RETURN(auto source, FileSource::Open("door.mkv"));
 //   MILLRACE_ASSIGN_OR_RETURN(auto file, MkvFile::Open(std::move(source)));
 //   MILLRACE_RETURN_IF_ERROR(file->Seek(std::int64_t{90} * 1'000'000'000));
-//   MILLRACE_ASSIGN_OR_RETURN(const std::optional<MediaFrame> frame, file->Next());     // a key frame, at or
-//   before 1:30
+//   MILLRACE_ASSIGN_OR_RETURN(const std::optional<MediaFrame> frame, file->Next());
+//                                                                  // a key frame, at or before 1:30
 //
 // Seeking goes by the file's Cues where it has them (RFC 9559 section 5.1.5), found by its SeekHead or behind
 // its Clusters; else by the Clusters, whose places are learnt once by passing from one header to the next.
@@ -89,7 +89,7 @@ class MkvFile {
   Result<bool> ReadCues(std::uint64_t offset);
   Result<void> WalkClusters();
   Result<std::uint64_t> EndOfUnknown(std::uint64_t payload_offset) const;
-  Result<std::optional<Place>> ClusterAt(const Header& header, std::uint64_t offset) const;
+  Result<std::optional<Place>> ClusterAt(const Header& header, std::uint64_t offset, ByteSpan start) const;
   void StartAt(HeaderPtr header, std::uint64_t cluster_offset);
   Result<bool> SkipToKeyFrame(const HeaderPtr& header, const Place& place, std::int64_t timestamp_ns);
   static std::uint32_t VideoTrack(const Header& header);

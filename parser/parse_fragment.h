@@ -4,8 +4,7 @@
 //   MILLRACE_ASSIGN_OR_RETURN(ParsedFragment fragment, ParseFragment(bytes));
 //   for (const ParsedFrame& frame : fragment.frames) {
 //     Send(frame.track, frame.timestamp_ns, frame.data);           // a span into `bytes`
-//     queue.push_back(fragment.Share(frame));                      // kept beyond the fragment, still
-//     uncopied
+//     queue.push_back(fragment.Share(frame));                      // kept on, and still uncopied
 //   }
 //
 // Memory:  the frames' table (40 bytes a frame, at most limits.frames_max of them) and the header's texts.

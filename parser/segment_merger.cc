@@ -48,8 +48,6 @@ bool IsKept(ElementId id) {
   return id == ElementId::kEbml || id == ElementId::kInfo || id == ElementId::kTracks;
 }
 
-Bytes Copy(ByteSpan bytes) { return Bytes(bytes.begin(), bytes.end()); }
-
 }  // namespace
 
 SegmentMerger::SegmentMerger(SegmentSink& sink, const Options& options, const ParserLimits& limits)
@@ -57,16 +55,12 @@ SegmentMerger::SegmentMerger(SegmentSink& sink, const Options& options, const Pa
 
 Result<void> SegmentMerger::Push(ByteSpan bytes) {
   if (stopped_) return Error{ErrorCode::kFailedPrecondition, "the merger has stopped at a change"};
-  held_.insert(held_.end(), bytes.begin(), bytes.end());
+  input_ = bytes;
   auto pushed = parser_.Push(bytes);
+  if (pushed && copied_) pushed = CopyUpTo(parser_.offset());
+  Hold();
   if (stopped_) return {};  // the parser was stopped by us
   MILLRACE_RETURN_IF_ERROR(std::move(pushed));
-  if (copied_) MILLRACE_RETURN_IF_ERROR(CopyUpTo(parser_.offset()));
-
-  const std::uint64_t needed =
-      std::min(copied_.value_or(parser_.offset()), keep_from_.value_or(parser_.offset()));
-  held_.erase(held_.begin(), held_.begin() + static_cast<std::ptrdiff_t>(needed - held_offset_));
-  held_offset_ = needed;
   if (held_.size() > limits_.header_bytes_max + limits_.element_bytes_max) {
     return Error{ErrorCode::kResourceExhausted,
                  "the document's header at offset " + std::to_string(held_offset_) + " is too large"};
@@ -79,20 +73,37 @@ Result<void> SegmentMerger::Finish() {
   return parser_.Finish();
 }
 
-ByteSpan SegmentMerger::Held(std::uint64_t begin, std::uint64_t end) const {
-  return ByteSpan(held_).subspan(static_cast<std::size_t>(begin - held_offset_),
-                                 static_cast<std::size_t>(end - begin));
+std::array<ByteSpan, 2> SegmentMerger::Input(std::uint64_t begin, std::uint64_t end) const {
+  const auto part = [](ByteSpan bytes, std::uint64_t from, std::uint64_t to) {
+    return from < to ? bytes.subspan(static_cast<std::size_t>(from), static_cast<std::size_t>(to - from))
+                     : ByteSpan();
+  };
+  const std::uint64_t input_offset = held_offset_ + held_.size();
+  const std::uint64_t middle = std::clamp(input_offset, begin, end);
+  return {part(held_, begin - held_offset_, middle - held_offset_),
+          part(input_, middle - input_offset, end - input_offset)};
 }
 
-Result<void> SegmentMerger::Write(ByteSpan bytes) {
-  if (bytes.empty()) return {};
-  written_ += bytes.size();
-  return sink_.OnBytes(bytes);
+void SegmentMerger::Hold() {
+  const std::uint64_t done = parser_.offset();
+  const std::uint64_t needed = std::min(copied_.value_or(done), keep_from_.value_or(done));
+  const auto [held, fresh] = Input(needed, held_offset_ + held_.size() + input_.size());
+  if (held.empty()) {
+    held_.assign(fresh.begin(), fresh.end());
+  } else {
+    held_.erase(held_.begin(), held_.end() - static_cast<std::ptrdiff_t>(held.size()));
+    held_.insert(held_.end(), fresh.begin(), fresh.end());
+  }
+  held_offset_ = needed;
+  input_ = {};
 }
 
 Result<void> SegmentMerger::CopyUpTo(std::uint64_t end) {
   const std::uint64_t begin = std::exchange(*copied_, end);
-  return Write(Held(begin, end));
+  for (const ByteSpan part : Input(begin, end)) {
+    if (!part.empty()) MILLRACE_RETURN_IF_ERROR(sink_.OnBytes(part));
+  }
+  return {};
 }
 
 Result<void> SegmentMerger::OnStartMaster(const ElementHeader& element) {
@@ -126,7 +137,12 @@ Result<void> SegmentMerger::OnEndMaster(const ElementHeader& element, std::uint6
   if (IsKept(element.id)) {
     Bytes& kept = element.id == ElementId::kEbml ? ebml_ : element.id == ElementId::kInfo ? info_ : tracks_;
     // A second one of a document says the same.
-    if (kept.empty() || element.id == ElementId::kEbml) kept = Copy(Held(element.offset, end_offset));
+    if (kept.empty() || element.id == ElementId::kEbml) {
+      kept.clear();
+      for (const ByteSpan part : Input(element.offset, end_offset)) {
+        kept.insert(kept.end(), part.begin(), part.end());
+      }
+    }
     keep_from_.reset();
   }
   return builder_.EndMaster(element);
@@ -169,7 +185,6 @@ Result<void> SegmentMerger::OpenCluster(const ElementHeader& timestamp, ByteSpan
   }
   if (change) MILLRACE_RETURN_IF_ERROR(StartSegment(*change));
   last_timestamp_ns_ = *time;
-  ++clusters_;
   keep_from_.reset();
   copied_ = *cluster_offset_;
   return {};
@@ -189,7 +204,7 @@ Result<void> SegmentMerger::StartSegment(SegmentChange why) {
     header.insert(header.end(), info.begin(), info.end());
   }
   header.insert(header.end(), tracks_.begin(), tracks_.end());
-  return Write(header);
+  return sink_.OnBytes(header);
 }
 
 }  // namespace millrace

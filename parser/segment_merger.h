@@ -20,12 +20,13 @@
 // merger takes no more there.
 //
 // Memory:  one document's header up to limits.header_bytes_max, and what of an element spans two calls.
-// Errors:  MkvParser's and the sink's; kCorruption: a Cluster before Tracks, or without a Timestamp before
-// its frames.
+// Errors:  MkvParser's and the sink's;
+//          kCorruption: a Cluster before Tracks, or without a Timestamp before its frames;
 //          kFailedPrecondition: more was pushed after it had stopped at a change.
 // Threads: none inside; one owner at a time. The sink is called within Push and Finish.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -67,9 +68,7 @@ class SegmentMerger : private MkvVisitor {
   // The input is over. Errors: kCorruption, when it is over within an element.
   Result<void> Finish();
 
-  bool stopped() const { return stopped_; }                 // at a change
-  std::uint64_t clusters() const { return clusters_; }      // written so far
-  std::uint64_t bytes_written() const { return written_; }  // in all Segments
+  bool stopped() const { return stopped_; }  // at a change
 
  private:
   Result<void> OnStartMaster(const ElementHeader& element) override;
@@ -79,19 +78,21 @@ class SegmentMerger : private MkvVisitor {
   Result<void> OpenCluster(const ElementHeader& timestamp, ByteSpan payload);
   Result<void> NoTimestamp() const;
   Result<void> StartSegment(SegmentChange why);
-  // The input's bytes from `begin` to `end`, both offsets. REQUIRES: they are still held.
-  ByteSpan Held(std::uint64_t begin, std::uint64_t end) const;
+  // The input's bytes from `begin` to `end`, both offsets: what was held, and what the call brought.
+  // REQUIRES: they are still there.
+  std::array<ByteSpan, 2> Input(std::uint64_t begin, std::uint64_t end) const;
+  // The call's input is over: what is not done with is held.
+  void Hold();
   Result<void> CopyUpTo(std::uint64_t end);
-  Result<void> Write(ByteSpan bytes);
 
   SegmentSink& sink_;
   const Options options_;
   const ParserLimits limits_;
   MkvParser parser_;
 
-  // The input from held_offset_ on: what an earlier call left, and the call's own bytes.
-  Bytes held_;
+  Bytes held_;  // what earlier calls left, from held_offset_ on
   std::uint64_t held_offset_ = 0;
+  ByteSpan input_;                          // the call's, behind it
   std::optional<std::uint64_t> keep_from_;  // what begins here is not done with yet
 
   // Of the document that is being read.
@@ -107,8 +108,6 @@ class SegmentMerger : private MkvVisitor {
   std::optional<std::uint64_t> cluster_offset_;  // of the Cluster that is open
   std::optional<std::uint64_t> copied_;          // it is being written, up to here
   bool stopped_ = false;
-  std::uint64_t clusters_ = 0;
-  std::uint64_t written_ = 0;
 };
 
 }  // namespace millrace

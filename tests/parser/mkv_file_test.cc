@@ -223,6 +223,37 @@ TEST(MkvFile, SeekingCostsSoManyHeaders) {
   }
 }
 
+class CountingSource final : public RandomAccess {
+ public:
+  CountingSource(SharedBytes bytes, std::size_t& reads) : source_(std::move(bytes)), reads_(reads) {}
+  Result<std::size_t> ReadAt(std::uint64_t offset, std::span<std::uint8_t> room) override {
+    ++reads_;
+    return source_.ReadAt(offset, room);
+  }
+  std::uint64_t size() const override { return source_.size(); }
+
+ private:
+  MemorySource source_;
+  std::size_t& reads_;
+};
+
+TEST(MkvFile, FindsTheTimeOfAClusterByOneRead) {
+  constexpr std::size_t kClusters = 1000;
+  MkvBuilder mkv;
+  mkv.Header().Tracks();
+  for (std::uint64_t i = 0; i < kClusters; ++i) {
+    mkv.StartCluster(1000 * i).Simple(1, 0, true, std::to_string(i)).EndCluster();
+  }
+  std::size_t reads = 0;
+  auto file = MkvFile::Open(std::make_unique<CountingSource>(SharedBytes(mkv.Take()), reads));
+  ASSERT_TRUE(file) << file.error().message;
+  ASSERT_TRUE((*file)->Seek(500'000 * kMs));
+  EXPECT_LT(reads, kClusters + 100);
+  const auto frame = (*file)->Next();
+  ASSERT_TRUE(frame && *frame);
+  EXPECT_EQ(AsText((*frame)->data.span()), "500");
+}
+
 // Cut or changed anywhere, a file ends in frames or an error, never in a loop or out of bounds.
 TEST(MkvFile, TakesDamagedFiles) {
   for (const CuesPlace cues : {CuesPlace::kBehind, CuesPlace::kNone}) {

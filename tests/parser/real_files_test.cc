@@ -258,6 +258,18 @@ INSTANTIATE_TEST_SUITE_P(
                  "vp9enc deadline=1 cpu-used=8 ! matroskamux name=m ! filesink location=out.mkv "
                  "audiotestsrc num-buffers=100 ! opusenc ! m.",
                  {Codec::kVp9, Codec::kOpus}},
+        RealFile{"LibwebmVp8",
+                 "ffmpeg -v error -i source.mkv -pix_fmt yuv420p v.y4m && "
+                 "vpxenc --quiet --codec=vp8 --rt --cpu-used=8 --kf-max-dist=25 -o out.mkv v.y4m",
+                 {Codec::kVp8}},
+        RealFile{"LibwebmVp9",
+                 "ffmpeg -v error -i source.mkv -pix_fmt yuv420p v.y4m && "
+                 "vpxenc --quiet --codec=vp9 --rt --cpu-used=8 --kf-max-dist=25 -o out.mkv v.y4m",
+                 {Codec::kVp9}},
+        RealFile{"X264",  // it writes Matroska by itself
+                 "ffmpeg -v error -i source.mkv -pix_fmt yuv420p v.y4m && "
+                 "x264 --quiet --no-progress --preset veryfast --bframes 2 --keyint 25 -o out.mkv v.y4m",
+                 {Codec::kH264}},
         RealFile{
             "GStreamerStreamable",
             "gst-launch-1.0 -q videotestsrc num-buffers=75 ! video/x-raw,width=160,height=120,framerate=25/1 "
