@@ -4,7 +4,7 @@
 #include <boost/json/array.hpp>
 #include <utility>
 
-#include "consumers/worker/answer_fields.h"
+#include "wire/answer_fields.h"
 #include "wire/base64.h"
 
 namespace millrace::consumer {
@@ -71,14 +71,15 @@ Result<std::vector<SeenLease>> ApplicationClient::Begin() {
   body["stream"] = options_.stream;
   body["start"] = options_.start;
   MILLRACE_ASSIGN_OR_RETURN(auto answer, client_.Own("POST", Path("begin"), &body));
-  const auto* leases = ListOf(answer, "leases");
+  const auto* leases = wire::ListOf(answer, "leases");
   if (leases == nullptr) return Error{ErrorCode::kInternal, "an answer without leases"};
   std::vector<SeenLease> seen;
   for (const auto& value : *leases) {
     if (!value.is_object()) continue;
     const auto& object = value.get_object();
-    seen.push_back({TextOf(object, "shard"), TextOf(object, "owner"), CountOf(object, "counter"),
-                    FlagOf(object, "expired"), FlagOf(object, "ready")});
+    seen.push_back({wire::TextOf(object, "shard"), wire::TextOf(object, "owner"),
+                    wire::CountOf(object, "counter"), wire::FlagOf(object, "expired"),
+                    wire::FlagOf(object, "ready")});
   }
   return seen;
 }
@@ -93,11 +94,11 @@ Result<std::optional<HeldLease>> ApplicationClient::Take(const LeaseWish& wish) 
   MILLRACE_ASSIGN_OR_RETURN(auto answer, client_.Own("POST", Path("leases/take"), &body));
   HeldLease lease;
   lease.shard = wish.shard;
-  lease.counter = CountOf(answer, "counter");
-  lease.suspect = FlagOf(answer, "suspect");
-  lease.place.sequence_number = TextOf(answer, "checkpoint");
+  lease.counter = wire::CountOf(answer, "counter");
+  lease.suspect = wire::FlagOf(answer, "suspect");
+  lease.place.sequence_number = wire::TextOf(answer, "checkpoint");
   if (lease.place.sequence_number == kShardEnd) return std::optional<HeldLease>();
-  if (answer.contains("sub_sequence")) lease.place.sub_sequence = CountOf(answer, "sub_sequence");
+  if (answer.contains("sub_sequence")) lease.place.sub_sequence = wire::CountOf(answer, "sub_sequence");
   return std::optional(std::move(lease));
 }
 
@@ -116,12 +117,14 @@ Result<std::vector<HeldLease>> ApplicationClient::Renew(const std::vector<HeldLe
     body["owner"] = options_.owner;
     body["leases"] = std::move(list);
     MILLRACE_ASSIGN_OR_RETURN(auto answer, client_.Own("POST", Path("leases/renew"), &body));
-    const auto* gone = ListOf(answer, "lost");
+    const auto* gone = wire::ListOf(answer, "lost");
     if (gone == nullptr) return Error{ErrorCode::kInternal, "an answer without the leases that are lost"};
     for (const auto& value : *gone) {
       if (!value.is_object()) continue;
-      lost.push_back(
-          {TextOf(value.get_object(), "shard"), CountOf(value.get_object(), "counter"), {}, false});
+      lost.push_back({wire::TextOf(value.get_object(), "shard"),
+                      wire::CountOf(value.get_object(), "counter"),
+                      {},
+                      false});
     }
   }
   return lost;
@@ -138,7 +141,7 @@ Result<std::uint64_t> ApplicationClient::Attempt(const std::string& shard, std::
   boost::json::object body = BodyOf(shard, counter);
   body["what"] = what;
   MILLRACE_ASSIGN_OR_RETURN(auto answer, client_.Own("POST", Path("leases/attempt"), &body));
-  return CountOf(answer, "attempts");
+  return wire::CountOf(answer, "attempts");
 }
 
 Result<void> ApplicationClient::Commit(const CommitRequest& request) {

@@ -44,12 +44,11 @@ bool HeldShards::Remove(const std::string& shard, std::uint64_t counter) {
     bytes_ -= inbox->bytes;
     held_.erase(shard);
     ready_.erase(shard);
-    full_.erase(shard);
     ++generation_;
     reader = reader_;
   }
   changed_.notify_all();
-  if (reader != nullptr) reader->End(shard);
+  if (reader != nullptr) reader->End(shard, counter);
   return true;
 }
 
@@ -79,12 +78,20 @@ bool HeldShards::Roomy(const Inbox& inbox) const {
   return inbox.records.empty() || (inbox.records.size() < records_max_ && bytes_ < bytes_max_);
 }
 
+void HeldShards::NoteReady(const Inbox& inbox) {
+  if (!inbox.records.empty() || inbox.end || inbox.unpacking) {
+    ready_.insert(inbox.lease.shard);
+  } else {
+    ready_.erase(inbox.lease.shard);
+  }
+}
+
 bool HeldShards::HasRoom(const std::string& shard, std::uint64_t counter) {
   const std::lock_guard lock(mutex_);
-  const Inbox* inbox = Find(shard, counter);
+  Inbox* inbox = Find(shard, counter);
   if (inbox == nullptr) return false;
   const bool room = Roomy(*inbox);
-  if (!room) full_.insert(shard);
+  if (!room) inbox->full = true;
   return room;
 }
 
@@ -104,7 +111,7 @@ bool HeldShards::Put(const std::string& shard, std::uint64_t counter, FetchedBat
       inbox->records.push_back({std::move(record), batch.behind, now});
     }
     if (inbox->records.empty() && !inbox->end) return true;
-    ready_.insert(shard);
+    NoteReady(*inbox);
   }
   changed_.notify_all();
   return true;
@@ -113,11 +120,6 @@ bool HeldShards::Put(const std::string& shard, std::uint64_t counter, FetchedBat
 std::uint64_t HeldShards::generation() const {
   const std::lock_guard lock(mutex_);
   return generation_;
-}
-
-bool HeldShards::MayGive() const {
-  const std::lock_guard lock(mutex_);
-  return std::chrono::steady_clock::now() < valid_until_;
 }
 
 bool HeldShards::Ready() const { return !ready_.empty() && std::chrono::steady_clock::now() < valid_until_; }
@@ -129,45 +131,50 @@ std::string HeldShards::NextReady(const std::string& last) const {
   return next != ready_.end() ? *next : *ready_.begin();
 }
 
-HeldShards::Taken HeldShards::Take(const std::string& shard, std::uint64_t counter, std::size_t records_max) {
+HeldShards::Taken HeldShards::Take(const std::string& shard, std::uint64_t counter) {
   Taken taken;
   ShardReader* reader = nullptr;
-  std::vector<std::string> roomy;
+  std::vector<HeldLease> roomy;
   {
     const std::lock_guard lock(mutex_);
     Inbox* inbox = Find(shard, counter);
     if (inbox == nullptr) return taken;
-    const std::size_t bytes_before = bytes_;
-    const std::size_t count = std::min(records_max, inbox->records.size());
-    taken.records.reserve(count);
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::size_t size = SizeOf(inbox->records.front().record);
+    const bool all_full = bytes_ >= bytes_max_;
+    if (!inbox->records.empty()) {
+      taken.record = std::move(inbox->records.front().record);
+      inbox->records.pop_front();
+      const std::size_t size = SizeOf(*taken.record);
       inbox->bytes -= size;
       bytes_ -= size;
-      taken.records.push_back(std::move(inbox->records.front().record));
-      inbox->records.pop_front();
     }
     if (inbox->records.empty()) {
-      ready_.erase(shard);
       taken.end = std::exchange(inbox->end, false);
+      NoteReady(*inbox);
     }
-    const bool all_have_room = bytes_before >= bytes_max_ && bytes_ < bytes_max_;
-    if (all_have_room) {
-      std::erase_if(full_, [&](const std::string& each) {
-        const auto found = held_.find(each);
-        const bool room = found == held_.end() || Roomy(found->second);
-        if (room) roomy.push_back(each);
-        return room;
-      });
-    } else if (Roomy(*inbox) && full_.erase(shard) > 0) {
-      roomy.push_back(shard);
+    const auto note_room = [&](Inbox& each) {
+      if (each.full && Roomy(each)) {
+        each.full = false;
+        roomy.push_back(each.lease);
+      }
+    };
+    note_room(*inbox);
+    if (all_full && bytes_ < bytes_max_) {
+      for (auto& [name, each] : held_) note_room(each);
     }
     reader = reader_;
   }
   if (reader != nullptr) {
-    for (const std::string& each : roomy) reader->HasRoomAgain(each);
+    for (const HeldLease& lease : roomy) reader->HasRoomAgain(lease.shard, lease.counter);
   }
   return taken;
+}
+
+void HeldShards::SetUnpacking(const std::string& shard, std::uint64_t counter, bool unpacking) {
+  const std::lock_guard lock(mutex_);
+  Inbox* inbox = Find(shard, counter);
+  if (inbox == nullptr) return;
+  inbox->unpacking = unpacking;
+  NoteReady(*inbox);
 }
 
 void HeldShards::Wait(TimePoint until, std::uint64_t generation) {

@@ -1,8 +1,8 @@
 // The shards that a worker holds, and what was read ahead of each: where its threads meet. Leases are added
 // and taken away by the keeper, records are put by the readers and taken by the thread that uses the worker.
 //
-// Everything names a lease's counter with its shard: what a reader brings for a lease that was lost, or lost
-// and taken again, goes nowhere.
+// All that is of one lease names its counter with its shard, both ways: what a reader brings for a lease that
+// was lost, or lost and taken again, goes nowhere, and so does what a reader is told of it.
 //
 // Bounds:  see WorkerOptions::read_ahead_records and read_ahead_bytes; readers ask HasRoom before they read.
 // Threads: any.
@@ -13,6 +13,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -29,14 +30,16 @@ struct FetchedBatch {
   bool end = false;                   // the shard is closed, and nothing is behind these
 };
 
-// Who reads the shards of leases into HeldShards.
+// Who reads the shards of leases into HeldShards. Any thread tells it, without a lock: what it is told of a
+// shard's lease may come after the shard was begun under another counter, and is to be ignored then.
 class ShardReader {
  public:
   virtual ~ShardReader() = default;
+  // In place of what is read of the shard, if anything is.
   virtual void Begin(const HeldLease& lease) = 0;
-  virtual void End(const std::string& shard) = 0;
+  virtual void End(const std::string& shard, std::uint64_t counter) = 0;
   // There is room again, where there was none.
-  virtual void HasRoomAgain(const std::string& shard) = 0;
+  virtual void HasRoomAgain(const std::string& shard, std::uint64_t counter) = 0;
 };
 
 class HeldShards {
@@ -67,16 +70,16 @@ class HeldShards {
   // ---- the using thread
   // Changes with every lease that comes or goes.
   std::uint64_t generation() const;
-  // False: the leases may have run out.
-  bool MayGive() const;
-  // The first shard behind `last` in their circle that has something to be taken; empty: none has. Nothing is
+  // The first shard behind `last` in their circle that has something to be given; empty: none has. Nothing is
   // given where the leases may have run out.
   std::string NextReady(const std::string& last) const;
   struct Taken {
-    std::vector<WorkerRecord> records;
-    bool end = false;  // these were the shard's last ones; told once
+    std::optional<WorkerRecord> record;  // none: none is there now
+    bool end = false;                    // nothing comes behind it; told once
   };
-  Taken Take(const std::string& shard, std::uint64_t counter, std::size_t records_max);
+  Taken Take(const std::string& shard, std::uint64_t counter);
+  // Whether parts of the record taken last are still to be given: the shard is ready while they are.
+  void SetUnpacking(const std::string& shard, std::uint64_t counter, bool unpacking);
   // Until something can be taken, a lease comes or goes, Wake is called, or `until`.
   void Wait(TimePoint until, std::uint64_t generation);
   void Wake();
@@ -96,11 +99,15 @@ class HeldShards {
     std::deque<Fetched> records;
     std::size_t bytes = 0;
     bool end = false;
+    bool unpacking = false;
+    bool full = false;  // its reader waits for room
     bool read = false;  // once, at least
     Duration behind{0};
   };
-  // REQUIRES of all three: mutex_ is held.
+  // REQUIRES of all: mutex_ is held.
   Inbox* Find(const std::string& shard, std::uint64_t counter);
+  // After what makes a shard ready, or no longer so.
+  void NoteReady(const Inbox& inbox);
   bool Ready() const;
   bool Roomy(const Inbox& inbox) const;
 
@@ -111,8 +118,7 @@ class HeldShards {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::map<std::string, Inbox> held_;  // GUARDED_BY(mutex_)
-  std::set<std::string> ready_;        // GUARDED_BY(mutex_): have records, or an end
-  std::set<std::string> full_;         // GUARDED_BY(mutex_): their readers wait for room
+  std::set<std::string> ready_;        // GUARDED_BY(mutex_): have something to be given, or an end
   std::size_t bytes_ = 0;              // GUARDED_BY(mutex_)
   std::uint64_t generation_ = 0;       // GUARDED_BY(mutex_)
   TimePoint valid_until_;              // GUARDED_BY(mutex_)

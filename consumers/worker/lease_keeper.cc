@@ -3,10 +3,14 @@
 #include <set>
 #include <utility>
 
+#include "base/backoff.h"
+
 namespace millrace::consumer {
 namespace {
 
 using std::chrono::steady_clock;
+
+constexpr std::chrono::seconds kRetryPauseMax{2};  // leases run out soon after
 
 }  // namespace
 
@@ -35,6 +39,7 @@ void LeaseKeeper::Stop() {
 }
 
 void LeaseKeeper::Run() {
+  Backoff retry({kTroublePause, kRetryPauseMax});
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     balance_now_ = false;
@@ -48,7 +53,8 @@ void LeaseKeeper::Run() {
     state_.troubles.Note("leases", more ? Result<void>() : Result<void>(more.error()));
     lock.lock();
     if (more && *more) continue;
-    const Duration pause = more ? options_.lease_length / 3 : Duration(kTroublePause);
+    if (more) retry.Reset();
+    const Duration pause = more ? options_.lease_length / 3 : retry.Next();
     changed_.wait_for(lock, pause, [this] { return stopping_ || balance_now_; });
   }
 }

@@ -1,9 +1,9 @@
 // Keeps a worker's leases: renews them every third of their length, and takes those that are its share.
 //
 // A lease that was lost leaves HeldShards as soon as the server says so. While the server does not answer,
-// they stay until they have run out by this clock; then nothing is given of them until they are renewed.
+// they stay; once they have run out by this clock, nothing is given of them until they are renewed.
 //
-// Threads: one of its own; Start, Stop and BalanceNow from any.
+// Threads: one of its own; Stop and BalanceNow from any.
 #pragma once
 
 #include <condition_variable>

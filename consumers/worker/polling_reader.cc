@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "consumers/worker/answer_fields.h"
 #include "consumers/worker/record_batch.h"
+#include "wire/answer_fields.h"
 #include "wire/cbor.h"
 
 namespace millrace::consumer {
@@ -11,7 +11,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr Duration kTroublePauseMax = std::chrono::seconds(5);
+constexpr Duration kRetryPauseMax = std::chrono::seconds(5);
 
 }  // namespace
 
@@ -36,9 +36,10 @@ void PollingReader::Begin(const HeldLease& lease) {
   shard.from = lease.place;
   shard.due = steady_clock::now();
   shard.pause = options_.poll_interval;
-  End(lease.shard);
+  shard.retry = Backoff({options_.poll_interval, kRetryPauseMax});
   {
     const std::lock_guard lock(mutex_);
+    Drop(lease.shard);
     wanted_[lease.shard] = lease.counter;
     due_.emplace(shard.due, lease.shard);
     shards_[lease.shard] = std::move(shard);
@@ -46,8 +47,17 @@ void PollingReader::Begin(const HeldLease& lease) {
   changed_.notify_one();
 }
 
-void PollingReader::End(const std::string& shard) {
+void PollingReader::End(const std::string& shard, std::uint64_t counter) {
   const std::lock_guard lock(mutex_);
+  if (Wanted(shard, counter)) Drop(shard);
+}
+
+bool PollingReader::Wanted(const std::string& shard, std::uint64_t counter) const {
+  const auto wanted = wanted_.find(shard);
+  return wanted != wanted_.end() && wanted->second == counter;
+}
+
+void PollingReader::Drop(const std::string& shard) {
   wanted_.erase(shard);
   roomy_.erase(shard);
   state_.troubles.Note("reading " + shard, {});
@@ -57,12 +67,13 @@ void PollingReader::End(const std::string& shard) {
   shards_.erase(found);
 }
 
-void PollingReader::HasRoomAgain(const std::string& shard) {
+void PollingReader::HasRoomAgain(const std::string& shard, std::uint64_t counter) {
   {
     const std::lock_guard lock(mutex_);
+    if (!Wanted(shard, counter)) return;
     const auto found = shards_.find(shard);
     if (found == shards_.end()) {
-      if (wanted_.contains(shard)) roomy_.insert(shard);
+      roomy_.insert(shard);
       return;
     }
     due_.emplace(found->second.due, shard);
@@ -88,13 +99,11 @@ void PollingReader::Run() {
     lock.unlock();
     const After after = Poll(client, shard);
     lock.lock();
-    const auto wanted = wanted_.find(shard.shard);
-    const bool ours = wanted != wanted_.end() && wanted->second == shard.counter;
-    if (!ours) continue;
+    if (!Wanted(shard.shard, shard.counter)) continue;
     // Only now: of a shard that has ended nobody would clear it.
     state_.troubles.Note("reading " + shard.shard, shard.outcome);
     if (after == After::kOver) {
-      wanted_.erase(wanted);
+      wanted_.erase(shard.shard);
       continue;
     }
     const bool room = roomy_.erase(shard.shard) > 0 || after == After::kDue;
@@ -111,19 +120,18 @@ PollingReader::After PollingReader::Poll(wire::ServiceClient& client, Polled& sh
   if (!batch) {
     ++state_.counters.read_retries;
     if (batch.error().code == ErrorCode::kResourceExhausted) {  // the shard gives no more for a moment
-      shard.pause = std::clamp<Duration>(shard.pause * 2, options_.poll_interval, kTroublePauseMax);
-      shard.due = now + shard.pause;
+      shard.due = now + shard.retry.Next();
       return After::kDue;
     }
     // An iterator that is too old, or of a server that is gone: from the last record that was read, anew.
     const bool expired = batch.error().code == ErrorCode::kOutOfRange && !shard.iterator.empty();
     shard.iterator.clear();
     if (!expired) shard.outcome = std::move(batch).error();
-    shard.pause = std::clamp<Duration>(shard.pause * 2, kTroublePause, kTroublePauseMax);
-    shard.due = expired ? now : now + shard.pause;
+    shard.due = expired ? now : now + shard.retry.Next();
     return After::kDue;
   }
   shard.outcome = {};
+  shard.retry.Reset();
   const bool filled = !batch->records.empty();
   const bool more = batch->behind > Duration{0};
   const bool end = batch->end;
@@ -147,7 +155,7 @@ Result<void> PollingReader::OpenIterator(wire::ServiceClient& client, Polled& sh
                                                : "AFTER_SEQUENCE_NUMBER";
   if (!after.empty()) request["StartingSequenceNumber"] = after;
   MILLRACE_ASSIGN_OR_RETURN(const auto answer, client.DataStreams("GetShardIterator", request));
-  shard.iterator = TextOf(answer, "ShardIterator");
+  shard.iterator = wire::TextOf(answer, "ShardIterator");
   if (shard.iterator.empty()) return Error{ErrorCode::kInternal, "an answer without an iterator"};
   return {};
 }
@@ -161,7 +169,7 @@ Result<FetchedBatch> PollingReader::Read(wire::ServiceClient& client, Polled& sh
   MILLRACE_ASSIGN_OR_RETURN(auto answer, client.DataStreamsCbor("GetRecords", std::move(request).Take()));
   MILLRACE_ASSIGN_OR_RETURN(FetchedBatch batch, ReadBatch(shard.shard, answer));
   if (!batch.records.empty()) shard.read_to = batch.records.back().sequence_number;
-  shard.iterator = TextOf(answer, "NextShardIterator");
+  shard.iterator = wire::TextOf(answer, "NextShardIterator");
   batch.end = shard.iterator.empty();
   return batch;
 }

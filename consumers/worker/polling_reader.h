@@ -1,8 +1,8 @@
-// Reads shards by GetRecords, each again after an interval, which grows while nothing comes. A few threads
-// take the shards as they are due.
+// Reads shards by GetRecords: each again at once while it has more, else after an interval, which grows while
+// nothing comes. A few threads take the shards as they are due.
 //
 // Bounds:  a request a thread; a shard without room is not read.
-// Threads: its own; Begin, End, HasRoomAgain and Stop from any.
+// Threads: its own; Begin, End and HasRoomAgain from any.
 #pragma once
 
 #include <chrono>
@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/backoff.h"
 #include "consumers/worker/held_shards.h"
 #include "consumers/worker/worker_state.h"
 #include "wire/service_client.h"
@@ -30,8 +31,8 @@ class PollingReader final : public ShardReader {
   PollingReader& operator=(const PollingReader&) = delete;
 
   void Begin(const HeldLease& lease) override;
-  void End(const std::string& shard) override;
-  void HasRoomAgain(const std::string& shard) override;
+  void End(const std::string& shard, std::uint64_t counter) override;
+  void HasRoomAgain(const std::string& shard, std::uint64_t counter) override;
 
  private:
   using TimePoint = std::chrono::steady_clock::time_point;
@@ -42,11 +43,15 @@ class PollingReader final : public ShardReader {
     std::string iterator;  // empty: none is open
     std::string read_to;   // the last sequence number read; empty: none, see `from`
     TimePoint due;
-    Duration pause{0};     // up to the next poll, as long as nothing comes
+    Duration pause{0};  // up to the next poll, as long as nothing comes
+    Backoff retry;
     Result<void> outcome;  // of the last poll that told something
   };
 
   void Run();
+  // REQUIRES: mutex_ is held.
+  bool Wanted(const std::string& shard, std::uint64_t counter) const;
+  void Drop(const std::string& shard);
   // What is done with a shard after a poll.
   enum class After { kDue, kFull, kOver };
   After Poll(wire::ServiceClient& client, Polled& shard);

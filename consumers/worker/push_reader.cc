@@ -52,27 +52,29 @@ void PushReader::Begin(const HeldLease& lease) {
     Drop(shard);
     shard = Pushed();
     shard.lease = lease;
+    shard.retry = Backoff({kTroublePause, kPauseMax});
     shard.subscribe_at = steady_clock::now();
     look_ = true;
   }
   changed_.notify_all();
 }
 
-void PushReader::End(const std::string& shard) {
+void PushReader::End(const std::string& shard, std::uint64_t counter) {
   const std::lock_guard lock(mutex_);
   const auto found = shards_.find(shard);
-  if (found == shards_.end()) return;
+  if (found == shards_.end() || found->second.lease.counter != counter) return;
   Drop(found->second);
   state_.troubles.Note("reading " + shard, {});
   shards_.erase(found);
 }
 
-void PushReader::HasRoomAgain(const std::string& shard) {
+void PushReader::HasRoomAgain(const std::string& shard, std::uint64_t counter) {
   std::shared_ptr<ShardSubscription> subscription;
   {
     const std::lock_guard lock(mutex_);
     const auto found = shards_.find(shard);
-    if (found != shards_.end()) subscription = found->second.subscription;
+    if (found == shards_.end() || found->second.lease.counter != counter) return;
+    subscription = found->second.subscription;
     look_ = look_ || !subscription;
   }
   if (subscription) return subscription->Resume();
@@ -150,7 +152,6 @@ void PushReader::LookAfter(Pushed& shard) {
     shard.subscribe_at = now;
     return;
   }
-  if (moved) shard.pause = {};
   const ErrorCode code = state.error->code;
   if (code == ErrorCode::kNotFound) consumer_gone_ = look_ = true;
   if (code == ErrorCode::kFailedPrecondition) {
@@ -158,11 +159,11 @@ void PushReader::LookAfter(Pushed& shard) {
     return;
   }
   ++state_.counters.read_retries;
-  shard.troubled = true;
   state_.troubles.Note("reading " + shard.lease.shard, *state.error);
   // The first time at once: connections break.
-  shard.subscribe_at = now + shard.pause;
-  shard.pause = std::clamp<Duration>(shard.pause * 2, kTroublePause, kPauseMax);
+  const bool first = !std::exchange(shard.troubled, true) || moved;
+  if (first) shard.retry.Reset();
+  shard.subscribe_at = first ? now : now + shard.retry.Next();
 }
 
 void PushReader::Subscribe(Pushed& shard, const std::string& arn) {

@@ -14,10 +14,10 @@
 #include <memory>
 #include <mutex>
 #include <random>
-#include <set>
 #include <string>
 #include <thread>
 
+#include "base/backoff.h"
 #include "consumers/worker/held_shards.h"
 #include "consumers/worker/registered_consumer.h"
 #include "consumers/worker/shard_subscription.h"
@@ -35,8 +35,8 @@ class PushReader final : public ShardReader {
   PushReader& operator=(const PushReader&) = delete;
 
   void Begin(const HeldLease& lease) override;
-  void End(const std::string& shard) override;
-  void HasRoomAgain(const std::string& shard) override;
+  void End(const std::string& shard, std::uint64_t counter) override;
+  void HasRoomAgain(const std::string& shard, std::uint64_t counter) override;
 
  private:
   using TimePoint = std::chrono::steady_clock::time_point;
@@ -47,8 +47,8 @@ class PushReader final : public ShardReader {
     wire::Http2Client::RequestId request = 0;
     TimePoint subscribe_at;  // not before, while none is open
     TimePoint renew_at;
-    Duration pause{0};      // after the next failure
-    bool troubled = false;  // and told so
+    Backoff retry;
+    bool troubled = false;  // failed, and told so
   };
 
   void Run();

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "consumers/worker/answer_fields.h"
+#include "wire/answer_fields.h"
 #include "wire/cbor.h"
 
 namespace millrace::consumer {
@@ -17,8 +17,8 @@ Error NoRecords(const char* why) {
 
 }  // namespace
 
-Result<FetchedBatch> ReadBatch(const std::string& shard, boost::json::object& answer) {
-  const auto* records = ListOf(answer, "Records");
+Result<FetchedBatch> ReadBatch(const std::string& shard, const boost::json::object& answer) {
+  const auto* records = wire::ListOf(answer, "Records");
   if (records == nullptr) return NoRecords("it has none");
   FetchedBatch batch;
   batch.records.reserve(records->size());
@@ -27,9 +27,9 @@ Result<FetchedBatch> ReadBatch(const std::string& shard, boost::json::object& an
     const auto& object = value.get_object();
     WorkerRecord record;
     record.shard = shard;
-    record.sequence_number = TextOf(object, "SequenceNumber");
-    record.partition_key = TextOf(object, "PartitionKey");
-    record.arrival = TimeOf(object, "ApproximateArrivalTimestamp");
+    record.sequence_number = wire::TextOf(object, "SequenceNumber");
+    record.partition_key = wire::TextOf(object, "PartitionKey");
+    record.arrival = wire::TimeOf(object, "ApproximateArrivalTimestamp");
     const auto* data = object.if_contains("Data");
     const auto bytes = data != nullptr && data->is_string() ? wire::CborBytesOf(data->get_string())
                                                             : std::optional<ByteSpan>();
@@ -37,7 +37,8 @@ Result<FetchedBatch> ReadBatch(const std::string& shard, boost::json::object& an
     record.data.assign(bytes->begin(), bytes->end());
     batch.records.push_back(std::move(record));
   }
-  batch.behind = std::chrono::milliseconds(std::min(CountOf(answer, "MillisBehindLatest"), kBehindMsMax));
+  batch.behind =
+      std::chrono::milliseconds(std::min(wire::CountOf(answer, "MillisBehindLatest"), kBehindMsMax));
   return batch;
 }
 

@@ -11,8 +11,8 @@
 
 namespace millrace::consumer {
 
-// The members that both have: Records, MillisBehindLatest. Takes the document apart.
+// The members that both have: Records, MillisBehindLatest.
 // Errors: kInternal: it is none of such an answer.
-Result<FetchedBatch> ReadBatch(const std::string& shard, boost::json::object& answer);
+Result<FetchedBatch> ReadBatch(const std::string& shard, const boost::json::object& answer);
 
 }  // namespace millrace::consumer

@@ -1,14 +1,15 @@
 #include "consumers/worker/registered_consumer.h"
 
-#include "consumers/worker/answer_fields.h"
 #include "consumers/worker/application_client.h"
+#include "wire/answer_fields.h"
 
 namespace millrace::consumer {
 namespace {
 
 std::string ArnIn(const boost::json::object& answer, const char* member) {
   const auto* consumer = answer.if_contains(member);
-  return consumer != nullptr && consumer->is_object() ? TextOf(consumer->get_object(), "ConsumerARN") : "";
+  return consumer != nullptr && consumer->is_object() ? wire::TextOf(consumer->get_object(), "ConsumerARN")
+                                                      : "";
 }
 
 }  // namespace
@@ -25,7 +26,7 @@ Result<std::string> RegisteredConsumer::Arn() {
   if (summary == nullptr || !summary->is_object())
     return Error{ErrorCode::kInternal, "an answer without a summary of the stream"};
   request = {};
-  request["StreamARN"] = TextOf(summary->get_object(), "StreamARN");
+  request["StreamARN"] = wire::TextOf(summary->get_object(), "StreamARN");
   request["ConsumerName"] = options_.consumer;
   auto answer = client_.DataStreams("DescribeStreamConsumer", request);
   std::string arn = answer ? ArnIn(*answer, "ConsumerDescription") : "";

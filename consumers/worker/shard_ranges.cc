@@ -1,7 +1,7 @@
 #include "consumers/worker/shard_ranges.h"
 
-#include "consumers/worker/answer_fields.h"
 #include "consumers/worker/application_client.h"
+#include "wire/answer_fields.h"
 
 namespace millrace::consumer {
 
@@ -24,16 +24,17 @@ Result<void> ShardRanges::ReadAll() {
   request["StreamName"] = options_.stream;
   for (;;) {
     MILLRACE_ASSIGN_OR_RETURN(const auto answer, client_.DataStreams("ListShards", request));
-    const auto* shards = ListOf(answer, "Shards");
+    const auto* shards = wire::ListOf(answer, "Shards");
     if (shards == nullptr) return Error{ErrorCode::kInternal, "an answer without shards"};
     for (const auto& value : *shards) {
       if (!value.is_object()) continue;
       const auto* range = value.get_object().if_contains("HashKeyRange");
       if (range == nullptr || !range->is_object()) continue;
-      ranges[TextOf(value.get_object(), "ShardId")] = {TextOf(range->get_object(), "StartingHashKey"),
-                                                       TextOf(range->get_object(), "EndingHashKey")};
+      ranges[wire::TextOf(value.get_object(), "ShardId")] = {
+          wire::TextOf(range->get_object(), "StartingHashKey"),
+          wire::TextOf(range->get_object(), "EndingHashKey")};
     }
-    const std::string token = TextOf(answer, "NextToken");
+    const std::string token = wire::TextOf(answer, "NextToken");
     if (token.empty()) break;
     request = {};
     request["NextToken"] = token;

@@ -19,7 +19,7 @@ class ShardRanges {
 
   // Errors: kNotFound: the stream has no such shard (any more); those of the call.
   Result<HashKeyRange> Find(const std::string& shard);
-  // The stream was made again: its shards may be others.
+  // Its lease was lost: the stream may have been made again, and its shards may be others.
   void Forget(const std::string& shard) { ranges_.erase(shard); }
 
  private:

@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "consumers/worker/answer_fields.h"
 #include "consumers/worker/record_batch.h"
+#include "wire/answer_fields.h"
 #include "wire/cbor.h"
 #include "wire/service_client.h"
 
@@ -107,10 +107,10 @@ Result<void> ShardSubscription::TakeEvent(const wire::EventMessage& message) {
     return Error{ErrorCode::kInternal, "an event of a subscription is not a CBOR map"};
   auto& event = document->get_object();
   MILLRACE_ASSIGN_OR_RETURN(FetchedBatch batch, ReadBatch(lease_.shard, event));
-  const std::string continuation = TextOf(event, "ContinuationSequenceNumber");
+  const std::string continuation = wire::TextOf(event, "ContinuationSequenceNumber");
   // The end of a shard is told by its children, and by there being nowhere to go on.
   batch.end = continuation.empty();
-  if (batch.end && ListOf(event, "ChildShards") == nullptr)
+  if (batch.end && wire::ListOf(event, "ChildShards") == nullptr)
     return Error{ErrorCode::kInternal, "an event of a subscription has nowhere to go on"};
   const bool end = batch.end;
   ++worker_.counters.events;

@@ -84,7 +84,6 @@ class Worker::Impl {
   void Lose(const std::string& shard);
   // Records of the next shard that has some; none: no shard has.
   std::vector<WorkerRecord> Gather(std::size_t records_max);
-  std::string NextShard() const;
   std::vector<WorkerRecord> GatherFrom(const std::string& name, Shard& shard, std::size_t records_max);
   // The next record of the shard, taken apart; none: nothing is there now, or there is trouble.
   std::optional<WorkerRecord> TakeOne(const std::string& name, Shard& shard);
@@ -98,7 +97,6 @@ class Worker::Impl {
 
   // Of the using thread.
   std::map<std::string, Shard> shards_;
-  std::set<std::string> busy_;    // have a record that is being taken apart
   std::set<std::string> ending_;  // are at their end
   std::string last_shard_;        // where the last records came from
   std::uint64_t generation_ = 0;
@@ -183,7 +181,6 @@ void Worker::Impl::FollowLeases() {
 
 void Worker::Impl::Lose(const std::string& shard) {
   shards_.erase(shard);
-  busy_.erase(shard);
   ending_.erase(shard);
   committer_.Forget(shard);
   ranges_.Forget(shard);
@@ -242,23 +239,10 @@ std::vector<WorkerRecord> Worker::Impl::Next(Duration wait, std::size_t records_
   return {};
 }
 
-std::string Worker::Impl::NextShard() const {
-  const std::string fetched = held_.NextReady(last_shard_);
-  // What is being taken apart is given, like what was fetched, only while the leases last.
-  if (busy_.empty() || !held_.MayGive()) return fetched;
-  const auto behind = busy_.upper_bound(last_shard_);
-  const std::string& busy = behind != busy_.end() ? *behind : *busy_.begin();
-  if (fetched.empty()) return busy;
-  const bool wraps_fetched = fetched <= last_shard_;
-  const bool wraps_busy = busy <= last_shard_;
-  if (wraps_fetched != wraps_busy) return wraps_fetched ? busy : fetched;
-  return std::min(fetched, busy);
-}
-
 std::vector<WorkerRecord> Worker::Impl::Gather(std::size_t records_max) {
   // A circle of the shards at most: then leases and checkpoints are looked after again.
   for (std::size_t i = 0; i <= shards_.size() && !stopping_; ++i) {
-    const std::string name = NextShard();
+    const std::string name = held_.NextReady(last_shard_);
     const auto shard = shards_.find(name);
     if (shard == shards_.end()) break;  // none is ready, or it came this moment
     last_shard_ = name;
@@ -275,6 +259,7 @@ std::vector<WorkerRecord> Worker::Impl::Gather(std::size_t records_max) {
 std::vector<WorkerRecord> Worker::Impl::GatherFrom(const std::string& name, Shard& shard,
                                                    std::size_t records_max) {
   std::vector<WorkerRecord> records;
+  const bool was_unpacking = shard.unpacker.active();
   while (records.size() < records_max) {
     auto record = TakeOne(name, shard);
     if (!record) break;
@@ -290,12 +275,9 @@ std::vector<WorkerRecord> Worker::Impl::GatherFrom(const std::string& name, Shar
     record->lease = shard.lease.counter;
     records.push_back(std::move(*record));
   }
-  if (shard.unpacker.active()) {
-    busy_.insert(name);
-  } else {
-    busy_.erase(name);
-    if (shard.at_end) ending_.insert(name);
-  }
+  const bool unpacking = shard.unpacker.active();
+  if (unpacking != was_unpacking) held_.SetUnpacking(name, shard.lease.counter, unpacking);
+  if (!unpacking && shard.at_end) ending_.insert(name);
   return records;
 }
 
@@ -315,11 +297,12 @@ std::optional<WorkerRecord> Worker::Impl::TakeOne(const std::string& name, Shard
       committer_.Passed(name, shard.unpacker.passed());
       continue;
     }
-    auto taken = held_.Take(name, shard.lease.counter, 1);
+    auto taken = held_.Take(name, shard.lease.counter);
     shard.at_end = shard.at_end || taken.end;
-    if (taken.records.empty()) return std::nullopt;
-    WorkerRecord& record = taken.records.front();
-    if (!options_.deaggregate || !shard.unpacker.Begin(record, shard.lease.place)) return std::move(record);
+    if (!taken.record) return std::nullopt;
+    if (!options_.deaggregate || !shard.unpacker.Begin(*taken.record, shard.lease.place)) {
+      return std::move(taken.record);
+    }
   }
 }
 

@@ -18,9 +18,8 @@
 // Records of a shard come in order; what was not committed comes again, to this worker or another.
 //
 // A record is done in one of three ways:
-//   Done(record)             noted, and committed within checkpoint_interval. After a kill what was done
-//   since
-//                            comes again: each record at least once.
+//   Done(record)             noted, and committed within checkpoint_interval. After a kill what was
+//                            done since comes again: each record at least once.
 //   Commit(record)           committed before it returns.
 //   Commit(record, results)  likewise, together with records for data streams: all of it or nothing, and only
 //                            while the lease is this worker's. So each record has its results exactly once.
@@ -40,7 +39,6 @@
 //          so that long work loses none, and those that read.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
