@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdio>
 #include <thread>
+#include <utility>
 
 #include "base/log.h"
 #include "consumers/analysis/analysis_host.h"
@@ -25,22 +26,23 @@ constexpr auto kWatch = std::chrono::milliseconds(500);
 
 // The options of the command line, those that have words of their own among them; a supervised process has
 // its own in the environment.
-Result<void> GatherOptions(const AnalyzeOptions& options, AnalysisSettings& settings) {
-  if (options.options) {
-    MILLRACE_ASSIGN_OR_RETURN(settings.options, ParseOptions(*options.options));
+Result<AnalyzerOptions> GatherOptions(const AnalyzeOptions& options) {
+  AnalyzerOptions gathered;
+  if (options.choice.options) {
+    MILLRACE_ASSIGN_OR_RETURN(gathered.all, ParseOptions(*options.choice.options));
   }
-  if (options.model) settings.options["model"] = *options.model;
-  if (options.smallest_face) settings.options["smallest_face"] = *options.smallest_face;
-  if (!options.supervised) return {};
-  return TakeOptionsVariable(settings);
+  if (options.model) gathered.all["model"] = *options.model;
+  if (options.smallest_face) gathered.all["smallest_face"] = *options.smallest_face;
+  if (options.supervised) MILLRACE_RETURN_IF_ERROR(TakeOptionsVariable(gathered));
+  return gathered;
 }
 
 Result<AnalysisOptions> MakeOptions(const std::string& endpoint, const AnalyzeOptions& options,
-                                    const AnalyzerRef& analyzer, AnalysisSettings settings) {
+                                    const AnalyzerRef& analyzer, AnalyzerOptions gathered) {
   AnalysisOptions made;
-  made.settings = std::move(settings);
+  made.settings.options = std::move(gathered);
   MILLRACE_ASSIGN_OR_RETURN(made.endpoint, wire::Endpoint::Parse(endpoint));
-  MILLRACE_ASSIGN_OR_RETURN(made.settings.selection, ParseFrameSelection(options.frames));
+  MILLRACE_ASSIGN_OR_RETURN(made.settings.selection, ParseFrameSelection(FramesOf(options.choice)));
   made.application = options.application.value_or("millrace-" + analyzer.name());
   made.settings.output = options.output.value_or("millrace-" + analyzer.name());
   made.owner = options.owner.value_or("");
@@ -76,6 +78,7 @@ bool ReadInput(AnalysisHost& host, std::string& partial) {
 // Reports, and ends the process when a frame takes too long or nobody supervises any more.
 void Watch(AnalysisHost& host, const AnalyzeOptions& options) {
   std::string partial;
+  std::string trouble;
   while (true) {
     if (options.supervised) {
       pollfd input{STDIN_FILENO, POLLIN, 0};
@@ -87,6 +90,10 @@ void Watch(AnalysisHost& host, const AnalyzeOptions& options) {
     }
     AnalysisProgress progress = host.progress();
     if (options.supervised) Report(progress);
+    // A supervised one's are told by the server.
+    if (!options.supervised && std::exchange(trouble, progress.trouble) != trouble && !trouble.empty()) {
+      Log(LogLevel::kWarning, "the analyzer has trouble with the server", {{"error", trouble}});
+    }
     if (progress.busy > std::chrono::duration<double>(options.frame_max_s)) {
       EndNow("it hung with one frame", progress);
     }
@@ -106,11 +113,11 @@ int RunAnalyze(const ClientOptions& client, const AnalyzeOptions& options) {
     }
     return Complain(error);
   };
-  AnalysisSettings settings;
-  if (auto gathered = GatherOptions(options, settings); !gathered) return give_up(gathered.error());
-  auto analyzer = MakeAnalyzer(options.analyzer, options.plugin, settings.options);
+  auto gathered = GatherOptions(options);
+  if (!gathered) return give_up(gathered.error());
+  auto analyzer = MakeAnalyzer(options.choice, gathered->all);
   if (!analyzer) return give_up(analyzer.error());
-  auto made = MakeOptions(client.endpoint, options, analyzer->ref(), std::move(settings));
+  auto made = MakeOptions(client.endpoint, options, analyzer->ref(), std::move(*gathered));
   if (!made) return give_up(made.error());
   if (made->streams.empty() && !options.supervised) {
     return Complain({ErrorCode::kInvalidArgument, "name the streams: --streams door,yard"});
@@ -135,7 +142,10 @@ int RunAnalyze(const ClientOptions& client, const AnalyzeOptions& options) {
   }
   if (!ran) {
     // Not as if it had ended well: its leases stay, and what follows the checkpoint is suspect.
-    EndNow(ran.error().message, (*host)->progress());
+    AnalysisProgress last = (*host)->progress();
+    last.trouble = ran.error().message;
+    if (options.supervised) Report(last);
+    EndNow(last.trouble, last);
   }
   (*host)->Close();
   if (options.supervised) Report((*host)->progress());

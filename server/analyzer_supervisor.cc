@@ -5,14 +5,12 @@
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <iterator>
-#include <random>
 #include <utility>
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "server/analysis_report.h"
 
 namespace millrace::server {
 namespace {
@@ -21,39 +19,36 @@ using std::chrono::steady_clock;
 
 constexpr auto kStep = std::chrono::milliseconds(500);
 constexpr auto kFinish = std::chrono::seconds(2);
+
+std::uint64_t MillisecondsOf(Duration duration) {
+  return static_cast<std::uint64_t>(duration / std::chrono::milliseconds(1));
+}
+
 // What a child counts from its own start on, and where it is added up.
 struct Counted {
-  const char* name;
+  const char* metric;
+  std::uint64_t (*count)(const AnalysisProgress&);
   std::uint64_t api::AnalyzerStatus::*total;
+  double unit = 1;  // of the metric
 };
-constexpr Counted kCounts[] = {
-    {"fragments", &api::AnalyzerStatus::fragments},     {"frames", &api::AnalyzerStatus::frames},
-    {"results", &api::AnalyzerStatus::results},         {"skipped", &api::AnalyzerStatus::skipped},
-    {"set_aside", &api::AnalyzerStatus::set_aside},     {"unreadable", &api::AnalyzerStatus::unreadable},
-    {"decoding_ms", &api::AnalyzerStatus::decoding_ms}, {"analyzing_ms", &api::AnalyzerStatus::analyzing_ms}};
+using Progress = const AnalysisProgress&;
+constexpr double kMillisecond = 1e-3;
+constexpr Counted kAddedUp[] = {
+    {"fragments", [](Progress progress) { return progress.fragments; }, &api::AnalyzerStatus::fragments},
+    {"frames", [](Progress progress) { return progress.frames; }, &api::AnalyzerStatus::frames},
+    {"results", [](Progress progress) { return progress.results; }, &api::AnalyzerStatus::results},
+    {"skipped", [](Progress progress) { return progress.skipped; }, &api::AnalyzerStatus::skipped},
+    {"set_aside", [](Progress progress) { return progress.set_aside; }, &api::AnalyzerStatus::set_aside},
+    {"unreadable", [](Progress progress) { return progress.unreadable; }, &api::AnalyzerStatus::unreadable},
+    {"decoding_seconds", [](Progress progress) { return MillisecondsOf(progress.decoding); },
+     &api::AnalyzerStatus::decoding_ms, kMillisecond},
+    {"analyzing_seconds", [](Progress progress) { return MillisecondsOf(progress.analyzing); },
+     &api::AnalyzerStatus::analyzing_ms, kMillisecond}};
 
-// "fragments" and milliseconds alike, as Prometheus names them.
 void CountMetric(const Counted& counted, const std::string& analyzer, std::uint64_t more) {
-  std::string name(counted.name);
-  double by = static_cast<double>(more);
-  if (name.ends_with("_ms")) {
-    name.replace(name.size() - 2, 2, "seconds");
-    by /= 1000;
-  }
-  GetCounter("millrace_analyzer_" + name + "_total", "What analyzers have done, by outcome",
-             {{"analyzer", analyzer}})
-      .Increment(by);
-}
-
-std::uint64_t Count(const boost::json::object& object, const char* name) {
-  const auto* value = object.if_contains(name);
-  return value != nullptr && value->is_int64() && value->get_int64() >= 0
-             ? static_cast<std::uint64_t>(value->get_int64())
-             : 0;
-}
-std::string Text(const boost::json::object& object, const char* name) {
-  const auto* value = object.if_contains(name);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+  GetCounter("millrace_analyzer_" + std::string(counted.metric) + "_total",
+             "What analyzers have done, by outcome", {{"analyzer", analyzer}})
+      .Increment(static_cast<double>(more) * counted.unit);
 }
 
 }  // namespace
@@ -63,7 +58,7 @@ AnalyzerSupervisor::AnalyzerSupervisor(SupervisorOptions options, Wanted wanted,
     : options_(std::move(options)),
       wanted_(std::move(wanted)),
       unwanted_(std::move(unwanted)),
-      backoff_(options_.backoff, std::random_device()()) {
+      backoff_(options_.backoff) {
   status_.name = options_.name;
   status_.state = "idle";
   status_.state_since = SystemClock().Now();
@@ -126,7 +121,7 @@ void AnalyzerSupervisor::Step(const std::set<std::string>& wanted) {
   auto now = steady_clock::now();
   if (child_ == nullptr && now >= start_at_) StartChild();
   if (child_ == nullptr) return;
-  if (auto how = child_->Ended()) return Ended(*how);
+  if (auto end = child_->Ended()) return Ended(end->how);
   if (told_ != wanted) {
     boost::json::object line;
     boost::json::array streams;
@@ -161,30 +156,28 @@ void AnalyzerSupervisor::StartChild() {
   busy_ = Duration{0};
   SetState("starting");
   std::lock_guard lock(mutex_);
-  for (std::size_t i = 0; i < std::size(kCounts); ++i) base_[i] = status_.*kCounts[i].total;
+  base_ = status_;
   status_.pid = child_->pid();
   status_.next_start.reset();
   ++status_.starts;
 }
 
 void AnalyzerSupervisor::TakeStatus(const std::string& line) {
-  boost::system::error_code ec;
-  auto value = boost::json::parse(line, ec);
-  if (ec || !value.is_object()) return;
-  const auto& object = value.get_object();
+  auto progress = ParseReport(line);
+  if (!progress) return;
   heard_ = steady_clock::now();
-  busy_ = std::chrono::milliseconds(Count(object, "busy_ms"));
+  busy_ = progress->busy;
   SetState("running");
   std::lock_guard lock(mutex_);
-  for (std::size_t i = 0; i < std::size(kCounts); ++i) {
-    std::uint64_t& total = status_.*kCounts[i].total;
-    const std::uint64_t now = std::max(total, base_[i] + Count(object, kCounts[i].name));
-    if (now > total) CountMetric(kCounts[i], options_.name, now - total);
+  for (const Counted& counted : kAddedUp) {
+    std::uint64_t& total = status_.*counted.total;
+    const std::uint64_t now = std::max(total, base_.*counted.total + counted.count(*progress));
+    if (now > total) CountMetric(counted, options_.name, now - total);
     total = now;
   }
-  status_.behind = std::chrono::milliseconds(Count(object, "behind_ms"));
-  status_.fragment = Text(object, "fragment");
-  status_.trouble = Text(object, "trouble");
+  status_.behind = progress->behind;
+  status_.fragment = std::move(progress->fragment);
+  status_.trouble = std::move(progress->trouble);
   GetGauge("millrace_analyzer_behind_seconds",
            "Age of the newest analysed fragment when its results were there", {{"analyzer", options_.name}})
       .Set(std::chrono::duration<double>(status_.behind).count());

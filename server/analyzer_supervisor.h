@@ -73,7 +73,7 @@ class AnalyzerSupervisor {
   std::chrono::steady_clock::time_point heard_;
   std::chrono::steady_clock::time_point start_at_;
   Duration busy_{0};
-  std::uint64_t base_[8] = {};  // counts of the processes before
+  api::AnalyzerStatus base_;  // when the process was started: the counts of those before
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;

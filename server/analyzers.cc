@@ -1,13 +1,13 @@
 #include "server/analyzers.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <thread>
 #include <utility>
 
 #include "base/log.h"
 #include "consumers/worker/worker_options.h"
 #include "server/options_variable.h"
+#include "server/process_key.h"
 
 namespace millrace::server {
 namespace {
@@ -16,10 +16,8 @@ constexpr Duration kResultsKept = std::chrono::hours(168);
 
 std::vector<std::string> CommandFor(const AnalyzersConfig& config, const AnalyzerInstance& instance,
                                     const std::string& endpoint) {
-  std::error_code ec;
-  std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", ec);
   const bool built_in = instance.plugin.empty();
-  return {ec ? "/proc/self/exe" : self.string(), "--endpoint", endpoint, "analyze", "--supervised",
+  return {ChildProcess::OwnProgram(), "--endpoint", endpoint, "analyze", "--supervised",
           built_in ? "--analyzer" : "--plugin", built_in ? instance.analyzer : instance.plugin,
           "--application", "millrace-" + instance.name, "--output", "millrace-" + instance.name,
           // Always the same, so that a new process need not wait for the old one's leases.
@@ -27,23 +25,15 @@ std::vector<std::string> CommandFor(const AnalyzersConfig& config, const Analyze
           "--frame-max", std::to_string(std::chrono::duration<double>(config.frame_max).count())};
 }
 
-// A key for the analyzer of this name: it reads fragments and known faces, and writes its own results.
-Result<wire::AccessKey> MakeKey(const std::string& name, api::CredentialStore& credentials) {
-  const wire::AccessKey key = api::MakeAccessKey();
-  const std::string application = "millrace-" + name;
-  api::Policy policy{
-      application,
-      {{true,
-        {"kinesis:GetShardIterator", "kinesis:GetRecords"},
-        {"arn:aws*:kinesis:*:*:stream/" + WorkerOptions().stream}},
-       {true, {"kinesisvideo:GetMediaForFragmentList"}, {"arn:aws*:kinesisvideo:*:*:stream/*"}},
-       {true, {"millrace:GetStream"}, {"arn:aws:millrace:*:*:stream/*"}},
-       {true, {"millrace:GetFaceCollection"}, {"arn:aws:millrace:*:*:face-collection/*"}},
-       {true, {"millrace:RunApplication"}, {"arn:aws:millrace:*:*:application/" + application}},
-       {true, {"kinesis:PutRecords"}, {"arn:aws*:kinesis:*:*:stream/" + application}}}};
-  api::User user{"millrace:" + application, {key}, {std::make_shared<const api::Policy>(std::move(policy))}};
-  MILLRACE_RETURN_IF_ERROR(credentials.AddBuiltIn(std::move(user)));
-  return key;
+// What the process of this application may do: read fragments and known faces, and write its own results.
+std::vector<api::PolicyStatement> PermissionsOf(const std::string& application) {
+  return {{true,
+           {"kinesis:GetShardIterator", "kinesis:GetRecords"},
+           {"arn:aws*:kinesis:*:*:stream/" + WorkerOptions().stream}},
+          {true, {"kinesisvideo:GetMediaForFragmentList"}, {"arn:aws*:kinesisvideo:*:*:stream/*"}},
+          {true, {"millrace:GetStream"}, {"arn:aws:millrace:*:*:stream/*"}},
+          {true, {"millrace:GetFaceCollection"}, {"arn:aws:millrace:*:*:face-collection/*"}},
+          {true, {"kinesis:PutRecords"}, {"arn:aws*:kinesis:*:*:stream/" + application}}};
 }
 
 }  // namespace
@@ -58,9 +48,11 @@ Result<void> Analyzers::Start(const AnalyzersConfig& config, const std::string& 
     SupervisorOptions options;
     options.name = name;
     options.command = CommandFor(config, instance, endpoint);
-    options.environment = {OptionsVariable(instance.options, instance.streams)};
+    options.environment = {OptionsVariable(instance.options)};
     if (credentials != nullptr) {
-      MILLRACE_ASSIGN_OR_RETURN(const wire::AccessKey key, MakeKey(name, *credentials));
+      const std::string application = "millrace-" + name;
+      MILLRACE_ASSIGN_OR_RETURN(const wire::AccessKey key,
+                                AddProcessKey(*credentials, application, PermissionsOf(application)));
       options.environment.push_back("MILLRACE_ACCESS_KEY_ID=" + key.id);
       options.environment.push_back("MILLRACE_SECRET_ACCESS_KEY=" + key.secret);
     }

@@ -105,10 +105,10 @@ Result<AnalyzerInstance> ReadInstance(const YAML::Node& node, const std::string&
   if (!made.plugin.empty() && !std::filesystem::path(made.plugin).is_absolute()) {
     section.Fail(section.Child("plugin"), "'plugin' must be the absolute path of a library");
   }
-  if (built_in != nullptr && !built_in->frames.empty()) made.frames = built_in->frames;
+  if (built_in != nullptr) made.frames = built_in->frames;
   ReadFrames(section, kPath, made.frames);
   if (YAML::Node options = section.Child("options"); options.IsDefined()) {
-    ReadOptions(section, "options", options, made.options);
+    ReadOptions(section, "options", options, made.options.all);
   }
   if (YAML::Node streams = section.Child("streams"); streams.IsDefined()) {
     if (!streams.IsMap()) section.Fail(streams, "'streams' must be names of streams with their options");
@@ -117,10 +117,10 @@ Result<AnalyzerInstance> ReadInstance(const YAML::Node& node, const std::string&
         section.Fail(streams, "'streams' must be names of streams with their options");
         break;
       }
-      ReadOptions(section, "streams", stream->second, made.streams[stream->first.Scalar()]);
+      ReadOptions(section, "streams", stream->second, made.options.by_stream[stream->first.Scalar()]);
     }
   }
-  if (OptionsVariable(made.options, made.streams).size() > kOptionsVariableMax) {
+  if (OptionsVariable(made.options).size() > kOptionsVariableMax) {
     section.Fail(node, "analyzer '" + made.name + "': 'options' and 'streams' are 128 KiB at most together");
   }
   MILLRACE_RETURN_IF_ERROR(section.Finish());
@@ -161,7 +161,7 @@ std::map<std::string, AnalyzerInstance> AnalyzersConfig::BuiltInInstances() {
   for (const BuiltInAnalyzer& built_in : BuiltInAnalyzers()) {
     AnalyzerInstance instance;
     instance.name = instance.analyzer = built_in.name;
-    instance.frames = built_in.frames.empty() ? "key-frames" : built_in.frames;
+    instance.frames = built_in.frames;
     instances[instance.name] = std::move(instance);
   }
   return instances;
@@ -188,7 +188,7 @@ Result<AnalyzersConfig> ReadAnalyzers(const YAML::Node& node, const std::string&
     // Who sets them means all; an analyzer's own default is for who does not.
     if (section.Child("frames").IsDefined()) instance.frames = defaults.frames;
     instance.when_behind = defaults.when_behind;
-    if (name == "faces" && !faces_model.empty()) instance.options["model"] = faces_model;
+    if (name == "faces" && !faces_model.empty()) instance.options.all["model"] = faces_model;
   }
   if (YAML::Node plugins = section.Child("plugins"); plugins.IsDefined()) {
     ReadPlugins(section, plugins, defaults, made);
@@ -212,7 +212,7 @@ Result<AnalyzersConfig> ReadAnalyzers(const YAML::Node& node, const std::string&
 
 Result<void> CheckOptions(const AnalyzerInstance& instance) {
   const BuiltInAnalyzer* built_in = FindBuiltInAnalyzer(instance.analyzer);
-  if (built_in == nullptr || (instance.options.empty() && instance.streams.empty())) return {};
+  if (built_in == nullptr || (instance.options.all.empty() && instance.options.by_stream.empty())) return {};
   const std::string where = "analyzer '" + instance.name + "'";
   // A file that is not there yet, or a server that has to be asked, is a matter of the analyzer's own
   // process.
@@ -220,10 +220,10 @@ Result<void> CheckOptions(const AnalyzerInstance& instance) {
     if (error.code != ErrorCode::kInvalidArgument) return {};
     return WithContext(std::move(error), what);
   };
-  auto made = built_in->make(instance.options);
+  auto made = built_in->make(instance.options.all);
   if (!made) return judge(std::move(made).error(), where);
-  for (const auto& [stream, own] : instance.streams) {
-    auto opened = (*made)->Open(stream, LaidOver(instance.options, own));
+  for (const auto& [stream, own] : instance.options.by_stream) {
+    auto opened = (*made)->Open(stream, instance.options.Of(stream));
     if (!opened) {
       MILLRACE_RETURN_IF_ERROR(judge(std::move(opened).error(), where + ", stream '" + stream + "'"));
     }

@@ -1,7 +1,6 @@
 // The analyzers that the server runs for cameras: docs/configuration.md, docs/analyzers.md.
 #pragma once
 
-#include <boost/json/object.hpp>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -10,6 +9,7 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "consumers/analysis/analyzer_options.h"
 
 namespace YAML {
 class Node;
@@ -24,8 +24,7 @@ struct AnalyzerInstance {
   std::string plugin;                    // the absolute path of a library
   std::string frames;                    // ParseFrameSelection
   std::string when_behind = "catch-up";  // or "skip"
-  boost::json::object options;
-  std::map<std::string, boost::json::object> streams;  // options of single streams, laid over them
+  AnalyzerOptions options;
 };
 
 struct AnalyzersConfig {

@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <utility>
 
@@ -37,7 +38,7 @@ struct Pipe {
   }
 };
 
-Error OsError(const std::string& what, int number) {
+Error SpawnError(const std::string& what, int number) {
   return {ErrorCode::kIo, what + ": " + std::strerror(number)};
 }
 
@@ -47,7 +48,7 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::Start(const std::vector<std:
                                                           const std::vector<std::string>& environment) {
   Pipe input;
   Pipe output;
-  if (!input.Open() || !output.Open()) return OsError("making a pipe", errno);
+  if (!input.Open() || !output.Open()) return SpawnError("making a pipe", errno);
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   posix_spawn_file_actions_init(&actions);
@@ -74,7 +75,7 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::Start(const std::vector<std:
   int failed = posix_spawn(&pid, words[0], &actions, &attributes, words.data(), variables.data());
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
-  if (failed != 0) return OsError("starting " + command.front(), failed);
+  if (failed != 0) return SpawnError("starting " + command.front(), failed);
   ::setpriority(PRIO_PROCESS, static_cast<id_t>(pid), kNiceness);
   ::fcntl(input.write_end, F_SETFL, O_NONBLOCK);
   ::fcntl(output.read_end, F_SETFL, O_NONBLOCK);
@@ -83,7 +84,7 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::Start(const std::vector<std:
 }
 
 ChildProcess::~ChildProcess() {
-  if (!reaped_) {
+  if (!ended_) {
     ::kill(pid_, SIGKILL);
     int status = 0;
     while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
@@ -127,22 +128,26 @@ std::vector<std::string> ChildProcess::ReadLines(Duration wait) {
 }
 
 void ChildProcess::Signal(int number) {
-  if (!reaped_) ::kill(pid_, number);
+  if (!ended_) ::kill(pid_, number);
 }
 
-std::optional<std::string> ChildProcess::Ended() {
+std::optional<ProcessEnd> ChildProcess::Ended() {
   int status = 0;
-  if (!reaped_ && ::waitpid(pid_, &status, WNOHANG) == pid_) {
-    reaped_ = true;
+  if (!ended_ && ::waitpid(pid_, &status, WNOHANG) == pid_) {
     if (WIFSIGNALED(status)) {
       const int number = WTERMSIG(status);
-      ended_ = "signal " + std::to_string(number) + " (" + ::strsignal(number) + ")";
+      ended_ = {std::nullopt, "signal " + std::to_string(number) + " (" + ::strsignal(number) + ")"};
     } else {
-      ended_ = "exit code " + std::to_string(WEXITSTATUS(status));
+      ended_ = {WEXITSTATUS(status), "exit code " + std::to_string(WEXITSTATUS(status))};
     }
   }
-  if (!reaped_) return std::nullopt;
   return ended_;
+}
+
+std::string ChildProcess::OwnProgram() {
+  std::error_code ec;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", ec);
+  return ec ? "/proc/self/exe" : self.string();
 }
 
 std::uint64_t ChildProcess::ResidentBytes() const {

@@ -16,6 +16,11 @@
 
 namespace millrace::server {
 
+struct ProcessEnd {
+  std::optional<int> exit_code;  // none: a signal ended it
+  std::string how;               // in words: "exit code 3", "signal 9 (Killed)"
+};
+
 class ChildProcess {
  public:
   // `command`: the program's path and its arguments. It inherits standard error and nothing else.
@@ -25,6 +30,8 @@ class ChildProcess {
                                                      const std::vector<std::string>& environment = {});
   // Kills it, if it still runs, and waits.
   ~ChildProcess();
+  // This process's own program, to be started once more.
+  static std::string OwnProgram();
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;
 
@@ -34,8 +41,8 @@ class ChildProcess {
   // What has come within `wait`; empty: nothing, or the child has closed it.
   std::vector<std::string> ReadLines(Duration wait);
   void Signal(int number);
-  // How it ended, in words ("exit code 3", "signal 9 (Killed)"); none: it runs.
-  std::optional<std::string> Ended();
+  // None: it runs.
+  std::optional<ProcessEnd> Ended();
   // Of memory that is its own; 0 when it cannot be told.
   std::uint64_t ResidentBytes() const;
 
@@ -43,11 +50,10 @@ class ChildProcess {
   ChildProcess(pid_t pid, int input, int output) : pid_(pid), input_(input), output_(output) {}
 
   const pid_t pid_;
-  const int input_;   // we write
-  const int output_;  // we read
-  bool reaped_ = false;
-  std::string ended_;
-  std::string partial_;  // of a line; at most kLineBytesMax
+  const int input_;                  // we write
+  const int output_;                 // we read
+  std::optional<ProcessEnd> ended_;  // set when it is waited for: its id may be another's then
+  std::string partial_;              // of a line; at most kLineBytesMax
 };
 
 }  // namespace millrace::server

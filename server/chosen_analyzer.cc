@@ -7,10 +7,10 @@
 
 namespace millrace::server {
 
-Result<OwnedAnalyzer> MakeAnalyzer(const std::string& name, const std::optional<std::string>& plugin,
-                                   const boost::json::object& options) {
-  if (plugin) {
-    MILLRACE_ASSIGN_OR_RETURN(const PluginLibrary library, PluginLibrary::Load(*plugin));
+Result<OwnedAnalyzer> MakeAnalyzer(const AnalyzerChoice& choice, const boost::json::object& options) {
+  const std::string& name = choice.analyzer;
+  if (choice.plugin) {
+    MILLRACE_ASSIGN_OR_RETURN(const PluginLibrary library, PluginLibrary::Load(*choice.plugin));
     return library.Make(options);
   }
   if (const BuiltInAnalyzer* built_in = FindBuiltInAnalyzer(name)) {

@@ -1,17 +1,15 @@
-// The analyzer that a command line names: one that Millrace comes with, or a library's.
+// The analyzer that a command line asks for: one that Millrace comes with, or a library's.
 #pragma once
 
 #include <boost/json/object.hpp>
-#include <optional>
-#include <string>
 
 #include "consumers/analysis/analyzer_ref.h"
+#include "server/analyzer_choice.h"
 
 namespace millrace::server {
 
-// `plugin`: the path of a library, in the place of `name`. Errors: kInvalidArgument: no such analyzer, with
-// those that there are, or an option; those of the library.
-Result<OwnedAnalyzer> MakeAnalyzer(const std::string& name, const std::optional<std::string>& plugin,
-                                   const boost::json::object& options);
+// `options`: of all streams; those of the choice among them, where there are any. Errors: kInvalidArgument:
+// no such analyzer, with those that there are, or an option; those of the library.
+Result<OwnedAnalyzer> MakeAnalyzer(const AnalyzerChoice& choice, const boost::json::object& options);
 
 }  // namespace millrace::server

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "server/analyzer_choice.h"
+
 namespace millrace::server {
 
 struct EncryptionConfig;
@@ -99,15 +101,12 @@ struct ExportOptions {
 int RunExport(const ClientOptions& client, const ExportOptions& options);
 
 struct AnalyzeOptions {
-  std::string analyzer = "faces";      // one of those that Millrace comes with
-  std::optional<std::string> plugin;   // instead: the path of a library
-  std::optional<std::string> options;  // JSON, or @FILE
+  AnalyzerChoice choice;
   std::vector<std::string> streams;
   std::optional<std::string> application;  // none: "millrace-<analyzer>"
   std::optional<std::string> output;       // none: likewise
   std::optional<std::string> owner;
   std::string start = "LATEST";
-  std::string frames = "key-frames";
   std::string when_behind = "catch-up";  // or "skip"
   double skip_after_s = 10;
   double frame_max_s = 60;

@@ -15,6 +15,7 @@
 
 #include "base/text.h"
 #include "server/config_section.h"
+#include "wire/endpoint.h"
 
 namespace millrace::server {
 namespace {
@@ -73,9 +74,10 @@ Result<TlsConfig> ReadTls(const YAML::Node& node, const std::string& name) {
 
 Result<api::AwsIdentity> ReadAws(const YAML::Node& node, const std::string& name) {
   api::AwsIdentity made;
-  Section section(node, name, "aws", {"region", "account"});
+  Section section(node, name, "aws", {"region", "account", "endpoint"});
   section.Text("region", made.region);
   section.Text("account", made.account);
+  section.Text("endpoint", made.endpoint);
   constexpr char kDigits[] = "0123456789";
   if (made.region.empty() || made.region.size() > 32 ||
       made.region.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos) {
@@ -84,6 +86,11 @@ Result<api::AwsIdentity> ReadAws(const YAML::Node& node, const std::string& name
   if (made.account.size() != 12 || made.account.find_first_not_of(kDigits) != std::string::npos) {
     section.Fail(section.Child("account"), "'aws.account' must be 12 digits");
   }
+  if (!made.endpoint.empty() && !wire::Endpoint::Parse(made.endpoint)) {
+    section.Fail(section.Child("endpoint"),
+                 "'aws.endpoint' must be http://HOST or https://HOST, with a port or without, and no path");
+  }
+  if (made.endpoint.ends_with('/')) made.endpoint.pop_back();
   MILLRACE_RETURN_IF_ERROR(section.Finish());
   return made;
 }

@@ -79,6 +79,12 @@ double NumberMember(const boost::json::object& object, std::string_view name) {
   return value != nullptr && value->is_number() ? value->to_number<double>() : 0;
 }
 
+std::optional<std::string> NextPage(const boost::json::object& answer) {
+  const auto* next = answer.if_contains("next");
+  if (next == nullptr || !next->is_string()) return std::nullopt;
+  return std::string(next->get_string());
+}
+
 void PrintJson(const boost::json::object& object) { std::printf("%s\n", api::ToText(object).c_str()); }
 
 }  // namespace millrace::server

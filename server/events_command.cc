@@ -49,16 +49,14 @@ class EventsReader {
 
   // All pages; what was printed before is left out.
   Result<void> PrintFrom(const std::optional<std::string>& start) {
-    std::string query = start ? "&start=" + api::PercentEncode(*start) : "";
-    for (bool more = true; more && std::ferror(stdout) == 0;) {
-      MILLRACE_ASSIGN_OR_RETURN(const boost::json::object answer, api_.Call("GET", path_ + query));
+    const std::string path = path_ + (start ? "&start=" + api::PercentEncode(*start) : "");
+    std::optional<std::string> next = "";
+    while (next && std::ferror(stdout) == 0) {
+      MILLRACE_ASSIGN_OR_RETURN(
+          const boost::json::object answer,
+          api_.Call("GET", path + (next->empty() ? "" : "&next=" + api::PercentEncode(*next))));
       Print(answer);
-      const auto* next = answer.if_contains("next");
-      more = next != nullptr && next->is_string();
-      if (more) {
-        query = (start ? "&start=" + api::PercentEncode(*start) : "") +
-                "&next=" + api::PercentEncode(std::string(next->get_string()));
-      }
+      next = NextPage(answer);
     }
     return {};
   }

@@ -22,6 +22,19 @@ ExitCode ExitCodeOf(ErrorCode code) {
   }
 }
 
+std::optional<ErrorCode> FinalErrorOf(int exit_code) {
+  switch (exit_code) {
+    case kExitUsage:
+      return ErrorCode::kInvalidArgument;
+    case kExitNotFound:
+      return ErrorCode::kNotFound;
+    case kExitConflict:
+      return ErrorCode::kFailedPrecondition;
+    default:
+      return std::nullopt;
+  }
+}
+
 int Complain(const Error& error) {
   std::fprintf(stderr, "millrace: %s\n", error.message.c_str());
   return ExitCodeOf(error.code);

@@ -1,6 +1,8 @@
 // What the command line's exit codes mean; `millrace --help` and docs/configuration.md show them.
 #pragma once
 
+#include <optional>
+
 #include "base/result.h"
 
 namespace millrace::server {
@@ -15,6 +17,8 @@ enum ExitCode : int {
 };
 
 ExitCode ExitCodeOf(ErrorCode code);
+// What another `millrace` says by its exit code, where trying it again is no use; none: it may be of use.
+std::optional<ErrorCode> FinalErrorOf(int exit_code);
 
 // "millrace: <text>" on standard error, and the code to exit with.
 int Complain(const Error& error);

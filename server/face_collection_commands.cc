@@ -1,9 +1,9 @@
 // `millrace faces index|collections|remove|delete`, and `list --collection`.
-#include <boost/json/array.hpp>
 #include <cstdio>
 #include <fstream>
 
 #include "api/http/target.h"
+#include "consumers/faces/face_photo.h"
 #include "server/api_client.h"
 #include "server/console_output.h"
 #include "server/exit_codes.h"
@@ -11,8 +11,6 @@
 
 namespace millrace::server {
 namespace {
-
-constexpr std::size_t kPhotographBytesMax = std::size_t{20} << 20;  // that the server takes
 
 std::string PathOf(const std::string& collection) {
   return "/v1/face-collections/" + api::PercentEncode(collection);
@@ -32,17 +30,6 @@ Result<std::string> ReadPhotograph(const std::string& path) {
 }
 
 std::string Count(double value) { return std::to_string(static_cast<long long>(value)); }
-
-// The rows of a list in an answer.
-template <typename Row>
-void AddRows(const boost::json::object& answer, const char* name, std::vector<std::vector<std::string>>& rows,
-             const Row& row) {
-  const auto* list = answer.if_contains(name);
-  if (list == nullptr || !list->is_array()) return;
-  for (const auto& item : list->get_array()) {
-    if (item.is_object()) rows.push_back(row(item.get_object()));
-  }
-}
 
 }  // namespace
 
@@ -102,8 +89,7 @@ int RunCollectionFaces(const ClientOptions& client, const std::string& collectio
       return std::vector<std::string>{Printable(Member(one, "id")), Member(one, "face_id"),
                                       Count(NumberMember(one, "confidence")), Member(one, "created")};
     });
-    const auto* token = answer->if_contains("next");
-    next = token != nullptr && token->is_string() ? std::string(token->get_string()) : "";
+    next = NextPage(*answer).value_or("");
   } while (!next.empty());
   if (!client.json) PrintTable(rows);
   return kExitOk;

@@ -18,14 +18,13 @@ int RunFacesList(const ClientOptions& client, const FacesListOptions& options) {
   std::string range;
   if (options.start) range += "&start=" + api::PercentEncode(*options.start);
   if (options.end) range += "&end=" + api::PercentEncode(*options.end);
-  std::string next;
-  for (bool more = true; more;) {
-    auto answer = api->Call("GET", path + range + (next.empty() ? "" : "&next=" + api::PercentEncode(next)));
+  std::optional<std::string> next = "";
+  while (next) {
+    auto answer =
+        api->Call("GET", path + range + (next->empty() ? "" : "&next=" + api::PercentEncode(*next)));
     if (!answer) return api->Fail(answer.error());
     PrintFaceRecords(*answer, client.json);
-    const auto* token = answer->if_contains("next");
-    more = token != nullptr && token->is_string();
-    if (more) next = std::string(token->get_string());
+    next = NextPage(*answer);
     if (std::ferror(stdout) != 0) return kExitFailed;  // nobody reads on
   }
   return kExitOk;

@@ -220,15 +220,7 @@ void AddAnalyze(CLI::App& app, CommandLine& line) {
   auto& options = line.analyze;
   auto* command =
       app.add_subcommand("analyze", "Show a stream's frames to an analyzer, and keep what it finds");
-  auto* built_in =
-      command->add_option("--analyzer", options.analyzer, "One that Millrace has (default faces)")
-          ->type_name("NAME");
-  command->add_option("--plugin", options.plugin, "Instead: the path of an analyzer's library")
-      ->excludes(built_in)
-      ->type_name("FILE");
-  command
-      ->add_option("--options", options.options, "The analyzer's options: a JSON object, or @FILE with one")
-      ->type_name("JSON");
+  AddAnalyzerChoice(*command, options.choice);
   command->add_option("--streams", options.streams, "The streams, with commas between")
       ->delimiter(',')
       ->type_name("A,B");
@@ -243,10 +235,6 @@ void AddAnalyze(CLI::App& app, CommandLine& line) {
       ->add_option("--start", options.start,
                    "Where a new application begins: LATEST (default), TRIM_HORIZON or a time")
       ->type_name("WHERE");
-  command
-      ->add_option("--frames", options.frames,
-                   "key-frames (default), all, every:N (each Nth) or per-second:N")
-      ->type_name("WHICH");
   command
       ->add_option("--when-behind", options.when_behind,
                    "catch-up (default): every fragment, however late; skip: newer footage first")

@@ -8,15 +8,14 @@
 
 namespace millrace::server {
 
-std::string OptionsVariable(const boost::json::object& options,
-                            const std::map<std::string, boost::json::object>& streams) {
+std::string OptionsVariable(const AnalyzerOptions& options) {
   boost::json::object by_stream;
-  for (const auto& [stream, own] : streams) by_stream[stream] = own;
-  const boost::json::object all{{"options", options}, {"streams", std::move(by_stream)}};
+  for (const auto& [stream, own] : options.by_stream) by_stream[stream] = own;
+  const boost::json::object all{{"options", options.all}, {"streams", std::move(by_stream)}};
   return std::string(kOptionsVariable) + "=" + boost::json::serialize(all);
 }
 
-Result<void> TakeOptionsVariable(AnalysisSettings& settings) {
+Result<void> TakeOptionsVariable(AnalyzerOptions& options) {
   const char* told = std::getenv(kOptionsVariable);
   if (told == nullptr) return {};
   MILLRACE_ASSIGN_OR_RETURN(const boost::json::object all, ParseOptions(told));
@@ -25,10 +24,10 @@ Result<void> TakeOptionsVariable(AnalysisSettings& settings) {
     if (!value.is_object()) reader.Fail(kOptionsVariable, "must hold objects");
     return value.is_object() ? value.get_object() : boost::json::object();
   };
-  if (const auto* own = reader.Raw("options")) settings.options = object(*own);
+  if (const auto* own = reader.Raw("options")) options.all = object(*own);
   if (const auto* streams = reader.Raw("streams")) {
     const boost::json::object by_stream = object(*streams);
-    for (const auto& stream : by_stream) settings.stream_options[stream.key()] = object(stream.value());
+    for (const auto& stream : by_stream) options.by_stream[stream.key()] = object(stream.value());
   }
   return reader.Finish();
 }

@@ -4,13 +4,11 @@
 // Threads: any, while nobody changes the environment.
 #pragma once
 
-#include <boost/json/object.hpp>
 #include <cstddef>
-#include <map>
 #include <string>
 
 #include "base/result.h"
-#include "consumers/analysis/stream_analysis.h"
+#include "consumers/analysis/analyzer_options.h"
 
 namespace millrace::server {
 
@@ -18,9 +16,8 @@ namespace millrace::server {
 inline constexpr const char* kOptionsVariable = "MILLRACE_ANALYZER_OPTIONS";
 // "MILLRACE_ANALYZER_OPTIONS=…". Linux takes no variable of more than 128 KiB (MAX_ARG_STRLEN).
 inline constexpr std::size_t kOptionsVariableMax = 128 * 1024 - 1;
-std::string OptionsVariable(const boost::json::object& options,
-                            const std::map<std::string, boost::json::object>& streams);
+std::string OptionsVariable(const AnalyzerOptions& options);
 // What the variable says, where it is set. Errors: kInvalidArgument.
-Result<void> TakeOptionsVariable(AnalysisSettings& settings);
+Result<void> TakeOptionsVariable(AnalyzerOptions& options);
 
 }  // namespace millrace::server

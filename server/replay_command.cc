@@ -9,13 +9,11 @@
 #include <boost/json/serialize.hpp>
 #include <chrono>
 #include <cstdio>
-#include <filesystem>
 #include <random>
 #include <thread>
 
 #include "consumers/analysis/option_reader.h"
 #include "consumers/analysis/replay_lane.h"
-#include "consumers/analyzers/built_in_analyzers.h"
 #include "server/analysis_report.h"
 #include "server/api_client.h"
 #include "server/chosen_analyzer.h"
@@ -25,6 +23,7 @@
 #include "server/options_variable.h"
 #include "server/replay_lanes.h"
 #include "server/stop_signals.h"
+#include "wire/digest.h"
 
 namespace millrace::server {
 namespace {
@@ -36,7 +35,7 @@ constexpr auto kGoodbye = std::chrono::seconds(5);  // of a lane whose parent is
 
 // What the replay is, before anything runs.
 struct Plan {
-  boost::json::object options;
+  AnalyzerOptions options;
   std::string name;  // the analyzer's
   std::string version;
   std::string frames;
@@ -49,27 +48,12 @@ struct Plan {
 
 double SecondsOf(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
-// FNV-1a: the same for the same replay, so that it finds its checkpoints again.
-std::string Digest(const std::string& text) {
-  std::uint64_t hash = 14695981039346656037u;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
-  char hex[20];
-  std::snprintf(hex, sizeof(hex), "%016llx", static_cast<unsigned long long>(hash));
-  return hex;
-}
-
 // Unlike any other run's, so that no two of them take each other's leases.
 std::string NewRun() {
   std::random_device random;
   char hex[20];
   std::snprintf(hex, sizeof(hex), "%08x%08x", random(), random());
   return hex;
-}
-
-std::string FramesOf(const ReplayCommandOptions& options) {
-  if (options.frames) return *options.frames;
-  const BuiltInAnalyzer* built_in = options.plugin ? nullptr : FindBuiltInAnalyzer(options.analyzer);
-  return built_in != nullptr && !built_in->frames.empty() ? std::string(built_in->frames) : "key-frames";
 }
 
 Result<std::vector<std::string>> StreamsOf(ApiClient& api, const ReplayCommandOptions& options) {
@@ -110,8 +94,8 @@ Result<std::size_t> EnsureOutput(ApiClient& api, const std::string& name, std::s
 Result<Plan> MakePlan(const ClientOptions& client, ApiClient& api, const ReplayCommandOptions& options,
                       const std::vector<std::string>& streams) {
   Plan plan;
-  if (options.options) {
-    MILLRACE_ASSIGN_OR_RETURN(plan.options, ParseOptions(*options.options));
+  if (options.choice.options) {
+    MILLRACE_ASSIGN_OR_RETURN(plan.options.all, ParseOptions(*options.choice.options));
   }
   MILLRACE_ASSIGN_OR_RETURN(plan.from, ParseTime(options.from));
   plan.to = Timestamp::FromMillis(SystemClock().Now().millis());
@@ -119,43 +103,39 @@ Result<Plan> MakePlan(const ClientOptions& client, ApiClient& api, const ReplayC
     MILLRACE_ASSIGN_OR_RETURN(plan.to, ParseTime(*options.to));
   }
   if (plan.from >= plan.to) return Error{ErrorCode::kInvalidArgument, "--from must lie before --to"};
-  plan.frames = FramesOf(options);
+  plan.frames = FramesOf(options.choice);
   MILLRACE_RETURN_IF_ERROR(ParseFrameSelection(plan.frames));
   {
-    MILLRACE_ASSIGN_OR_RETURN(const OwnedAnalyzer analyzer,
-                              MakeAnalyzer(options.analyzer, options.plugin, plan.options));
+    MILLRACE_ASSIGN_OR_RETURN(const OwnedAnalyzer analyzer, MakeAnalyzer(options.choice, plan.options.all));
     plan.name = analyzer.ref().name();
     plan.version = analyzer.ref().version();
   }
   MILLRACE_ASSIGN_OR_RETURN(const wire::Endpoint endpoint, wire::Endpoint::Parse(client.endpoint));
   FootageReader footage(endpoint, {});
   for (const std::string& stream : streams) {
-    for (Timestamp at = plan.from; at < plan.to; at = at + std::chrono::hours(6)) {
-      const Timestamp end = std::min(at + std::chrono::hours(6), plan.to);
-      MILLRACE_ASSIGN_OR_RETURN(const auto list, footage.List(stream, "", at, end));
-      for (const FragmentDescriptor& fragment : list) {
-        if (fragment.producer_time >= at) plan.footage += fragment.duration;
-      }
-    }
+    auto add = [&](const FragmentDescriptor& fragment) -> Result<void> {
+      if (fragment.producer_time >= plan.from) plan.footage += fragment.duration;
+      return {};
+    };
+    MILLRACE_RETURN_IF_ERROR(footage.Each(stream, "", plan.from, plan.to, add));
   }
   plan.output = options.output.value_or("millrace-replay-" + plan.name);
   const std::size_t cores = std::max(1u, std::thread::hardware_concurrency());
   MILLRACE_ASSIGN_OR_RETURN(plan.lanes,
                             EnsureOutput(api, plan.output, options.jobs != 0 ? options.jobs : cores));
   std::string what = plan.name + "\n" + plan.version + "\n" + plan.frames + "\n" +
-                     boost::json::serialize(plan.options) + "\n" + FormatRfc3339(plan.from) + "\n" +
+                     boost::json::serialize(plan.options.all) + "\n" + FormatRfc3339(plan.from) + "\n" +
                      FormatRfc3339(plan.to);
   for (const std::string& stream : streams) what += "\n" + stream;
-  plan.application = plan.output.substr(0, 100) + "-" + Digest(what);
+  // The same for the same replay, so that it finds its checkpoints again; of 128 characters at most.
+  plan.application = plan.output.substr(0, 91) + "-" + wire::UuidOf(AsBytes(what));
   return plan;
 }
 
 std::vector<std::string> CommandOf(const ClientOptions& client, const ReplayCommandOptions& options,
                                    const Plan& plan, const std::vector<std::string>& streams,
                                    const std::string& run, std::size_t lane) {
-  std::error_code ec;
-  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", ec);
-  std::vector<std::string> command = {ec ? "/proc/self/exe" : self.string(),
+  std::vector<std::string> command = {ChildProcess::OwnProgram(),
                                       "--endpoint",
                                       client.endpoint,
                                       "replay",
@@ -174,11 +154,10 @@ std::vector<std::string> CommandOf(const ClientOptions& client, const ReplayComm
                                       "--lanes",
                                       std::to_string(plan.lanes),
                                       "--run",
-                                      run,
-                                      "--frame-max",
-                                      std::to_string(options.frame_max_s)};
-  command.insert(command.end(), {options.plugin ? "--plugin" : "--analyzer",
-                                 options.plugin ? *options.plugin : options.analyzer});
+                                      run};
+  const AnalyzerChoice& choice = options.choice;
+  command.insert(command.end(), {choice.plugin ? "--plugin" : "--analyzer",
+                                 choice.plugin ? *choice.plugin : choice.analyzer});
   command.insert(command.end(), streams.begin(), streams.end());
   return command;
 }
@@ -209,11 +188,11 @@ int RunLane(const ClientOptions& client, const ReplayCommandOptions& options) {
     return static_cast<int>(ExitCodeOf(error.code));
   };
   ReplayOptions replay;
-  if (auto taken = TakeOptionsVariable(replay.settings); !taken) return give_up(taken.error());
-  auto analyzer = MakeAnalyzer(options.analyzer, options.plugin, replay.settings.options);
+  if (auto taken = TakeOptionsVariable(replay.settings.options); !taken) return give_up(taken.error());
+  auto analyzer = MakeAnalyzer(options.choice, replay.settings.options.all);
   if (!analyzer) return give_up(analyzer.error());
   auto endpoint = wire::Endpoint::Parse(client.endpoint);
-  auto selection = ParseFrameSelection(FramesOf(options));
+  auto selection = ParseFrameSelection(FramesOf(options.choice));
   auto from = ParseTime(options.from);
   auto to = ParseTime(options.to.value_or(""));
   if (!endpoint || !selection || !from || !to) return kExitUsage;
@@ -334,8 +313,12 @@ int RunPlanned(const ClientOptions& client, const ReplayCommandOptions& options,
   auto streams = StreamsOf(*api, options);
   if (!streams) return api->Fail(streams.error());
   auto plan = MakePlan(client, *api, options, *streams);
-  if (!plan) return api->Fail(plan.error());
-  auto variable = OptionsVariable(plan->options, {});
+  if (!plan) {
+    const int code = api->Fail(plan.error());
+    // The footage is listed by another client than `api`.
+    return plan.error().code == ErrorCode::kUnavailable ? static_cast<int>(kExitUnreachable) : code;
+  }
+  auto variable = OptionsVariable(plan->options);
   if (variable.size() > kOptionsVariableMax) {
     return Complain({ErrorCode::kInvalidArgument, "--options are larger than a process's environment takes"});
   }

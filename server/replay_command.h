@@ -17,10 +17,7 @@ namespace millrace::server {
 struct ReplayCommandOptions {
   std::vector<std::string> streams;
   bool all = false;  // streams that there are
-  std::string analyzer = "faces";
-  std::optional<std::string> plugin;
-  std::optional<std::string> options;  // JSON, or @FILE
-  std::optional<std::string> frames;   // none: the analyzer's own
+  AnalyzerChoice choice;
   std::string from;
   std::optional<std::string> to;      // none: now
   std::optional<std::string> output;  // none: millrace-replay-ANALYZER

@@ -11,19 +11,7 @@ void AddReplayCommand(CLI::App& app, ClientOptions& client, std::function<int()>
   auto* command = app.add_subcommand("replay", "Analyse the past at full speed");
   command->add_option("STREAM", options.streams, "The streams");
   command->add_flag("--all", options.all, "All streams that there are");
-  auto* built_in =
-      command->add_option("--analyzer", options.analyzer, "One that Millrace has (default faces)")
-          ->type_name("NAME");
-  command->add_option("--plugin", options.plugin, "Instead: the path of an analyzer's library")
-      ->excludes(built_in)
-      ->type_name("FILE");
-  command
-      ->add_option("--options", options.options, "The analyzer's options: a JSON object, or @FILE with one")
-      ->type_name("JSON");
-  command
-      ->add_option("--frames", options.frames,
-                   "key-frames, all, every:N or per-second:N (default: the analyzer's)")
-      ->type_name("WHICH");
+  AddAnalyzerChoice(*command, options.choice);
   command->add_option("--from", options.from, "RFC 3339 or epoch seconds, by the cameras' clocks")
       ->required();
   command->add_option("--to", options.to, "Likewise (default: now)");

@@ -2,26 +2,16 @@
 
 #include <signal.h>
 
-#include <algorithm>
-#include <iterator>
-#include <string_view>
 #include <utility>
 
 #include "base/log.h"
 #include "server/analysis_report.h"
+#include "server/exit_codes.h"
 
 namespace millrace::server {
 namespace {
 
 constexpr int kEndsInPlaceMax = 5;
-
-struct FinalEnd {
-  std::string_view how;
-  ErrorCode code;
-};
-constexpr FinalEnd kFinalEnds[] = {{"exit code 2", ErrorCode::kInvalidArgument},
-                                   {"exit code 3", ErrorCode::kNotFound},
-                                   {"exit code 5", ErrorCode::kFailedPrecondition}};
 
 void AddTo(AnalysisProgress& sum, const AnalysisProgress& more) {
   sum.fragments += more.fragments;
@@ -45,7 +35,7 @@ Result<void> ReplayLanes::StartLane(std::size_t index) {
   return {};
 }
 
-Result<void> ReplayLanes::Ended(std::size_t index, const std::string& how) {
+Result<void> ReplayLanes::Ended(std::size_t index, const ProcessEnd& end) {
   Lane& lane = lanes_[index];
   for (const std::string& line : lane.child->ReadLines(Duration{0})) {
     if (auto progress = ParseReport(line)) lane.now = *progress;
@@ -56,21 +46,21 @@ Result<void> ReplayLanes::Ended(std::size_t index, const std::string& how) {
   AddTo(lane.before, last);
   // What was done before the first process; later ones pass over what this replay did itself.
   if (lane.before.passed == Duration{0}) lane.before.passed = last.passed;
-  if (how == "exit code 0" || stopping_) {
+  if (end.exit_code == kExitOk || stopping_) {
     lane.done = true;
     return {};
   }
   ++ends_;
   lane.ends_in_place = moved ? 1 : lane.ends_in_place + 1;
   Log(LogLevel::kWarning, "an analyzer ended",
-      {{"lane", std::to_string(index)}, {"how", how}, {"fragment", last.fragment}, {"why", last.trouble}});
-  // What the process says by its exit code (server/exit_codes.h) is the same for the next one.
-  const auto said = std::find_if(std::begin(kFinalEnds), std::end(kFinalEnds),
-                                 [&](const FinalEnd& each) { return how == each.how; });
-  const bool is_final = said != std::end(kFinalEnds);
-  if (is_final || lane.ends_in_place >= kEndsInPlaceMax) {
-    return Error{is_final ? said->code : ErrorCode::kInternal,
-                 last.trouble.empty() ? "the analyzer does not get on: " + how : last.trouble};
+      {{"lane", std::to_string(index)},
+       {"how", end.how},
+       {"fragment", last.fragment},
+       {"why", last.trouble}});
+  const auto said = end.exit_code ? FinalErrorOf(*end.exit_code) : std::nullopt;
+  if (said || lane.ends_in_place >= kEndsInPlaceMax) {
+    return Error{said.value_or(ErrorCode::kInternal),
+                 last.trouble.empty() ? "the analyzer does not get on: " + end.how : last.trouble};
   }
   return StartLane(index);
 }
@@ -87,7 +77,7 @@ Result<bool> ReplayLanes::Step() {
       if (auto progress = ParseReport(line)) lane.now = *progress;
     }
     if (lane.now.busy > options_.frame_max) lane.child->Signal(SIGKILL);
-    if (auto how = lane.child->Ended()) MILLRACE_RETURN_IF_ERROR(Ended(i, *how));
+    if (auto end = lane.child->Ended()) MILLRACE_RETURN_IF_ERROR(Ended(i, *end));
   }
   return any;
 }

@@ -27,8 +27,8 @@ class ReplayLanes {
   explicit ReplayLanes(ReplayLanesOptions options);
 
   // Listens for a tenth of a second. False: nothing runs any more. Errors: a lane that cannot be started, or
-  // does not get on; kInvalidArgument, kNotFound, kFailedPrecondition: a lane ended with that (exit codes 2,
-  // 3, 5). The others run on.
+  // does not get on; kInvalidArgument, kNotFound, kFailedPrecondition: a lane ended with that
+  // (FinalErrorOf). The others run on.
   Result<bool> Step();
   // They may finish the fragment that they are at.
   void Stop();
@@ -45,7 +45,7 @@ class ReplayLanes {
     bool done = false;
   };
   Result<void> StartLane(std::size_t index);
-  Result<void> Ended(std::size_t index, const std::string& how);
+  Result<void> Ended(std::size_t index, const ProcessEnd& end);
 
   const ReplayLanesOptions options_;
   std::vector<Lane> lanes_;

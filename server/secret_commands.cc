@@ -1,5 +1,4 @@
 // `millrace secret`: named secrets of a running server. A value comes by standard input, and is never shown.
-#include <boost/json/array.hpp>
 #include <cstdio>
 #include <iostream>
 #include <string>
@@ -64,14 +63,9 @@ int RunSecretList(const ClientOptions& client) {
     return kExitOk;
   }
   std::vector<std::vector<std::string>> rows{{"NAME", "ARN", "UPDATED"}};
-  const auto* secrets = answer->if_contains("secrets");
-  if (secrets != nullptr && secrets->is_array()) {
-    for (const auto& item : secrets->get_array()) {
-      if (!item.is_object()) continue;
-      const auto& secret = item.get_object();
-      rows.push_back({Member(secret, "name"), Member(secret, "arn"), Member(secret, "updated")});
-    }
-  }
+  AddRows(*answer, "secrets", rows, [](const boost::json::object& secret) {
+    return std::vector<std::string>{Member(secret, "name"), Member(secret, "arn"), Member(secret, "updated")};
+  });
   if (rows.size() == 1) {
     std::printf("No secrets. Set one: millrace secret set NAME < FILE\n");
   } else {

@@ -1,5 +1,4 @@
 // `millrace webhook`: the webhooks of a running server.
-#include <boost/json/array.hpp>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -31,17 +30,12 @@ int RunWebhookList(const ClientOptions& client) {
   }
   std::vector<std::vector<std::string>> rows{
       {"NAME", "STATE", "DELIVERED", "FAILED", "DROPPED", "LAST DELIVERY", "URL", "LAST ERROR"}};
-  const auto* webhooks = answer->if_contains("webhooks");
-  if (webhooks != nullptr && webhooks->is_array()) {
-    for (const auto& item : webhooks->get_array()) {
-      if (!item.is_object()) continue;
-      const auto& webhook = item.get_object();
-      rows.push_back({Member(webhook, "name"), Member(webhook, "state"), CountOf(webhook, "delivered"),
-                      CountOf(webhook, "failed"), CountOf(webhook, "dropped"),
-                      Member(webhook, "last_delivery"), Member(webhook, "url"),
-                      Member(webhook, "last_error")});
-    }
-  }
+  AddRows(*answer, "webhooks", rows, [](const boost::json::object& webhook) {
+    return std::vector<std::string>{Member(webhook, "name"),       Member(webhook, "state"),
+                                    CountOf(webhook, "delivered"), CountOf(webhook, "failed"),
+                                    CountOf(webhook, "dropped"),   Member(webhook, "last_delivery"),
+                                    Member(webhook, "url"),        Member(webhook, "last_error")};
+  });
   if (rows.size() == 1) {
     std::printf("No webhooks are configured: docs/webhooks.md says how.\n");
     return kExitOk;

@@ -1,28 +1,20 @@
 #include "server/webhooks.h"
 
+#include <algorithm>
 #include <utility>
 
-namespace millrace::server {
-namespace {
+#include "server/process_key.h"
 
-// A key for the webhook: it reads its analyzers' records, and keeps its place in them.
-Result<wire::AccessKey> MakeKey(const WebhookSettings& settings, api::CredentialStore& credentials) {
-  const wire::AccessKey key = api::MakeAccessKey();
-  const std::string application = Webhook::ApplicationOf(settings.name);
+namespace millrace::server {
+
+std::vector<api::PolicyStatement> Webhooks::PermissionsOf(const WebhookSettings& settings) {
   std::vector<std::string> streams;
   for (const std::string& analyzer : settings.analyzers) {
-    streams.push_back("arn:aws:kinesis:*:*:stream/millrace-" + analyzer);
+    streams.push_back("arn:aws*:kinesis:*:*:stream/millrace-" + analyzer);
   }
-  api::Policy policy{
-      application,
-      {{true, {"kinesis:GetShardIterator", "kinesis:GetRecords", "kinesis:ListShards"}, std::move(streams)},
-       {true, {"millrace:RunApplication"}, {"arn:aws:millrace:*:*:application/" + application}}}};
-  api::User user{"millrace:" + application, {key}, {std::make_shared<const api::Policy>(std::move(policy))}};
-  MILLRACE_RETURN_IF_ERROR(credentials.AddBuiltIn(std::move(user)));
-  return key;
+  return {
+      {true, {"kinesis:GetShardIterator", "kinesis:GetRecords", "kinesis:ListShards"}, std::move(streams)}};
 }
-
-}  // namespace
 
 Result<void> Webhooks::Start(const WebhooksConfig& config, const std::string& endpoint, const Clock& clock,
                              api::CredentialStore* credentials) {
@@ -31,13 +23,13 @@ Result<void> Webhooks::Start(const WebhooksConfig& config, const std::string& en
   for (const auto& [name, settings] : config) {
     std::optional<wire::AccessKey> key;
     if (credentials != nullptr) {
-      MILLRACE_ASSIGN_OR_RETURN(key, MakeKey(settings, *credentials));
+      MILLRACE_ASSIGN_OR_RETURN(
+          key, AddProcessKey(*credentials, Webhook::ApplicationOf(settings.name), PermissionsOf(settings)));
     }
     MILLRACE_ASSIGN_OR_RETURN(auto webhook, Webhook::Start(settings, server, key, clock));
     started.push_back(std::move(webhook));
   }
   std::lock_guard lock(mutex_);
-  config_ = config;
   clock_ = &clock;
   webhooks_ = std::move(started);
   return {};
@@ -75,11 +67,12 @@ Result<WebhookAnswer> Webhooks::Test(const std::string& name) const {
   Timestamp now;
   {
     std::lock_guard lock(mutex_);
-    const auto found = config_.find(name);
-    if (found == config_.end()) {
+    const auto found = std::find_if(webhooks_.begin(), webhooks_.end(),
+                                    [&](const auto& webhook) { return webhook->settings().name == name; });
+    if (found == webhooks_.end()) {
       return Error{ErrorCode::kNotFound, "there is no webhook '" + name + "' in the configuration"};
     }
-    settings = found->second;
+    settings = (*found)->settings();
     now = clock_->Now();
   }
   return WebhookSender(settings).Send(TestMessage(name, now), now);

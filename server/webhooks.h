@@ -20,6 +20,8 @@ class Webhooks {
   // configured. All outlive this. Errors: the endpoint's, the credentials'.
   Result<void> Start(const WebhooksConfig& config, const std::string& endpoint, const Clock& clock,
                      api::CredentialStore* credentials);
+  // What a webhook's key may do beside keeping its place: read its analyzers' records.
+  static std::vector<api::PolicyStatement> PermissionsOf(const WebhookSettings& settings);
   // Nothing more is sent; returns at once.
   void RequestStop();
   // And waits for what is on its way just now.
@@ -32,7 +34,6 @@ class Webhooks {
  private:
   mutable std::mutex testing_;  // held by the one test at a time, before mutex_
   mutable std::mutex mutex_;
-  WebhooksConfig config_;                           // GUARDED_BY(mutex_)
   const Clock* clock_ = nullptr;                    // GUARDED_BY(mutex_)
   std::vector<std::unique_ptr<Webhook>> webhooks_;  // GUARDED_BY(mutex_)
 };

@@ -1,5 +1,6 @@
 // GET /v1/face-collections, GET and DELETE /v1/face-collections/{name}, GET, POST and DELETE
 // /v1/face-collections/{name}/faces: docs/http-api.md, "Face collections".
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <memory>
 #include <string>
@@ -16,7 +17,6 @@
 namespace millrace::api {
 namespace {
 
-constexpr std::size_t kPhotographBytesMax = std::size_t{20} << 20;
 constexpr std::size_t kFacesDefault = 100;
 constexpr std::size_t kFacesMax = 1000;
 constexpr std::size_t kImagesMax = 50;  // of an answer with images: some 6 MB
@@ -77,16 +77,6 @@ Result<std::string> DeleteCollection(const FaceCollectionServices& services, con
   return std::string("{}");
 }
 
-Result<std::size_t> ParseLimit(const Target& target, std::size_t max) {
-  const auto text = target.Query("limit");
-  if (!text) return std::min(kFacesDefault, max);
-  const bool digits =
-      !text->empty() && text->size() <= 4 && text->find_first_not_of("0123456789") == std::string_view::npos;
-  const std::size_t limit = digits ? std::stoul(std::string(*text)) : 0;
-  if (limit >= 1 && limit <= max) return limit;
-  return Error{ErrorCode::kInvalidArgument, "'limit' must be a number from 1 to " + std::to_string(max)};
-}
-
 Result<std::string> ListFaces(const FaceCollectionServices& services, const std::string& name,
                               const Target& target) {
   MILLRACE_RETURN_IF_ERROR(target.CheckQuery({"limit", "next", "images"}));
@@ -95,7 +85,9 @@ Result<std::string> ListFaces(const FaceCollectionServices& services, const std:
     return Error{ErrorCode::kInvalidArgument, "'images' must be true or false"};
   }
   const bool images = with == "true";
-  MILLRACE_ASSIGN_OR_RETURN(const std::size_t limit, ParseLimit(target, images ? kImagesMax : kFacesMax));
+  const std::size_t max = images ? kImagesMax : kFacesMax;
+  MILLRACE_ASSIGN_OR_RETURN(const std::size_t limit,
+                            target.Count("limit", std::min(kFacesDefault, max), max));
   const std::string after(target.Query("next").value_or(""));
   MILLRACE_ASSIGN_OR_RETURN(const CollectionPage page,
                             services.collections.Faces(name, after, limit, images));
@@ -143,10 +135,10 @@ Result<std::string> RemoveFaces(const FaceCollectionServices& services, const st
   return ToText(answer);
 }
 
-using Named = Result<std::string> (*)(const FaceCollectionServices&, const std::string&, const Target&);
+using NamedAction = Result<std::string> (*)(const FaceCollectionServices&, const std::string&, const Target&);
 
 void AddNamed(Router& router, const FaceCollectionServices& services, const std::string& method,
-              const std::string& pattern, Named action) {
+              const std::string& pattern, NamedAction action) {
   router.Add(method, pattern,
              [services, action](Request& request, ResponseWriter& writer) -> net::awaitable<void> {
                auto work = [&]() -> Result<std::string> {

@@ -17,34 +17,33 @@ bool Forbidden(ErrorCode code) {
 
 }  // namespace
 
-AnalysisHost::AnalysisHost(AnalyzerRef analyzer, AnalysisOptions options, std::unique_ptr<Worker> worker,
-                           std::shared_ptr<StreamSet> streams)
+AnalysisHost::AnalysisHost(AnalyzerRef analyzer, AnalysisOptions options)
     : options_(std::move(options)),
       analysis_(analyzer, options_.settings, options_.endpoint, meter_),
-      worker_(std::move(worker)),
-      streams_(std::move(streams)) {}
+      streams_(std::make_shared<StreamSet>()) {
+  streams_->names = options_.streams;
+}
 
 Result<std::unique_ptr<AnalysisHost>> AnalysisHost::Make(AnalyzerRef analyzer, AnalysisOptions options) {
-  auto streams = std::make_shared<StreamSet>();
-  streams->names = options.streams;
+  std::unique_ptr<AnalysisHost> host(new AnalysisHost(analyzer, std::move(options)));
+  const AnalysisOptions& given = host->options_;
+  std::set<std::string> checked = given.streams;
+  for (const auto& [stream, own] : given.settings.options.by_stream) checked.insert(stream);
+  for (const std::string& stream : checked) {
+    MILLRACE_RETURN_IF_ERROR(host->analysis_.CheckOptions(stream));
+  }
   WorkerOptions worker;
-  worker.endpoint = options.endpoint;
-  worker.application = options.application;
-  worker.start = options.start;
-  worker.owner = options.owner;
-  worker.lease_length = options.lease_length;
-  worker.wanted = [streams](const WorkerRecord& record) {
+  worker.endpoint = given.endpoint;
+  worker.application = given.application;
+  worker.start = given.start;
+  worker.owner = given.owner;
+  worker.lease_length = given.lease_length;
+  worker.wanted = [streams = host->streams_](const WorkerRecord& record) {
     auto fragment = ParseFragmentDescriptor(record.data);
     return fragment && streams->Contains(fragment->stream);
   };
-  std::set<std::string> checked = options.streams;
-  for (const auto& [stream, own] : options.settings.stream_options) checked.insert(stream);
-  AnalysisMeter meter;
-  StreamAnalysis trial(analyzer, options.settings, options.endpoint, meter);
-  for (const std::string& stream : checked) MILLRACE_RETURN_IF_ERROR(trial.CheckOptions(stream));
-  MILLRACE_ASSIGN_OR_RETURN(auto started, Worker::Start(std::move(worker)));
-  return std::unique_ptr<AnalysisHost>(
-      new AnalysisHost(analyzer, std::move(options), std::move(started), std::move(streams)));
+  MILLRACE_ASSIGN_OR_RETURN(host->worker_, Worker::Start(std::move(worker)));
+  return host;
 }
 
 void AnalysisHost::SetStreams(std::set<std::string> streams) {

@@ -83,8 +83,7 @@ class AnalysisHost {
     }
   };
 
-  AnalysisHost(AnalyzerRef analyzer, AnalysisOptions options, std::unique_ptr<Worker> worker,
-               std::shared_ptr<StreamSet> streams);
+  AnalysisHost(AnalyzerRef analyzer, AnalysisOptions options);
   Result<void> Handle(const WorkerRecord& record);
   // Commits one record that says why the fragment has no others.
   Result<void> CommitStatus(const WorkerRecord& record, const FragmentDescriptor& fragment,
@@ -95,7 +94,7 @@ class AnalysisHost {
   const AnalysisOptions options_;
   AnalysisMeter meter_;
   StreamAnalysis analysis_;
-  std::unique_ptr<Worker> worker_;
+  std::unique_ptr<Worker> worker_;  // Make starts it
   std::atomic<bool> stopping_{false};
   std::shared_ptr<StreamSet> streams_;
 };

@@ -30,10 +30,7 @@ Result<T> FootageReader::Patiently(const std::function<Result<T>()>& ask) {
   while (true) {
     auto answer = ask();
     if (answer) return answer;
-    const ErrorCode code = answer.error().code;
-    const bool away = code == ErrorCode::kUnavailable || code == ErrorCode::kDeadlineExceeded ||
-                      code == ErrorCode::kInternal || code == ErrorCode::kResourceExhausted;
-    if (!away || !stopped_) return answer;
+    if (!wire::MayPassByItself(answer.error().code) || !stopped_) return answer;
     if (stopped_()) return Error{ErrorCode::kCancelled, "stopped"};
     std::this_thread::sleep_for(kPause);
   }
@@ -65,10 +62,9 @@ Result<ParsedFragment> FootageReader::Fetch(const FragmentDescriptor& fragment) 
   }
 }
 
-Result<std::vector<FragmentDescriptor>> FootageReader::List(const std::string& stream,
-                                                            const std::string& stream_arn, Timestamp start,
-                                                            Timestamp end) {
-  std::vector<FragmentDescriptor> list;
+Result<void> FootageReader::Each(const std::string& stream, const std::string& stream_arn, Timestamp start,
+                                 Timestamp end,
+                                 const std::function<Result<void>(FragmentDescriptor)>& visit) {
   std::string next;
   do {
     const std::string target = "/v1/streams/" + stream + "/fragments?start=" + Encoded(FormatRfc3339(start)) +
@@ -84,11 +80,27 @@ Result<std::vector<FragmentDescriptor>> FootageReader::List(const std::string& s
       MILLRACE_ASSIGN_OR_RETURN(auto fragment, ParseListedFragment(each));
       fragment.stream = stream;
       fragment.stream_arn = stream_arn;
-      list.push_back(std::move(fragment));
+      MILLRACE_RETURN_IF_ERROR(visit(std::move(fragment)));
     }
     const auto* token = page.if_contains("next");
     next = token != nullptr && token->is_string() ? std::string(token->get_string()) : "";
-  } while (!next.empty() && list.size() < kListMax);
+  } while (!next.empty());
+  return {};
+}
+
+Result<std::vector<FragmentDescriptor>> FootageReader::List(const std::string& stream,
+                                                            const std::string& stream_arn, Timestamp start,
+                                                            Timestamp end) {
+  std::vector<FragmentDescriptor> list;
+  MILLRACE_RETURN_IF_ERROR(
+      Each(stream, stream_arn, start, end, [&](FragmentDescriptor fragment) -> Result<void> {
+        if (list.size() == kListMax) {
+          return Error{ErrorCode::kResourceExhausted,
+                       "stream '" + stream + "' has more fragments there than " + std::to_string(kListMax)};
+        }
+        list.push_back(std::move(fragment));
+        return {};
+      }));
   return list;
 }
 

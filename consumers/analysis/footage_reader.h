@@ -37,8 +37,12 @@ class FootageReader {
 
   Result<ParsedFragment> Fetch(const FragmentDescriptor& fragment);
 
-  // Fragments that begin at `start` or later and before `end`, by producer time, and the one that contains
-  // `start`; oldest first, 100,000 at most.
+  // Shows `visit` the fragments that begin at `start` or later and before `end`, by producer time, and the
+  // one that contains `start`; the oldest first, and those that begin together in the order of their numbers.
+  // A page of the list is held at a time. The first error of `visit` ends it, and is what it gives.
+  Result<void> Each(const std::string& stream, const std::string& stream_arn, Timestamp start, Timestamp end,
+                    const std::function<Result<void>(FragmentDescriptor)>& visit);
+  // All of them. Errors: kResourceExhausted: they are more than 100,000.
   Result<std::vector<FragmentDescriptor>> List(const std::string& stream, const std::string& stream_arn,
                                                Timestamp start, Timestamp end);
   Result<std::string> ArnOf(const std::string& stream);

@@ -57,6 +57,13 @@ void OptionReader::Number(std::string_view name, double& value, double min, doub
   value = number;
 }
 
+void OptionReader::Seconds(std::string_view name, Duration& value, Duration min, Duration max) {
+  const auto seconds = [](Duration duration) { return std::chrono::duration<double>(duration).count(); };
+  double number = seconds(value);
+  Number(name, number, seconds(min), seconds(max));
+  value = Duration(std::llround(number * 1e9));
+}
+
 void OptionReader::Integer(std::string_view name, int& value, int min, int max) {
   const boost::json::value* found = Find(name);
   if (found == nullptr) return;
@@ -161,12 +168,6 @@ Result<void> OptionReader::Finish() {
   }
   if (!error_.empty()) return Error{ErrorCode::kInvalidArgument, error_};
   return {};
-}
-
-boost::json::object LaidOver(const boost::json::object& options, const boost::json::object& over) {
-  boost::json::object laid = options;
-  for (const auto& member : over) laid[member.key()] = member.value();
-  return laid;
 }
 
 Result<boost::json::object> ParseOptions(const std::string& text) {

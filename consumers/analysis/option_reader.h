@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/time.h"
 
 namespace millrace {
 
@@ -31,6 +32,8 @@ class OptionReader {
 
   // Numbers are finite, and from `min` to `max`, both included.
   void Number(std::string_view name, double& value, double min, double max);
+  // A number of seconds; a name of this kind ends with "_s".
+  void Seconds(std::string_view name, Duration& value, Duration min, Duration max);
   void Integer(std::string_view name, int& value, int min, int max);
   void Boolean(std::string_view name, bool& value);
   void Text(std::string_view name, std::string& value, std::size_t bytes_max = 4096);
@@ -61,9 +64,6 @@ class OptionReader {
   std::vector<std::string> known_;
   std::string error_;
 };
-
-// `over` laid over `options`: its members replace those of the same name, as wholes.
-boost::json::object LaidOver(const boost::json::object& options, const boost::json::object& over);
 
 // Options as people write them: a JSON object, or @FILE with one. Errors: kInvalidArgument, kNotFound, kIo.
 Result<boost::json::object> ParseOptions(const std::string& text);

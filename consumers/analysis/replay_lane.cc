@@ -7,14 +7,18 @@
 
 #include "base/log.h"
 #include "consumers/analysis/analysis_host.h"
-#include "consumers/worker/answer_fields.h"
+#include "wire/answer_fields.h"
 
 namespace millrace {
 namespace {
 
 constexpr Duration kSlotMin = std::chrono::minutes(1);
-constexpr int kPlaceBits = 42;  // of milliseconds from the range's beginning: 139 years
-constexpr auto kTries = 20;     // of a commit, while the server is away
+// A fragment's place in the lane's order: the stream's, the millisecond from the range's beginning (139
+// years), and which it is of those that begin in that millisecond.
+constexpr int kMillisecondBits = 42;
+constexpr int kOrdinalBits = 10;
+constexpr std::uint64_t kOrdinalMax = (std::uint64_t{1} << kOrdinalBits) - 1;
+constexpr auto kTries = 20;  // of a commit, while the server is away
 constexpr auto kLanePause = std::chrono::milliseconds(500);
 
 WorkerOptions OptionsOf(const ReplayOptions& options) {
@@ -36,13 +40,13 @@ bool Away(const Error& error) {
 Result<std::string> BeginningOf(wire::ServiceClient& client, const std::string& stream,
                                 const std::string& shard) {
   MILLRACE_ASSIGN_OR_RETURN(auto answer, client.DataStreams("ListShards", {{"StreamName", stream}}));
-  const auto* shards = consumer::ListOf(answer, "Shards");
+  const auto* shards = wire::ListOf(answer, "Shards");
   for (std::size_t i = 0; shards != nullptr && i < shards->size(); ++i) {
     const auto* each = (*shards)[i].if_object();
-    if (each == nullptr || consumer::TextOf(*each, "ShardId") != shard) continue;
+    if (each == nullptr || wire::TextOf(*each, "ShardId") != shard) continue;
     const auto* range = each->if_contains("SequenceNumberRange");
     if (range != nullptr && range->is_object()) {
-      return consumer::TextOf(range->get_object(), "StartingSequenceNumber");
+      return wire::TextOf(range->get_object(), "StartingSequenceNumber");
     }
   }
   return Error{ErrorCode::kNotFound, "stream '" + stream + "' has no shard " + shard};
@@ -53,7 +57,6 @@ Result<std::string> BeginningOf(wire::ServiceClient& client, const std::string& 
 ReplayLane::ReplayLane(AnalyzerRef analyzer, ReplayOptions options)
     : options_(std::move(options)),
       worker_(OptionsOf(options_)),
-      warm_up_(analyzer.warm_up()),
       analysis_(analyzer, options_.settings, options_.endpoint, meter_),
       client_(worker_, consumer::HttpOptions(worker_)),
       data_streams_(options_.endpoint, wire::HttpClient::Options{}) {}
@@ -117,7 +120,7 @@ Result<void> ReplayLane::RunStream(std::size_t stream) {
   const std::string& name = options_.streams[stream];
   MILLRACE_ASSIGN_OR_RETURN(const std::string arn, analysis_.footage().ArnOf(name));
   const Duration all = options_.to - options_.from;
-  const Duration wanted = options_.slot.value_or(std::max(kSlotMin, 10 * warm_up_));
+  const Duration wanted = options_.slot.value_or(std::max(kSlotMin, 10 * analysis_.warm_up()));
   const Duration slot = lanes_ == 1 ? all : wanted;
   // The next stream's first slot is the next lane's, so that short stretches of many are shared out too.
   const std::size_t first = (options_.lane + lanes_ - stream % lanes_) % lanes_;
@@ -125,26 +128,27 @@ Result<void> ReplayLane::RunStream(std::size_t stream) {
        at += slot * static_cast<std::int64_t>(lanes_)) {
     // What lies between this slot and the lane's one before is another lane's: not as if it were missing.
     analysis_.KeepOnly({});
-    Timestamp next = options_.from + at;
-    const Timestamp end = std::min(next + slot, options_.to);
-    while (next < end) {
-      // A long range in pieces: the list of a day takes 10 MB.
-      const Timestamp piece = std::min(next + std::chrono::hours(6), end);
-      MILLRACE_ASSIGN_OR_RETURN(auto list, analysis_.footage().List(name, arn, next, piece));
-      for (const FragmentDescriptor& fragment : list) {
-        if (fragment.producer_time < next || fragment.producer_time >= piece) continue;
-        const auto ms = static_cast<std::uint64_t>((fragment.producer_time - options_.from) /
-                                                   std::chrono::milliseconds(1));
-        const std::uint64_t place = (static_cast<std::uint64_t>(stream) << kPlaceBits) | (ms + 1);
-        if (place <= done_) {
-          meter_.Add([&](AnalysisProgress& progress) { progress.passed += fragment.duration; });
-          continue;
-        }
-        if (analysis_.stopping()) return Error{ErrorCode::kCancelled, "stopped"};
-        MILLRACE_RETURN_IF_ERROR(Handle(fragment, place));
+    const Timestamp begin = options_.from + at;
+    const Timestamp end = std::min(begin + slot, options_.to);
+    std::uint64_t last_ms = 0;
+    std::uint64_t ordinal = 0;
+    auto visit = [&](const FragmentDescriptor& fragment) -> Result<void> {
+      if (fragment.producer_time < begin || fragment.producer_time >= end) return {};
+      // From 1 on, so that no place is 0.
+      const auto ms = 1 + static_cast<std::uint64_t>((fragment.producer_time - options_.from) /
+                                                     std::chrono::milliseconds(1));
+      ordinal = ms == last_ms ? std::min(ordinal + 1, kOrdinalMax) : 0;
+      last_ms = ms;
+      const std::uint64_t place =
+          (((std::uint64_t{stream} << kMillisecondBits) | ms) << kOrdinalBits) | ordinal;
+      if (place <= done_) {
+        meter_.Add([&](AnalysisProgress& progress) { progress.passed += fragment.duration; });
+        return {};
       }
-      next = piece;
-    }
+      if (analysis_.stopping()) return Error{ErrorCode::kCancelled, "stopped"};
+      return Handle(fragment, place);
+    };
+    MILLRACE_RETURN_IF_ERROR(analysis_.footage().Each(name, arn, begin, end, visit));
   }
   return {};
 }

@@ -62,7 +62,6 @@ class ReplayLane {
 
   const ReplayOptions options_;
   const WorkerOptions worker_;
-  const Duration warm_up_;
   AnalysisMeter meter_;
   StreamAnalysis analysis_;
   consumer::ApplicationClient client_;

@@ -4,12 +4,14 @@
 #pragma once
 
 #include <boost/crc.hpp>
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <cmath>
 #include <cstdio>
 #include <opencv2/core/types.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/time.h"
 
@@ -37,8 +39,10 @@ inline std::string EventId(std::string_view what, Timestamp began) {
   return std::string(what) + "-" + std::to_string(began.millis());
 }
 
-// Of an option in seconds.
-inline Duration DurationOf(double seconds) { return Duration(std::llround(seconds * 1e9)); }
+// The record of events alone: nothing where there are none.
+inline boost::json::object EventsRecord(boost::json::array events) {
+  return events.empty() ? boost::json::object() : boost::json::object{{"Events", std::move(events)}};
+}
 
 // "1-3b2a9c01": what decides an analyzer's results, the code's own version and all settings written as text.
 inline std::string VersionOf(std::string_view code, std::string_view settings) {

@@ -4,18 +4,13 @@
 #include <exception>
 #include <utility>
 
-#include "base/text.h"
-#include "consumers/analysis/option_reader.h"
+#include "consumers/analysis/fragment_findings.h"
 
 namespace millrace {
 namespace {
 
 using std::chrono::steady_clock;
 
-constexpr std::size_t kResultBytesMax = 5 * 1024 * 1024;  // of one fragment: what one commit takes
-constexpr std::size_t kResultsMax = 4000;
-constexpr std::size_t kFrameResultBytesMax = 512 * 1024;
-constexpr std::size_t kDepthMax = 32;
 constexpr std::size_t kLeadInBytesMax = 64 * 1024 * 1024;
 constexpr Duration kLeadInMax = std::chrono::minutes(2);
 // Fragments of a run follow each other to the frame; a lost one leaves a gap of its length.
@@ -35,19 +30,6 @@ bool Follows(const FragmentDescriptor& fragment, const FragmentDescriptor& befor
 
 std::string NameOf(const FragmentDescriptor& fragment) {
   return fragment.stream + "/" + fragment.fragment_number;
-}
-
-bool DeeperThan(const boost::json::value& value, std::size_t depth) {
-  if (!value.is_object() && !value.is_array()) return false;
-  if (depth == 0) return true;
-  if (value.is_array()) {
-    const auto& array = value.get_array();
-    return std::any_of(array.begin(), array.end(),
-                       [&](const auto& each) { return DeeperThan(each, depth - 1); });
-  }
-  const auto& object = value.get_object();
-  return std::any_of(object.begin(), object.end(),
-                     [&](const auto& each) { return DeeperThan(each.value(), depth - 1); });
 }
 
 // The analyzer itself gave up, and not the footage: told apart by a wrapper, since both come through the
@@ -83,52 +65,11 @@ struct StreamAnalysis::State {
   std::unique_ptr<StreamAnalyzer> frames;
   std::unique_ptr<StreamFragmentConsumer> fragments;
   std::optional<FragmentDescriptor> last;  // that was shown, or passed over
-  // The last frame that results were given of.
+  // The last frame that was shown: what ends the state is a record of it. Not without `last`.
   std::optional<std::pair<FragmentDescriptor, Duration>> shown;
   std::vector<WorkerResult> ended;      // of states before, to be given with the next fragment's
   std::vector<ParsedFragment> lead_in;  // since the last one that begins with a key frame
   std::size_t lead_in_bytes = 0;
-};
-
-// A fragment's results, within their bounds.
-class StreamAnalysis::Findings {
- public:
-  Findings(const AnalyzerIdentity& identity, const FragmentDescriptor& fragment)
-      : identity_(identity), fragment_(fragment) {}
-
-  void Add(Duration offset, const Result<boost::json::object>& found) {
-    if (full_) return;
-    WorkerResult result = Make(offset, found);
-    if (results_.size() == kResultsMax || bytes_ + result.data.size() > kResultBytesMax) {
-      full_ = true;
-      result =
-          MakeStatusResult(identity_, fragment_, offset, "TRUNCATED", "the fragment has too many results");
-    }
-    bytes_ += result.data.size();
-    results_.push_back(std::move(result));
-  }
-  std::vector<WorkerResult> Take() { return std::move(results_); }
-
- private:
-  WorkerResult Make(Duration offset, const Result<boost::json::object>& found) const {
-    auto status = [&](std::string_view word, std::string_view why) {
-      return MakeStatusResult(identity_, fragment_, offset, word, why);
-    };
-    if (!found) return status("FAILED", found.error().message);
-    if (DeeperThan(*found, kDepthMax)) return status("FAILED", "the frame's result is nested too deep");
-    WorkerResult result = MakeFrameResult(identity_, fragment_, offset, *found);
-    if (result.data.size() > kFrameResultBytesMax) {
-      return status("TRUNCATED", "the frame's result is too large");
-    }
-    if (!IsUtf8(result.data)) return status("FAILED", "the frame's result is no UTF-8");
-    return result;
-  }
-
-  const AnalyzerIdentity& identity_;
-  const FragmentDescriptor& fragment_;
-  std::vector<WorkerResult> results_;
-  std::size_t bytes_ = 0;
-  bool full_ = false;
 };
 
 StreamAnalysis::StreamAnalysis(AnalyzerRef analyzer, AnalysisSettings settings, wire::Endpoint endpoint,
@@ -143,11 +84,6 @@ StreamAnalysis::StreamAnalysis(AnalyzerRef analyzer, AnalysisSettings settings, 
 
 StreamAnalysis::~StreamAnalysis() = default;
 
-boost::json::object StreamAnalysis::OptionsOf(const std::string& stream) const {
-  const auto own = settings_.stream_options.find(stream);
-  return own == settings_.stream_options.end() ? settings_.options : LaidOver(settings_.options, own->second);
-}
-
 Result<void> StreamAnalysis::Open(State& state, const std::string& stream) {
   state.frames.reset();
   state.fragments.reset();
@@ -157,9 +93,10 @@ Result<void> StreamAnalysis::Open(State& state, const std::string& stream) {
   state.lead_in_bytes = 0;
   try {
     if (analyzer_.frames != nullptr) {
-      MILLRACE_ASSIGN_OR_RETURN(state.frames, analyzer_.frames->Open(stream, OptionsOf(stream)));
+      MILLRACE_ASSIGN_OR_RETURN(state.frames, analyzer_.frames->Open(stream, settings_.options.Of(stream)));
     } else {
-      MILLRACE_ASSIGN_OR_RETURN(state.fragments, analyzer_.fragments->Open(stream, OptionsOf(stream)));
+      MILLRACE_ASSIGN_OR_RETURN(state.fragments,
+                                analyzer_.fragments->Open(stream, settings_.options.Of(stream)));
     }
   } catch (const std::exception& e) {
     return Error{ErrorCode::kInternal, std::string("the analyzer threw: ") + e.what()};
@@ -179,12 +116,12 @@ Result<void> StreamAnalysis::CheckOptions(const std::string& stream) {
   return opened;
 }
 
-Result<StreamAnalysis::State*> StreamAnalysis::StateOf(const std::string& stream) {
+StreamAnalysis::State& StreamAnalysis::StateOf(const std::string& stream) {
   auto found = std::find_if(states_.begin(), states_.end(),
                             [&](const State& state) { return state.stream == stream; });
   if (found != states_.end()) {
     states_.splice(states_.begin(), states_, found);
-    return &states_.front();
+    return states_.front();
   }
   if (states_.size() >= kStreamsMax) states_.pop_back();
   DecoderOptions options;
@@ -192,7 +129,7 @@ Result<StreamAnalysis::State*> StreamAnalysis::StateOf(const std::string& stream
   options.form = form_;
   options.cancelled = [this] { return stopping(); };
   states_.emplace_front(options).stream = stream;
-  return &states_.front();
+  return states_.front();
 }
 
 WorkerResult StreamAnalysis::StatusOf(const FragmentDescriptor& fragment, std::string_view status,
@@ -201,11 +138,10 @@ WorkerResult StreamAnalysis::StatusOf(const FragmentDescriptor& fragment, std::s
 }
 
 void StreamAnalysis::PassOver(const FragmentDescriptor& fragment) {
-  auto state = StateOf(fragment.stream);
-  if (!state) return;
-  if ((*state)->last) (*state)->last = fragment;
-  (*state)->lead_in.clear();  // a decoder cannot go on behind what it was not given
-  (*state)->lead_in_bytes = 0;
+  State& state = StateOf(fragment.stream);
+  if (state.last) state.last = fragment;
+  state.lead_in.clear();  // a decoder cannot go on behind what it was not given
+  state.lead_in_bytes = 0;
 }
 
 void StreamAnalysis::KeepOnly(const std::set<std::string>& streams) {
@@ -231,36 +167,40 @@ Result<ParsedFragment> StreamAnalysis::Fetch(const FragmentDescriptor& fragment)
 }
 
 Result<std::vector<WorkerResult>> StreamAnalysis::Analyze(const FragmentDescriptor& fragment, bool warm) {
-  MILLRACE_ASSIGN_OR_RETURN(State* const state, StateOf(fragment.stream));
+  State& state = StateOf(fragment.stream);
   auto fetched = Fetch(fragment);
   if (!fetched) {
     NoteUnreadable(fragment, fetched.error().code);
     return std::move(fetched).error();
   }
   ParsedFragment parsed = std::move(*fetched);
-  if (!state->last || !Follows(fragment, *state->last)) {
-    MILLRACE_RETURN_IF_ERROR(Begin(*state, fragment, warm));
+  if (!state.last || !Follows(fragment, *state.last)) {
+    MILLRACE_RETURN_IF_ERROR(Begin(state, fragment, warm));
   }
-  Findings findings(identity_, fragment);
-  auto shown = Show(*state, fragment, std::move(parsed), &findings);
+  FragmentFindings findings(identity_, fragment);
+  auto shown = Show(state, fragment, std::move(parsed), &findings);
   if (!shown) {
     NoteUnreadable(fragment, shown.error().code);
-    state->last.reset();  // what it has seen of the fragment is not known
-    state->shown.reset();
+    state.last.reset();  // what it has seen of the fragment is not known
+    state.shown.reset();
     return std::move(shown).error();
   }
-  std::vector<WorkerResult> results = std::exchange(state->ended, {});
+  std::vector<WorkerResult> results = std::exchange(state.ended, {});
   for (WorkerResult& result : findings.Take()) results.push_back(std::move(result));
   return results;
 }
 
 Result<void> StreamAnalysis::Begin(State& state, const FragmentDescriptor& fragment, bool warm) {
-  MILLRACE_ASSIGN_OR_RETURN(const bool next, IsNext(state, fragment));
-  if (!next) state.shown.reset();
-  if (state.shown) {
+  // Without a warm-up nothing is told of what came before a process: only what was shown here is ended.
+  std::optional<FragmentDescriptor> before;
+  if (analyzer_.frames != nullptr && warm_up_ > Duration{0} && (warm || state.shown)) {
+    MILLRACE_ASSIGN_OR_RETURN(before, FootageBefore(fragment));
+  }
+  // Where others have analysed what lies between, what was open here was ended there.
+  if (state.shown && (!before || NameOf(*before) == NameOf(state.last.value()))) {
     MILLRACE_RETURN_IF_ERROR(End(state));
-  } else if (warm) {
-    MILLRACE_RETURN_IF_ERROR(EndBefore(state, fragment));
+  } else if (warm && before && !Follows(fragment, *before)) {
+    MILLRACE_RETURN_IF_ERROR(EndOf(state, *before));
   }
   auto opened = Open(state, fragment.stream);
   if (!opened) return Error{ErrorCode::kInternal, opened.error().ToString()};
@@ -279,12 +219,6 @@ Result<std::optional<FragmentDescriptor>> StreamAnalysis::FootageBefore(const Fr
   return before;
 }
 
-Result<bool> StreamAnalysis::IsNext(const State& state, const FragmentDescriptor& fragment) {
-  if (!state.shown || warm_up_ == Duration{0}) return true;
-  MILLRACE_ASSIGN_OR_RETURN(const auto before, FootageBefore(fragment));
-  return !before || NameOf(*before) == NameOf(state.shown->first);
-}
-
 Result<void> StreamAnalysis::End(State& state) {
   const auto last = std::exchange(state.shown, std::nullopt);
   if (!last || state.frames == nullptr) return {};
@@ -292,29 +226,26 @@ Result<void> StreamAnalysis::End(State& state) {
   try {
     auto found = Call(meter_, in_analyzer, [&] { return state.frames->End(); });
     if (found && found->empty()) return {};
-    Findings findings(identity_, last->first);
+    FragmentFindings findings(identity_, last->first);
     findings.Add(last->second, found);
-    state.ended = findings.Take();
+    for (WorkerResult& result : findings.Take()) {
+      result.key += "END";  // the frame has a record of its own
+      state.ended.push_back(std::move(result));
+    }
   } catch (const AnalyzerFailure& failure) {
     return Error{ErrorCode::kInternal, failure.error.ToString()};
   }
-  for (WorkerResult& result : state.ended) result.key += "END";  // the frame has a record of its own
   return {};
 }
 
-Result<void> StreamAnalysis::EndBefore(State& state, const FragmentDescriptor& fragment) {
-  if (analyzer_.frames == nullptr || warm_up_ == Duration{0}) return {};  // nothing goes on
-  MILLRACE_ASSIGN_OR_RETURN(const auto found, FootageBefore(fragment));
-  if (!found || Follows(fragment, *found)) return {};
-  const FragmentDescriptor& before = *found;
+Result<void> StreamAnalysis::EndOf(State& state, const FragmentDescriptor& before) {
   if (unreadable_.contains(NameOf(before))) return {};
   auto opened = Open(state, before.stream);
   if (!opened) return Error{ErrorCode::kInternal, opened.error().ToString()};
   MILLRACE_RETURN_IF_ERROR(WarmUp(state, before));
   auto parsed = Fetch(before);
-  Findings dropped(identity_, before);
   Result<void> shown =
-      parsed ? Show(state, before, std::move(*parsed), &dropped) : Result<void>(parsed.error());
+      parsed ? Show(state, before, std::move(*parsed), nullptr) : Result<void>(parsed.error());
   if (shown) return End(state);
   const ErrorCode code = shown.error().code;
   if (!IsOfTheFootage(code) && code != ErrorCode::kNotFound) return shown;
@@ -377,7 +308,7 @@ void StreamAnalysis::Keep(State& state, const FragmentDescriptor& fragment, Pars
 }
 
 Result<void> StreamAnalysis::Show(State& state, const FragmentDescriptor& fragment, ParsedFragment parsed,
-                                  Findings* findings) {
+                                  FragmentFindings* findings) {
   MILLRACE_RETURN_IF_ERROR(analyzer_.frames != nullptr ? ShowPictures(state, fragment, parsed, findings)
                                                        : ShowFragment(state, fragment, parsed, findings));
   Keep(state, fragment, std::move(parsed));
@@ -385,7 +316,7 @@ Result<void> StreamAnalysis::Show(State& state, const FragmentDescriptor& fragme
 }
 
 Result<void> StreamAnalysis::ShowPictures(State& state, const FragmentDescriptor& fragment,
-                                          const ParsedFragment& parsed, Findings* findings) {
+                                          const ParsedFragment& parsed, FragmentFindings* findings) {
   Timestamp first{parsed.timestamp_ns};
   bool any = false;
   for (const ParsedFrame& frame : parsed.frames) {
@@ -394,6 +325,7 @@ Result<void> StreamAnalysis::ShowPictures(State& state, const FragmentDescriptor
   }
   const auto began = steady_clock::now();
   Duration in_analyzer{0};
+  std::optional<Duration> shown;
   if (!fragment.independent) {
     for (const ParsedFragment& before : state.lead_in) {
       MILLRACE_RETURN_IF_ERROR(state.decoder.LeadIn(before));
@@ -410,8 +342,8 @@ Result<void> StreamAnalysis::ShowPictures(State& state, const FragmentDescriptor
     frame.server_time = fragment.server_time + frame.offset;
     frame.key_frame = picture.key_frame;
     auto found = Call(meter_, in_analyzer, [&] { return state.frames->Analyze(frame); });
+    shown = frame.offset;
     if (findings == nullptr) return {};
-    state.shown.emplace(fragment, frame.offset);
     findings->Add(frame.offset, found);
     meter_.Add([](AnalysisProgress& progress) { ++progress.frames; });
     return {};
@@ -424,11 +356,12 @@ Result<void> StreamAnalysis::ShowPictures(State& state, const FragmentDescriptor
   } catch (const AnalyzerFailure& failure) {
     return Error{ErrorCode::kInternal, failure.error.ToString()};
   }
+  if (shown) state.shown.emplace(fragment, *shown);
   return {};
 }
 
 Result<void> StreamAnalysis::ShowFragment(State& state, const FragmentDescriptor& fragment,
-                                          const ParsedFragment& parsed, Findings* findings) {
+                                          const ParsedFragment& parsed, FragmentFindings* findings) {
   const ConsumedFragment shown{.stream = fragment.stream,
                                .fragment_number = fragment.fragment_number,
                                .producer_time = fragment.producer_time,

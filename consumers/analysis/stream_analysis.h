@@ -9,7 +9,7 @@
 // first fragment behind the interruption that can be read. A process that begins behind an interruption of
 // kInterruptionMax at most makes that record too.
 //
-// Memory:  streams_max streams' states, each a decoder, the analyzer's, and the fragments since the
+// Memory:  kStreamsMax streams' states, each a decoder, the analyzer's, and the fragments since the
 //          last one that begins with a key frame (64 MiB at most); the results of one fragment.
 // Errors:  kNotFound: the fragment is gone; kCorruption, kUnsupported, kInvalidArgument,
 //          kResourceExhausted: it cannot be read; kCancelled: Stop. kInternal: the analyzer gave
@@ -18,15 +18,14 @@
 #pragma once
 
 #include <atomic>
-#include <boost/json/object.hpp>
 #include <list>
-#include <map>
 #include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "consumers/analysis/analysis_meter.h"
+#include "consumers/analysis/analyzer_options.h"
 #include "consumers/analysis/analyzer_ref.h"
 #include "consumers/analysis/footage_reader.h"
 #include "consumers/analysis/result_record.h"
@@ -35,12 +34,13 @@
 
 namespace millrace {
 
+class FragmentFindings;
+
 // What decides the results beside the analyzer.
 struct AnalysisSettings {
   std::string output;  // the data stream that results go to
   FrameSelection selection{};
-  boost::json::object options;                                // the analyzer's, which streams begin with
-  std::map<std::string, boost::json::object> stream_options;  // laid over them, by stream
+  AnalyzerOptions options;
 };
 
 class StreamAnalysis {
@@ -71,37 +71,33 @@ class StreamAnalysis {
   Result<void> CheckOptions(const std::string& stream);
 
   FootageReader& footage() { return footage_; }
+  Duration warm_up() const { return warm_up_; }
   void Stop() { stopping_ = true; }
   bool stopping() const { return stopping_; }
 
  private:
   struct State;
-  class Findings;
 
-  Result<State*> StateOf(const std::string& stream);
+  State& StateOf(const std::string& stream);
   Result<void> Open(State& state, const std::string& stream);
   // Ends what is open, and begins anew for this fragment.
   Result<void> Begin(State& state, const FragmentDescriptor& fragment, bool warm);
   // The newest footage before it, of the last kInterruptionMax; none: there is none.
   Result<std::optional<FragmentDescriptor>> FootageBefore(const FragmentDescriptor& fragment);
-  // Whether the footage goes on with `fragment` behind what the state was shown last: not, where others have
-  // analysed what lies between, and ended what was open there.
-  Result<bool> IsNext(const State& state, const FragmentDescriptor& fragment);
   Result<void> End(State& state);
-  // Likewise, of the footage before the fragment, if that was interrupted.
-  Result<void> EndBefore(State& state, const FragmentDescriptor& fragment);
+  // Likewise, of the footage up to `before`, which others have analysed and an interruption has ended.
+  Result<void> EndOf(State& state, const FragmentDescriptor& before);
   Result<void> WarmUp(State& state, const FragmentDescriptor& fragment);
   // `findings` null: they are dropped.
   Result<void> Show(State& state, const FragmentDescriptor& fragment, ParsedFragment parsed,
-                    Findings* findings);
+                    FragmentFindings* findings);
   Result<void> ShowPictures(State& state, const FragmentDescriptor& fragment, const ParsedFragment& parsed,
-                            Findings* findings);
+                            FragmentFindings* findings);
   Result<void> ShowFragment(State& state, const FragmentDescriptor& fragment, const ParsedFragment& parsed,
-                            Findings* findings);
+                            FragmentFindings* findings);
   void NoteUnreadable(const FragmentDescriptor& fragment, ErrorCode code);
   void Keep(State& state, const FragmentDescriptor& fragment, ParsedFragment parsed);
   Result<ParsedFragment> Fetch(const FragmentDescriptor& fragment);
-  boost::json::object OptionsOf(const std::string& stream) const;
 
   const AnalyzerRef analyzer_;
   const AnalysisSettings settings_;

@@ -14,7 +14,7 @@ namespace millrace {
 struct BuiltInAnalyzer {
   std::string_view name;
   MakeFrameAnalyzer make;
-  std::string_view frames;  // which it is shown by default: ParseFrameSelection; empty: the configuration's
+  std::string_view frames;       // which it is shown by default: ParseFrameSelection
   std::string_view description;  // one line, for people
 };
 

@@ -1,6 +1,7 @@
 // The face of a photograph, as a collection keeps it: a small picture that any recogniser can be shown later.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <mutex>
 
@@ -26,6 +27,7 @@ struct FacePhoto {
   double confidence = 0;  // that it is one, 0 to 100
 };
 
+inline constexpr std::size_t kPhotographBytesMax = std::size_t{20} << 20;
 inline constexpr int kFacePhotoSideMax = 320;
 inline constexpr std::size_t kFacePhotoBytesMax = 128 * 1024;
 

@@ -5,11 +5,11 @@
 #include <string_view>
 #include <utility>
 
+#include "consumers/analysis/result_members.h"
+
 namespace millrace {
 namespace {
 
-// A millionth of a picture is finer than any detector.
-double Rounded(double value) { return std::round(value * 1e6) / 1e6; }
 double RoundedSimilarity(double value) { return std::round(value * 100) / 100; }
 
 std::string_view TypeName(LandmarkType type) {
@@ -28,25 +28,17 @@ std::string_view TypeName(LandmarkType type) {
   return "";
 }
 
-boost::json::object BoundingBox(const FaceBox& box) {
-  return {{"Height", Rounded(box.height)},
-          {"Width", Rounded(box.width)},
-          {"Left", Rounded(box.left)},
-          {"Top", Rounded(box.top)}};
-}
-
 boost::json::object DetectedFace(const RecordedFace& recorded) {
   const Face& face = recorded.face;
   boost::json::array landmarks;
   for (const Landmark& landmark : face.landmarks) {
-    landmarks.push_back({{"X", Rounded(landmark.place.x)},
-                         {"Y", Rounded(landmark.place.y)},
+    landmarks.push_back({{"X", RoundedRatio(landmark.place.x)},
+                         {"Y", RoundedRatio(landmark.place.y)},
                          {"Type", TypeName(landmark.type)}});
   }
-  boost::json::object detected{
-      {"BoundingBox", BoundingBox({face.box.x, face.box.y, face.box.width, face.box.height})},
-      {"Confidence", Rounded(face.confidence)},
-      {"Landmarks", std::move(landmarks)}};
+  boost::json::object detected{{"BoundingBox", BoundingBox(face.box)},
+                               {"Confidence", RoundedRatio(face.confidence)},
+                               {"Landmarks", std::move(landmarks)}};
   if (!recorded.track_id.empty()) detected["TrackId"] = recorded.track_id;
   if (recorded.followed) detected["Followed"] = true;
   return detected;
@@ -57,11 +49,12 @@ boost::json::array MatchedFaces(const RecordedFace& recorded, const FaceGallery*
   if (gallery == nullptr) return list;
   for (const FaceMatch& match : recorded.matches) {
     const KnownFace& known = gallery->faces()[match.face];
-    boost::json::object face{{"BoundingBox", BoundingBox(known.in_photograph)},
+    const FaceBox& box = known.in_photograph;
+    boost::json::object face{{"BoundingBox", BoundingBox({box.left, box.top, box.width, box.height})},
                              {"FaceId", known.face_id},
                              {"ImageId", known.image_id},
                              {"ExternalImageId", known.person},
-                             {"Confidence", Rounded(known.confidence)}};
+                             {"Confidence", RoundedRatio(known.confidence)}};
     list.push_back({{"Similarity", RoundedSimilarity(match.similarity)}, {"Face", std::move(face)}});
   }
   return list;

@@ -122,9 +122,7 @@ std::vector<std::optional<std::size_t>> FaceTracker::Update(
   // After all that go on, so that a new face takes nobody's track.
   for (std::size_t f = 0; f < faces.size(); ++f) {
     if (!paired[f]) paired[f] = Begin(time, faces[f], name);
-    if (!paired[f] || faces[f].person.empty()) continue;
-    tracks_[*paired[f]].person = faces[f].person;
-    tracks_[*paired[f]].person_seen = time;
+    if (paired[f] && !faces[f].person.empty()) tracks_[*paired[f]].person = faces[f].person;
   }
   return paired;
 }

@@ -29,14 +29,13 @@ struct SeenFace {
 
 struct FaceTrack {
   std::string id;
-  Face face;                // as seen last; its box moves with what follows it
-  cv::Point2d velocity{};   // of the box's centre, ratios of the picture a second
-  Timestamp seen;           // last
-  int misses = 0;           // times it was looked for since then
-  bool visible = true;      // in the newest frame
-  bool detected = true;     // in it, and not only followed
-  std::string person{};     // the newest that is known
-  Timestamp person_seen{};  // when that was
+  Face face;               // as seen last; its box moves with what follows it
+  cv::Point2d velocity{};  // of the box's centre, ratios of the picture a second
+  Timestamp seen;          // last
+  int misses = 0;          // times it was looked for since then
+  bool visible = true;     // in the newest frame
+  bool detected = true;    // in it, and not only followed
+  std::string person{};    // the newest that is known
 };
 
 class FaceTracker {
@@ -59,7 +58,6 @@ class FaceTracker {
   void Move(std::size_t track, Timestamp time, const cv::Rect2d& box);
 
   const std::vector<FaceTrack>& tracks() const { return tracks_; }
-  FaceTrack& track(std::size_t index) { return tracks_[index]; }
 
   // Where the track's face is to be expected at `time`.
   cv::Rect2d Predict(const FaceTrack& track, Timestamp time) const;

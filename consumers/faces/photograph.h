@@ -15,10 +15,10 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "consumers/faces/face_photo.h"
 
 namespace millrace {
 
-inline constexpr std::size_t kPhotographBytesMax = std::size_t{20} << 20;
 inline constexpr std::int64_t kPhotographPixelsMax = 50'000'000;
 inline constexpr std::size_t kPhotographScansMax = 100;  // of a JPEG; usual are 1 to 20
 inline constexpr int kPhotographRowsMax = 1600;

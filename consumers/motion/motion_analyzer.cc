@@ -66,9 +66,7 @@ class StreamMotion final : public StreamAnalyzer {
     return ToJson(detector_.Look(frame.image, frame.producer_time), detector_.settings().zones);
   }
   Result<boost::json::object> End() override {
-    boost::json::array events = EventsOf(detector_.End(), detector_.settings().zones);
-    if (events.empty()) return boost::json::object();
-    return boost::json::object{{"Events", std::move(events)}};
+    return EventsRecord(EventsOf(detector_.End(), detector_.settings().zones));
   }
 
  private:
@@ -79,20 +77,15 @@ class StreamMotion final : public StreamAnalyzer {
 
 Result<MotionSettings> ParseMotionSettings(const boost::json::object& options) {
   MotionSettings settings;
-  double start_after_s = std::chrono::duration<double>(settings.start_after).count();
-  double stop_after_s = std::chrono::duration<double>(settings.stop_after).count();
   OptionReader reader(options);
   ReadZones(reader, "zones", settings.zones);
   ReadZones(reader, "masks", settings.masks);
   reader.Number("sensitivity", settings.sensitivity, 0, 100);
   reader.Number("area_min", settings.area_min, 0.00005, 1);
-  reader.Number("start_after_s", start_after_s, 0,
-                std::chrono::duration<double>(MotionDetector::kStartAfterMax).count());
-  reader.Number("stop_after_s", stop_after_s, 0.1,
-                std::chrono::duration<double>(MotionDetector::kStopAfterMax).count());
+  reader.Seconds("start_after_s", settings.start_after, Duration{0}, MotionDetector::kStartAfterMax);
+  reader.Seconds("stop_after_s", settings.stop_after, std::chrono::milliseconds(100),
+                 MotionDetector::kStopAfterMax);
   MILLRACE_RETURN_IF_ERROR(reader.Finish());
-  settings.start_after = DurationOf(start_after_s);
-  settings.stop_after = DurationOf(stop_after_s);
   return settings;
 }
 

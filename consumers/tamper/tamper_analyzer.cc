@@ -80,11 +80,7 @@ class StreamTamper final : public StreamAnalyzer {
     }
     return ToJson(detector_.Look(frame.image, frame.key_frame, frame.producer_time));
   }
-  Result<boost::json::object> End() override {
-    boost::json::array events = EventsOf(detector_.End());
-    if (events.empty()) return boost::json::object();
-    return boost::json::object{{"Events", std::move(events)}};
-  }
+  Result<boost::json::object> End() override { return EventsRecord(EventsOf(detector_.End())); }
 
  private:
   TamperDetector detector_;
@@ -94,18 +90,13 @@ class StreamTamper final : public StreamAnalyzer {
 
 Result<TamperSettings> ParseTamperSettings(const boost::json::object& options) {
   TamperSettings settings;
-  double start_after_s = std::chrono::duration<double>(settings.start_after).count();
-  double stop_after_s = std::chrono::duration<double>(settings.stop_after).count();
-  const double after_s_max = std::chrono::duration<double>(TamperDetector::kAfterMax).count();
   OptionReader reader(options);
   ReadKinds(reader, settings.wanted);
   ReadZones(reader, "masks", settings.masks);
   reader.Number("sensitivity", settings.sensitivity, 0, 100);
-  reader.Number("start_after_s", start_after_s, 0, after_s_max);
-  reader.Number("stop_after_s", stop_after_s, 0, after_s_max);
+  reader.Seconds("start_after_s", settings.start_after, Duration{0}, TamperDetector::kAfterMax);
+  reader.Seconds("stop_after_s", settings.stop_after, Duration{0}, TamperDetector::kAfterMax);
   MILLRACE_RETURN_IF_ERROR(reader.Finish());
-  settings.start_after = DurationOf(start_after_s);
-  settings.stop_after = DurationOf(stop_after_s);
   return settings;
 }
 

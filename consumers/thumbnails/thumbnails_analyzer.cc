@@ -22,7 +22,7 @@ constexpr int kHalvings = 17;    // of the largest picture, to a pixel
 Result<ThumbnailSettings> ParseSettings(const boost::json::object& options) {
   ThumbnailSettings settings;
   OptionReader reader(options);
-  reader.Number("every_s", settings.every_s, 0.1, 86400);
+  reader.Seconds("every_s", settings.every, std::chrono::milliseconds(100), std::chrono::hours(24));
   reader.Integer("height", settings.height, 16, 720);
   reader.Integer("quality", settings.quality, 1, ImageEncoding::kQualityMax);
   reader.Integer("bytes_max", settings.bytes_max, 4 * 1024, 256 * 1024);
@@ -31,19 +31,19 @@ Result<ThumbnailSettings> ParseSettings(const boost::json::object& options) {
 }
 
 std::string ToText(const ThumbnailSettings& settings) {
+  const double every_s = std::chrono::duration<double>(settings.every).count();
   return boost::json::serialize(
-      boost::json::array{settings.every_s, settings.height, settings.quality, settings.bytes_max});
+      boost::json::array{every_s, settings.height, settings.quality, settings.bytes_max});
 }
 
 class StreamThumbnails final : public StreamAnalyzer {
  public:
-  explicit StreamThumbnails(const ThumbnailSettings& settings)
-      : settings_(settings), every_(DurationOf(settings.every_s)) {}
+  explicit StreamThumbnails(const ThumbnailSettings& settings) : settings_(settings) {}
 
   Result<boost::json::object> Analyze(const AnalysisFrame& frame) override {
     const std::optional<Timestamp> before = std::exchange(before_, frame.producer_time);
     if (before && frame.producer_time - *before <= ThumbnailsAnalyzer::kBefore &&
-        before->ns / every_.count() == frame.producer_time.ns / every_.count()) {
+        before->ns / settings_.every.count() == frame.producer_time.ns / settings_.every.count()) {
       return boost::json::object();
     }
     MILLRACE_ASSIGN_OR_RETURN(
@@ -58,7 +58,6 @@ class StreamThumbnails final : public StreamAnalyzer {
 
  private:
   const ThumbnailSettings settings_;
-  const Duration every_;
   std::optional<Timestamp> before_;  // the last picture's
 };
 

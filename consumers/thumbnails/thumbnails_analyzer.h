@@ -18,10 +18,10 @@
 namespace millrace {
 
 struct ThumbnailSettings {
-  double every_s = 10;        // 0.1 to 86400
-  int height = 180;           // pixels, at most: 16 to 720
-  int quality = 75;           // of the JPEG: 1 to 100
-  int bytes_max = 64 * 1024;  // of the JPEG: 4 to 256 KiB
+  Duration every = std::chrono::seconds(10);  // a tenth of a second to a day
+  int height = 180;                           // pixels, at most: 16 to 720
+  int quality = 75;                           // of the JPEG: 1 to 100
+  int bytes_max = 64 * 1024;                  // of the JPEG: 4 to 256 KiB
 };
 
 class ThumbnailsAnalyzer final : public FrameAnalyzer {

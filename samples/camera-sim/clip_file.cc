@@ -13,7 +13,7 @@
 namespace millrace::camera_sim {
 namespace {
 
-constexpr std::uint32_t kVideoTimescale = 90000;
+constexpr std::uint32_t kFileTimescale = 90000;
 
 std::vector<std::int64_t> SortedPts(const ClipTrack& track) {
   std::vector<std::int64_t> sorted;
@@ -37,7 +37,7 @@ Result<ClipTrack> ReadTrackInfo(const AVStream& stream) {
   ClipTrack track;
   track.info.codec_private.assign(parameters.extradata, parameters.extradata + parameters.extradata_size);
   if (parameters.codec_id == AV_CODEC_ID_H264) {
-    track.timescale = kVideoTimescale;
+    track.timescale = kFileTimescale;
     track.info.number = 1;
     track.info.codec = Codec::kH264;
     track.info.width = static_cast<std::uint32_t>(parameters.width);

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "server/analyzer_choice.h"
 #include "server/analyzer_supervisor.h"
 #include "server/child_process.h"
 #include "server/config.h"
@@ -36,14 +37,20 @@ TEST(ChildProcess, IsToldAndListenedTo) {
   EXPECT_GT((*child)->pid(), 0);
   (*child)->Signal(9);
   EXPECT_TRUE(WaitUntil([&] { return (*child)->Ended().has_value(); }));
-  EXPECT_EQ((*child)->Ended(), "signal 9 (Killed)");
+  const auto end = (*child)->Ended();
+  ASSERT_TRUE(end);
+  EXPECT_EQ(end->exit_code, std::nullopt);
+  EXPECT_EQ(end->how, "signal 9 (Killed)");
 }
 
 TEST(ChildProcess, SaysHowItEndedAndWhatCannotStart) {
   auto child = ChildProcess::Start(Shell("exit 7"));
   ASSERT_TRUE(child);
   EXPECT_TRUE(WaitUntil([&] { return (*child)->Ended().has_value(); }));
-  EXPECT_EQ((*child)->Ended(), "exit code 7");
+  const auto end = (*child)->Ended();
+  ASSERT_TRUE(end);
+  EXPECT_EQ(end->exit_code, 7);
+  EXPECT_EQ(end->how, "exit code 7");
   EXPECT_FALSE(ChildProcess::Start({"/no/such/program"}));
 }
 
@@ -152,6 +159,19 @@ TEST(ReplayLanes, WhatAProcessSaysByItsExitCodeIsTheError) {
   }
 }
 
+TEST(AnalyzerChoice, ShowsTheFramesThatTheServerShows) {
+  const auto built_in = AnalyzersConfig::BuiltInInstances();
+  for (const auto& [name, instance] : built_in) {
+    EXPECT_EQ(FramesOf({.analyzer = name, .plugin = {}, .options = {}, .frames = {}}), instance.frames);
+  }
+  EXPECT_EQ(built_in.at("motion").frames, "per-second:5");
+  AnalyzerChoice choice;
+  choice.plugin = "/a.so";
+  EXPECT_EQ(FramesOf(choice), "key-frames");
+  choice.frames = "all";
+  EXPECT_EQ(FramesOf(choice), "all");
+}
+
 TEST(EventsCommand, EventsWithoutAnIdAreToldApart) {
   auto key = [](const char* event) { return KeyOfEvent(boost::json::parse(event).as_object()); };
   EXPECT_NE(key(R"({"Type":"On","FragmentNumber":"1"})"), key(R"({"Type":"On","FragmentNumber":"2"})"));
@@ -205,13 +225,14 @@ analyzers:
   const auto& near = config->analyzers.instances.at("near");
   EXPECT_EQ(near.analyzer, "faces");
   EXPECT_EQ(near.frames, "key-frames");  // the analyzer's own
-  EXPECT_EQ(boost::json::value(near.options),
+  EXPECT_EQ(boost::json::value(near.options.all),
             boost::json::parse(R"({"smallest_face":0.3,"confidence_min":60})"));
-  EXPECT_EQ(boost::json::value(near.streams.at("gate")), boost::json::parse(R"({"confidence_min":80})"));
+  EXPECT_EQ(boost::json::value(near.options.by_stream.at("gate")),
+            boost::json::parse(R"({"confidence_min":80})"));
   const auto& plates = config->analyzers.instances.at("plates");
   EXPECT_EQ(plates.frames, "all");
   EXPECT_EQ(plates.when_behind, "skip");
-  EXPECT_EQ(boost::json::value(plates.options), boost::json::parse(R"({"country":"it","code":"12",
+  EXPECT_EQ(boost::json::value(plates.options.all), boost::json::parse(R"({"country":"it","code":"12",
       "zones":[{"name":"drive","box":[0,0.5,1,1]}],"on":true,"none":null})"));
   EXPECT_EQ(config->analyzers.instances.count("faces"), 1u);
 }
@@ -262,7 +283,7 @@ TEST(AnalyzersConfig, OptionsAreCheckedBeforeAnythingStarts) {
     AnalyzerInstance instance;
     instance.name = "near";
     instance.analyzer = "faces";
-    instance.options = boost::json::parse(options).as_object();
+    instance.options.all = boost::json::parse(options).as_object();
     auto checked = CheckOptions(instance);
     EXPECT_EQ(checked.has_value(), std::string(says).empty());
     if (checked) continue;

@@ -242,6 +242,7 @@ INSTANTIATE_TEST_SUITE_P(
         UsageCase{"list_help", {"camera", "list", "--help"}, 0, "Examples"},
         UsageCase{"tail_help", {"tail", "--help"}, 0, "Examples"},
         UsageCase{"export_help", {"export", "--help"}, 0, "Examples"},
+        UsageCase{"analyze_help", {"analyze", "--help"}, 0, "motion: what moves in which zone"},
         UsageCase{"check_help", {"check", "--help"}, 0, "Examples"},
         UsageCase{"version", {"version"}, 0, "millrace "},
         UsageCase{"version_flag", {"--version"}, 0, "millrace "},

@@ -106,6 +106,21 @@ TEST(Config, SaysWhichAccountAndRegionThisIs) {
   EXPECT_EQ(config->aws.account, "012345678901");
 }
 
+TEST(Config, SaysWhereCallersReachTheServer) {
+  auto config = ParseConfig("", "x.yaml");
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->aws.endpoint, "");
+  for (const char* endpoint :
+       {"https://video.example:8443", "http://video.example", "https://[2001:db8::1]:8443"}) {
+    config = ParseConfig(std::string("aws: {endpoint: '") + endpoint + "'}", "x.yaml");
+    ASSERT_TRUE(config) << config.error().ToString();
+    EXPECT_EQ(config->aws.endpoint, endpoint);
+  }
+  config = ParseConfig("aws: {endpoint: https://video.example/}", "x.yaml");
+  ASSERT_TRUE(config) << config.error().ToString();
+  EXPECT_EQ(config->aws.endpoint, "https://video.example");
+}
+
 struct BadConfig {
   const char* name;
   const char* text;
@@ -155,6 +170,11 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"streams_key", "data_streams: {limit: off}", "x.yaml:1: ", "limits"},
         BadConfig{"account_short", "aws: {account: 123}", "x.yaml:1: ", "must be 12 digits"},
         BadConfig{"region_colon", "aws: {region: 'a:b'}", "x.yaml:1: ", "'aws.region' must be"},
+        BadConfig{"endpoint_scheme", "aws: {endpoint: 'wss://a'}", "x.yaml:1: ", "'aws.endpoint' must be"},
+        BadConfig{"endpoint_bare", "aws: {endpoint: video.example}", "x.yaml:1: ", "'aws.endpoint' must be"},
+        BadConfig{"endpoint_path", "aws: {endpoint: 'https://a/b'}", "x.yaml:1: ", "and no path"},
+        BadConfig{"endpoint_port", "aws: {endpoint: 'https://a:0'}", "x.yaml:1: ", "'aws.endpoint' must be"},
+        BadConfig{"endpoint_user", "aws: {endpoint: 'https://u@a'}", "x.yaml:1: ", "'aws.endpoint' must be"},
         BadConfig{"no_region", "aws: {region: ''}", "x.yaml:1: ", "'aws.region' must be"},
         BadConfig{"misspelt", "# first\nlsiten: 127.0.0.1:1\n", "x.yaml:2: ", "did you mean 'listen'"},
         BadConfig{"misspelt_inside", "http:\n  threads: 1\n  worker_thread: 2\n",

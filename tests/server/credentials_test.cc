@@ -9,6 +9,8 @@
 
 #include "base/metrics.h"
 #include "server/credentials_file.h"
+#include "server/process_key.h"
+#include "server/webhooks.h"
 #include "tests/server/credentials_fixture.h"
 #include "tests/wait.h"
 
@@ -80,6 +82,29 @@ TEST(CredentialsFile, AViewerLooksAtWhatIsShownAndNoMore) {
     EXPECT_FALSE(may(0, "kinesis:SubscribeToShard", own)) << own;
     EXPECT_TRUE(may(1, "kinesis:GetRecords", own)) << own;  // what else allows it, allows it
   }
+}
+
+TEST(ProcessKey, AWebhookReadsItsAnalyzersInEveryPartition) {
+  WebhookSettings settings;
+  settings.analyzers = {"motion"};
+  api::CredentialStore store;
+  const auto key = AddProcessKey(store, "millrace-webhook-a", Webhooks::PermissionsOf(settings));
+  ASSERT_TRUE(key) << key.error().ToString();
+  const auto now = store.Now();
+  const auto* owner = now->Find(key->id);
+  ASSERT_NE(owner, nullptr);
+  EXPECT_EQ(owner->secret, key->secret);
+  const auto may = [&](std::string_view action, std::string_view resource) {
+    return api::Decide(owner->user->policies, action, resource) == api::Decision::kAllowed;
+  };
+  for (const char* arn : {"arn:aws:kinesis:us-east-1:0:", "arn:aws-cn:kinesis:cn-north-1:0:",
+                          "arn:aws-us-gov:kinesis:us-gov-west-1:0:"}) {
+    EXPECT_TRUE(may("kinesis:GetRecords", std::string(arn) + "stream/millrace-motion")) << arn;
+    EXPECT_FALSE(may("kinesis:GetRecords", std::string(arn) + "stream/millrace-faces")) << arn;
+    EXPECT_FALSE(may("kinesis:PutRecords", std::string(arn) + "stream/millrace-motion")) << arn;
+  }
+  EXPECT_TRUE(may("millrace:RunApplication", "arn:aws:millrace:us-east-1:0:application/millrace-webhook-a"));
+  EXPECT_FALSE(may("millrace:RunApplication", "arn:aws:millrace:us-east-1:0:application/millrace-webhook-b"));
 }
 
 // What the sample says of the vault holds for every action there is.

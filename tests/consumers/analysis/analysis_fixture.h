@@ -115,7 +115,9 @@ class AnalysisTest : public ::testing::Test {
     facts.run = run_;
     facts.run_start = facts.start;
     facts.tracks = media_.tracks;
+    facts.independent = !dependent_;
     std::vector<Frame> frames = media_.frames;
+    if (dependent_) frames.erase(frames.begin());
     for (Frame& frame : frames) {
       frame.pts = facts.start + Duration{frame.pts.ns};
       if (broken) frame.data = SharedBytes(Bytes(200, 0xA5));
@@ -190,6 +192,7 @@ class AnalysisTest : public ::testing::Test {
   test::Media media_;
   std::int64_t appended_ = 0;
   std::uint64_t run_ = 1;
+  bool dependent_ = false;  // what is appended has no key frame
   FakeAnalyzer analyzer_;
   std::unique_ptr<storage::EmbeddedLog> log_;
   std::unique_ptr<FragmentStore> store_;

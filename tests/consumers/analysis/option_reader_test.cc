@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "consumers/analysis/analyzer_options.h"
+
 namespace millrace {
 namespace {
 
@@ -114,8 +116,9 @@ TEST(OptionReader, TheFirstErrorStands) {
 }
 
 TEST(Options, OfAStreamLieOverTheAnalyzers) {
-  EXPECT_EQ(LaidOver(Json(R"({"a":1,"b":{"c":1}})"), Json(R"({"b":{"d":2},"e":3})")),
-            Json(R"({"a":1,"b":{"d":2},"e":3})"));
+  const AnalyzerOptions options{Json(R"({"a":1,"b":{"c":1}})"), {{"door", Json(R"({"b":{"d":2},"e":3})")}}};
+  EXPECT_EQ(options.Of("door"), Json(R"({"a":1,"b":{"d":2},"e":3})"));
+  EXPECT_EQ(options.Of("yard"), options.all);
 }
 
 TEST(Options, AreJsonOrAFile) {

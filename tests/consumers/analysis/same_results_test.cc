@@ -56,7 +56,8 @@ class SameResultsTest : public AnalysisTest {
       fragments_.push_back(Append("door"));
     }
   }
-  std::unique_ptr<AnalysisHost> Host(const std::string& name) {
+  std::unique_ptr<AnalysisHost> Host(const std::string& name,
+                                     const std::function<void(AnalysisOptions&)>& change = {}) {
     auto made = log_->CreateStream("millrace-" + name, 1, std::chrono::hours(24));
     EXPECT_TRUE(made || made.error().code == ErrorCode::kAlreadyExists);
     AnalysisOptions options;
@@ -67,7 +68,17 @@ class SameResultsTest : public AnalysisTest {
     options.streams = {"door"};
     options.start = "TRIM_HORIZON";
     options.lease_length = std::chrono::seconds(1);
+    if (change) change(options);
     return Get(AnalysisHost::Make(counting_, std::move(options)));
+  }
+  // Until so many more fragments are done; how many that were.
+  static int Run(AnalysisHost& host, int fragments) {
+    std::thread running([&] { EXPECT_TRUE(host.Run()); });
+    test::WaitUntil([&] { return host.progress().fragments >= static_cast<std::uint64_t>(fragments); });
+    host.Stop();
+    running.join();
+    host.Close();
+    return static_cast<int>(host.progress().fragments);
   }
   ReplayOptions Replay(const std::string& output, std::size_t lane) {
     ReplayOptions options;
@@ -102,14 +113,7 @@ class SameResultsTest : public AnalysisTest {
 };
 
 TEST_F(SameResultsTest, WhereverAProcessBegan) {
-  {
-    auto host = Host("whole");
-    std::thread running([&] { EXPECT_TRUE(host->Run()); });
-    test::WaitUntil([&] { return host->progress().fragments == 12; });
-    host->Stop();
-    running.join();
-    host->Close();
-  }
+  Run(*Host("whole"), 12);
   const auto expected = Records("millrace-whole");
   ASSERT_EQ(expected.size(), 61u);
   EXPECT_EQ(counting_.opened, 3);  // once to check the options, and once for each run
@@ -123,17 +127,49 @@ TEST_F(SameResultsTest, WhereverAProcessBegan) {
   EXPECT_EQ(full, 60u - 2 * 14);
   EXPECT_EQ(ended, 1u);  // at the interruption
 
-  for (int left = 12; left > 0;) {
-    auto host = Host("pieces");
-    std::thread running([&] { EXPECT_TRUE(host->Run()); });
-    test::WaitUntil(
-        [&] { return host->progress().fragments >= static_cast<std::uint64_t>(std::min(left, 2)); });
-    host->Stop();
-    running.join();
-    host->Close();
-    left -= static_cast<int>(host->progress().fragments);
-  }
+  for (int left = 12; left > 0;) left -= Run(*Host("pieces"), std::min(left, 2));
   EXPECT_EQ(Records("millrace-pieces"), expected);
+}
+
+// As where key frames alone are looked at, and a fragment was cut at its longest.
+TEST_F(SameResultsTest, WhatEndsBehindAFragmentWithoutPictures) {
+  Get(store_->CreateStream("gate", std::chrono::hours(24)));
+  for (int i = 0; i < 7; ++i) {
+    dependent_ = i == 3;
+    if (i == 4) {  // the camera was away
+      appended_ += 30;
+      ++run_;
+    }
+    Append("gate");
+  }
+  auto gate = [](AnalysisOptions& options) {
+    options.settings.selection = {};
+    options.streams = {"gate"};
+  };
+  Run(*Host("whole", gate), 7);
+  EXPECT_EQ(counting_.opened, 3);  // once to check the options, and once for each run
+  const auto expected = Records("millrace-whole");
+  EXPECT_EQ(expected.size(), 7u);
+  std::size_t ended = 0;
+  for (const std::string& record : expected) ended += record.find("\"Ended\":3}") != std::string::npos;
+  EXPECT_EQ(ended, 1u);
+
+  for (int left = 7; left > 0;) left -= Run(*Host("pieces", gate), 1);
+  EXPECT_EQ(Records("millrace-pieces"), expected);
+}
+
+TEST_F(SameResultsTest, WhatEndsBehindAFragmentThatWasPassedOver) {
+  AnalysisMeter meter;
+  const ReplayOptions replay = Replay("none", 0);
+  StreamAnalysis analysis(counting_, replay.settings, replay.endpoint, meter);
+  const auto footage =
+      Get(analysis.footage().List("door", Get(analysis.footage().ArnOf("door")), replay.from, replay.to));
+  ASSERT_EQ(footage.size(), 12u);
+  for (std::size_t i = 0; i < 6; ++i) Get(analysis.Analyze(footage[i]));
+  analysis.PassOver(footage[6]);
+  EXPECT_EQ(Get(analysis.Analyze(footage[7])).size(), 1u + 5u);
+  EXPECT_EQ(counting_.opened, 2);  // for each run: nothing had to be looked at again
+  EXPECT_EQ(meter.progress().frames, 7u * 5u);
 }
 
 TEST_F(SameResultsTest, AReplayInLanesThatIsInterrupted) {
@@ -145,6 +181,7 @@ TEST_F(SameResultsTest, AReplayInLanesThatIsInterrupted) {
   ASSERT_EQ(expected.size(), 61u);
   EXPECT_EQ(single->progress().footage, std::chrono::seconds(12));
 
+  std::uint64_t frames = 0;
   for (std::size_t lane = 0; lane < 3; ++lane) {
     int left = 2;
     auto options = Replay("replay-3", lane);
@@ -159,10 +196,12 @@ TEST_F(SameResultsTest, AReplayInLanesThatIsInterrupted) {
     auto second = Get(ReplayLane::Make(counting_, Replay("replay-3", lane)));
     ASSERT_TRUE(second->Run());
     EXPECT_EQ(second->progress().passed, first->progress().footage);
+    frames += first->progress().frames + second->progress().frames;
     auto again = Get(ReplayLane::Make(counting_, Replay("replay-3", lane)));
     ASSERT_TRUE(again->Run());
     EXPECT_EQ(again->progress().fragments, 0u);
   }
+  EXPECT_EQ(frames, 60u);  // what was looked at for what came behind it is not counted
   const auto got = Records("replay-3");
   EXPECT_EQ(got.size(), expected.size());
   for (const auto& each : expected) {
@@ -171,6 +210,33 @@ TEST_F(SameResultsTest, AReplayInLanesThatIsInterrupted) {
   for (const auto& each : got) {
     EXPECT_EQ(std::count(expected.begin(), expected.end(), each), 1) << "beside: " << each;
   }
+}
+
+TEST_F(SameResultsTest, AReplayTakesAllThatBeginInOneMillisecond) {
+  Get(log_->CreateStream("replay", 1, std::chrono::hours(24)));
+  Get(store_->CreateStream("twins", std::chrono::hours(24)));
+  Append("twins");
+  for (int i = 0; i < 3; ++i) {
+    if (i > 0) --appended_;
+    ++run_;
+    Append("twins");
+  }
+  auto options = Replay("replay", 0);
+  options.streams = {"twins"};
+  int left = 2;
+  ReplayLane* running = nullptr;
+  auto interrupted = options;
+  interrupted.fragment_begins = [&] {
+    if (left-- == 0) running->Stop();
+  };
+  auto first = Get(ReplayLane::Make(counting_, std::move(interrupted)));
+  running = first.get();
+  EXPECT_FALSE(first->Run());
+  EXPECT_EQ(first->progress().fragments, 2u);
+  auto second = Get(ReplayLane::Make(counting_, std::move(options)));
+  ASSERT_TRUE(second->Run());
+  EXPECT_EQ(second->progress().fragments, 2u);
+  EXPECT_EQ(second->progress().passed, std::chrono::seconds(2));
 }
 
 TEST_F(SameResultsTest, WarmingUpDoesNotGoBackOverWhatCannotBeRead) {
