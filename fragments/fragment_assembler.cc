@@ -339,7 +339,7 @@ Result<void> FragmentAssembler::OnFragmentStart(const MkvFragment& fragment) {
   }
   start_ = start;
   MILLRACE_RETURN_IF_ERROR(Emit(start));
-  open_.emplace();
+  open_ = Open{};  // not emplace(): Clang 14 takes a nested class for one without a constructor
   open_->opened = {timecode, start};
   open_->first_ns = open_->last_ns = start_ns;
   events_->push_back(open_->opened);

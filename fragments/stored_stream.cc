@@ -84,7 +84,7 @@ void PutStructure(json::object& to, const char* name, const std::optional<T>& va
 }
 template <typename T>
 void GetStructure(const json::object& from, const char* name, std::optional<T>& to) {
-  if (const auto* value = from.if_contains(name)) Decode(value->as_object(), to.emplace());
+  if (const auto* value = from.if_contains(name)) Decode(value->as_object(), to.emplace(T{}));
 }
 
 json::object Encode(const NotificationConfiguration& notification) {

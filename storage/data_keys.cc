@@ -50,7 +50,7 @@ Result<void> DataKeys::Load(const ControlState& state) {
   for (const auto& [id, stream] : state.streams()) {
     if (stream->deleting) continue;
     const std::string whose = "stream '" + stream->name + "' is encrypted";
-    auto masterless = [&] {
+    auto masterless = [&, &stream = stream] {  // named, as Clang 14 cannot capture a structured binding
       return Error{ErrorCode::kFailedPrecondition,
                    whose +
                        ", and no master key is configured: set encryption.master_key_file to the file that "

@@ -191,6 +191,14 @@ Result<StreamDescription> EmbeddedLog::DescribeStream(const std::string& name) {
   return Describe(*stream);
 }
 
+Result<Timestamp> EmbeddedLog::StreamCreated(const std::string& name) {
+  MILLRACE_ASSIGN_OR_RETURN(auto parts, reopener_->Use());
+  std::shared_lock lock(parts->engine.mutex);
+  const StreamState* stream = std::as_const(parts->engine.state).FindStream(name);
+  if (stream == nullptr) return NoSuchStream(name);
+  return stream->created;
+}
+
 std::vector<std::string> EmbeddedLog::ListStreams() {
   std::vector<std::string> names;
   auto parts = reopener_->Use();

@@ -73,6 +73,7 @@ class EmbeddedLog final : public RecordLog {
                                          Duration retention) override;
   Result<void> DeleteStream(const std::string& name) override;
   Result<StreamDescription> DescribeStream(const std::string& name) override;
+  Result<Timestamp> StreamCreated(const std::string& name) override;
   std::vector<std::string> ListStreams() override;
   Result<void> SetRetention(const std::string& stream, Duration retention) override;
   Result<void> SetPartitionRetention(const std::string& stream, const std::string& partition_key,

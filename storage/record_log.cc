@@ -9,6 +9,11 @@ Result<void> RecordLog::SetStreamEncryption(const std::string&, std::optional<st
   return Error{ErrorCode::kUnsupported, "this log does not encrypt"};
 }
 
+Result<Timestamp> RecordLog::StreamCreated(const std::string& name) {
+  MILLRACE_ASSIGN_OR_RETURN(const StreamDescription stream, DescribeStream(name));
+  return stream.created;
+}
+
 namespace {
 
 Error NoMarks() { return Error{ErrorCode::kUnsupported, "this log deletes and holds no single records"}; }

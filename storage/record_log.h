@@ -263,6 +263,8 @@ class RecordLog {
   // The records are gone for readers at once; their space comes back soon after.
   virtual Result<void> DeleteStream(const std::string& name) = 0;
   virtual Result<StreamDescription> DescribeStream(const std::string& name) = 0;
+  // Its StreamDescription::created alone, however many shards it has.
+  virtual Result<Timestamp> StreamCreated(const std::string& name);
   virtual std::vector<std::string> ListStreams() = 0;  // in name order
   virtual Result<void> SetRetention(const std::string& stream, Duration retention) = 0;
   // One partition key's own retention inside the stream (longer or shorter than the stream's); none: as the

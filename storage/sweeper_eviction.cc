@@ -211,8 +211,9 @@ Result<void> Sweeper::SweepEvicted() {
     while (true) {
       std::vector<Removal> removals;
       std::uint64_t data_bytes = 0;
+      // `stream` is named, as Clang 14 cannot capture a structured binding.
       MILLRACE_RETURN_IF_ERROR(
-          engine_.index->ScanShard(stream, shard, after, [&](const IndexedRecord& record) {
+          engine_.index->ScanShard(stream, shard, after, [&, stream = stream](const IndexedRecord& record) {
             if (record.counter > through) return false;
             after = record.counter;
             if (!IsGone(stream, record)) return true;  // it is held

@@ -24,7 +24,9 @@ TEST_F(EmbeddedLogTest, PutReadFindFetchAndReopen) {
     receipts.push_back(
         Put("video", "camera", MakeData(1000 + i, i), {{1, Number(100 + i)}, {77, Bytes{1, 2, 3}}}));
   }
+  EXPECT_EQ(log_->StreamCreated("audio").error().code, ErrorCode::kNotFound);
   for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(Get(log_->StreamCreated("video")), stream.created);
     ShardId shard = receipts[0].shard;
     auto records = ReadAll(*log_, "video", shard);
     ASSERT_EQ(records.size(), 20u);
