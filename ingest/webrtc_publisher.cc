@@ -12,6 +12,7 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr auto kFirstMediaWaitMax = std::chrono::seconds(15);
+constexpr auto kCountEvery = std::chrono::seconds(1);
 constexpr auto kRequestEvery = std::chrono::milliseconds(500);  // an encoder is given time to answer
 
 struct PublisherMetrics {
@@ -41,9 +42,8 @@ SdpAcceptance PublisherAcceptance() {
 
 SdpProposal PublisherProposal() {
   // Constrained baseline (RFC 6184 section 8.1), which every WebRTC peer has (RFC 7742 section 6.2).
-  SdpMedia video{TrackKind::kVideo, "", Codec::kH264, 96, 90'000, 0, {}};
-  video.format_parameters = "profile-level-id=42e01f;packetization-mode=1;level-asymmetry-allowed=1";
-  SdpMedia audio{TrackKind::kAudio, "", Codec::kOpus, 97, 48'000, 2, {}};
+  SdpMedia video = Offered(Codec::kH264, "42e01f");
+  SdpMedia audio = Offered(Codec::kOpus);
   audio.format_parameters = "minptime=10;useinbandfec=1";
   return {.receive = true, .media = {std::move(video), std::move(audio)}};
 }
@@ -82,7 +82,10 @@ void WebrtcPublisher::Receive(GstPad* pad, const SdpMedia& media) {
 
 std::optional<Error> WebrtcPublisher::LookAtMedia(SteadyTime now) {
   if (watched_ == SteadyTime{}) watched_ = now;
-  CountRetransmissions();
+  if (now - counted_ >= kCountEvery) {
+    counted_ = now;
+    CountRetransmissions();
+  }
   {
     const std::lock_guard lock(mutex_);
     if (error_) return error_;
@@ -98,8 +101,7 @@ std::optional<Error> WebrtcPublisher::LookAtMedia(SteadyTime now) {
   if (media_received_ == 0 && now - watched_ > kFirstMediaWaitMax)
     return Error{ErrorCode::kUnavailable, "the peer is connected and sends nothing"};
   const SteadyTime key_frame{SteadyTime::duration(last_key_frame_.load())};
-  // CountedPublishers from the last one that came, so that an encoder which makes them by itself is not
-  // asked.
+  // Counted from the last one that came, so that an encoder which makes them by itself is not asked.
   if (damaged_ || now - key_frame >= options_.key_frame_every) RequestKeyFrame(now);
   return std::nullopt;
 }

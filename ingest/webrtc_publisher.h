@@ -82,6 +82,7 @@ class WebrtcPublisher final : public WebrtcSession, private RtspSourceEvents {
   std::atomic<SteadyTime::rep> last_key_frame_ = 0;
   SteadyTime requested_{};  // the owner's thread only
   SteadyTime watched_{};    // when it was looked at first; likewise
+  SteadyTime counted_{};    // when retransmissions were; likewise
 
   std::mutex mutex_;
   GstPadPtr video_pad_;         // GUARDED_BY(mutex_)

@@ -57,14 +57,14 @@ AwsResult<SignalingChannel> FindByName(const SignalingServices& services, AwsInp
 }
 
 // Where a browser opens its WebSocket: over TLS wherever the server has it, since the public clients take no
-// other.
+// other. An endpoint that is configured stays as it is: what is in front of the server decides.
 std::string WebSocketEndpoint(const SignalingServices& services, const std::string& endpoint) {
   constexpr std::string_view kSecure = "https://";
   constexpr std::string_view kPlain = "http://";
   if (endpoint.starts_with(kSecure)) return "wss://" + endpoint.substr(kSecure.size());
   std::string host = endpoint.substr(kPlain.size());
   const std::uint16_t tls_port = services.tls_port ? services.tls_port() : std::uint16_t{0};
-  if (tls_port == 0) return "ws://" + host;
+  if (tls_port == 0 || !services.video.identity.endpoint.empty()) return "ws://" + host;
   const auto colon = host.rfind(':');
   if (colon != std::string::npos && host.find(']', colon) == std::string::npos) host.resize(colon);
   return "wss://" + host + ":" + std::to_string(tls_port);

@@ -14,7 +14,7 @@
 namespace millrace::api {
 
 using SignalingAnswer = AwsResult<std::string>;
-// `endpoint`: this server as the caller reached it.
+// `endpoint`: EndpointOf the request.
 using SignalingOperation = SignalingAnswer (*)(const SignalingServices& services,
                                                const boost::json::object& object,
                                                const std::string& endpoint);

@@ -5,16 +5,12 @@
 
 namespace millrace::api {
 
-std::vector<SignalingHub::Message> SignalingHub::Member::Take() {
+SignalingHub::Member::Taken SignalingHub::Member::Take() {
   const std::lock_guard lock(hub_.mutex_);
-  std::vector<Message> taken(std::make_move_iterator(inbox_.begin()), std::make_move_iterator(inbox_.end()));
+  Taken taken{
+      {std::make_move_iterator(inbox_.begin()), std::make_move_iterator(inbox_.end())}, closed_, ended_};
   inbox_.clear();
   return taken;
-}
-
-bool SignalingHub::Member::closed() const {
-  const std::lock_guard lock(hub_.mutex_);
-  return closed_;
 }
 
 bool SignalingHub::Member::ended() const {

@@ -74,11 +74,12 @@ class SignalingHub {
     bool master() const { return client_id_.empty() && !storage_; }
     // "" for the master; of a storage session, its client's.
     const std::string& client_id() const { return client_id_; }
-    // What came since the last call, oldest first.
-    std::vector<Message> Take();
-    // The channel was deleted, or is not recorded any more.
-    bool closed() const;
-    // That, or another one took this one's place.
+    struct Taken {
+      std::vector<Message> messages;  // since the last call, oldest first
+      bool closed = false;            // the channel was deleted, or is not recorded any more
+      bool ended = false;             // that, or another one took this one's place
+    };
+    Taken Take();
     bool ended() const;
 
    private:

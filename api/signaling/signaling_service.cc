@@ -105,7 +105,7 @@ Result<void> Authorize(const SignalingServices& services, Caller* caller,
 
 net::awaitable<void> Serve(const SignalingServices& services, SignalingOperation operation, int denied,
                            Request& request, ResponseWriter& writer) {
-  const std::string endpoint = EndpointOf(request);
+  const std::string endpoint = EndpointOf(services.video.identity, request);
   auto authorize = [&](const boost::json::object& members) {
     return Authorize(services, request.caller.get(), members);
   };

@@ -92,7 +92,8 @@ class SignalingSocket {
     while (!over_) {
       // Each by itself: what a peer takes at its pace is not too much for it.
       Result<void> queued;
-      for (const SignalingHub::Message& message : member.Take()) {
+      const auto taken = member.Take();
+      for (const SignalingHub::Message& message : taken.messages) {
         queued = socket_.Send(ServerSignal(message.signal, message.sender));
         if (queued) queued = co_await socket_.Flush();
         if (!queued) break;

@@ -32,19 +32,13 @@ std::optional<std::string> TextIn(const std::string& payload, const char* name) 
   return std::string(text->get_string().data(), text->get_string().size());
 }
 
-// Of the first medium; "" where none has one.
-std::string MidIn(const std::string& sdp) {
-  const auto lines = SplitSdpLines(sdp);
-  return lines ? std::string(FindSdpAttribute(*lines, "mid").value_or("")) : "";
-}
-
 }  // namespace
 
 void StorageSignaling::SendOffer(const std::string& sdp) {
   {
     const std::lock_guard lock(mutex_);
     (void)member_->Take();
-    first_mid_ = MidIn(sdp);
+    offered_ = true;
   }
   wire::JsonWriter json(sdp.size() + 64);
   json.BeginObject().Key("type").String("offer").Key("sdp").String(sdp).EndObject();
@@ -55,43 +49,35 @@ void StorageSignaling::SendOffer(const std::string& sdp) {
 }
 
 void StorageSignaling::SendCandidate(const IceCandidate& candidate) {
-  std::string mid;
-  {
-    const std::lock_guard lock(mutex_);
-    mid = first_mid_.value_or("");
-  }
   wire::JsonWriter json;
   json.BeginObject().Key("candidate").String(candidate.text);
-  json.Key("sdpMid").String(mid).Key("sdpMLineIndex").Integer(0).EndObject();
+  json.Key("sdpMid").String(candidate.mid).Key("sdpMLineIndex").Integer(0).EndObject();
   // Without it the peer may find another way.
   (void)hub_.Send(*member_, Signal("ICE_CANDIDATE", std::move(json).Take()));
 }
 
 WebrtcSignaling::Signals StorageSignaling::Take(bool connected) {
+  SignalingHub::Member::Taken taken;
+  bool offered = false;
+  {
+    const std::lock_guard lock(mutex_);
+    taken = member_->Take();
+    offered = offered_;
+  }
   Signals signals;
-  if (member_->closed()) {
+  if (taken.closed) {
     signals.over = Error{ErrorCode::kCancelled, "the channel was deleted, or is not recorded any more"};
-  } else if (!connected && member_->ended()) {
+  } else if (!connected && taken.ended) {
     signals.over = Error{ErrorCode::kCancelled, "the storage session was joined anew"};
   } else if (not_told_) {
     signals.over = Error{ErrorCode::kUnavailable, "the offer could not be sent to the channel"};
   }
-  std::vector<SignalingHub::Message> messages;
-  std::string mid;
-  {
-    const std::lock_guard lock(mutex_);
-    messages = member_->Take();
-    if (!first_mid_) return signals;
-    mid = *first_mid_;
-  }
-  for (const SignalingHub::Message& message : messages) {
+  if (!offered) return signals;
+  for (const SignalingHub::Message& message : taken.messages) {
     const ClientSignal& signal = message.signal;
     if (signal.action == "SDP_ANSWER") {
       // What is no description answers like an empty one: the reason is told once, by who reads it.
-      std::string answer = TextIn(signal.payload, "sdp").value_or("");
-      const std::string answered = MidIn(answer);
-      if (!answered.empty() && answered != mid) continue;
-      if (!signals.answer) signals.answer = std::move(answer);
+      signals.answers.push_back(TextIn(signal.payload, "sdp").value_or(""));
       continue;
     }
     const auto text = TextIn(signal.payload, "candidate");

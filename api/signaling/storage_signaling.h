@@ -1,15 +1,13 @@
 // The server's storage session with one client of a channel, as the client sees it: offer and candidates go
 // to its WebSocket as messages of nobody (no senderClientId), and what it sends to nobody by name comes back.
 //
-// What the client still sends to its session before is not taken: what came before the offer, and answers
-// with the mids of another one.
+// What came before the offer is not taken: the client still sent it to its session before.
 //
 // Threads: as webrtc_signaling.h.
 #pragma once
 
 #include <atomic>
 #include <mutex>
-#include <optional>
 #include <string>
 
 #include "api/signaling/signaling_hub.h"
@@ -31,8 +29,8 @@ class StorageSignaling final : public WebrtcSignaling {
   SignalingHub& hub_;
   const SignalingHub::MemberPtr member_;
   std::mutex mutex_;
-  std::optional<std::string> first_mid_;  // GUARDED_BY(mutex_); of the offer, once that is sent
-  std::atomic<bool> not_told_ = false;    // the offer did not go out
+  bool offered_ = false;                // GUARDED_BY(mutex_)
+  std::atomic<bool> not_told_ = false;  // the offer did not go out
 };
 
 }  // namespace millrace::api

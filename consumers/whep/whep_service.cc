@@ -25,16 +25,10 @@ std::optional<FragmentFacts> NewestWhole(FragmentStore& store, const LiveFeed& f
 // What is accepted of a viewer's offer, as an offer of ours.
 SdpProposal MakeProposal(const SdpAcceptance& acceptance) {
   SdpProposal proposal{.receive = false, .media = {}};
-  for (const SdpWanted& wanted : acceptance.video) {
-    SdpMedia media{TrackKind::kVideo, "", wanted.codec, 96, 90'000, 0, {}};
-    if (wanted.codec == Codec::kH264) {
-      media.format_parameters =
-          "profile-level-id=" + wanted.profile_level_id + ";packetization-mode=1;level-asymmetry-allowed=1";
-    }
-    proposal.media.push_back(std::move(media));
+  for (const auto* kind : {&acceptance.video, &acceptance.audio}) {
+    for (const SdpWanted& wanted : *kind)
+      proposal.media.push_back(Offered(wanted.codec, wanted.profile_level_id));
   }
-  for (const SdpWanted& wanted : acceptance.audio)
-    proposal.media.push_back({TrackKind::kAudio, "", wanted.codec, 97, 48'000, 2, {}});
   return proposal;
 }
 

@@ -1,5 +1,6 @@
 #include "media/webrtc/sdp_answer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/text.h"
@@ -35,17 +36,33 @@ std::string Inactive(const SdpMedia& media, const std::string& mid, const SdpLin
 
 }  // namespace
 
+SdpMedia Offered(Codec codec, const std::string& profile_level_id) {
+  if (KindOf(codec) == TrackKind::kAudio) return {TrackKind::kAudio, "", codec, 97, 48'000, 2, {}};
+  SdpMedia video{TrackKind::kVideo, "", codec, 96, 90'000, 0, {}};
+  if (codec == Codec::kH264) {
+    video.format_parameters =
+        "profile-level-id=" + profile_level_id + ";packetization-mode=1;level-asymmetry-allowed=1";
+  }
+  return video;
+}
+
 Result<SdpAnswer> SdpAnswer::Read(std::string_view text, std::string_view offer,
                                   const SdpProposal& proposal) {
+  MILLRACE_ASSIGN_OR_RETURN(const SdpLines offered, SplitSdpLines(offer));
+  const std::vector<std::string> mids = Mids(offered);
+  if (mids.size() != proposal.media.size())
+    return Error{ErrorCode::kInternal, "the offer has not the media that were to be in it"};
+  MILLRACE_ASSIGN_OR_RETURN(const SdpLines answered, SplitSdpLines(text));
+  const auto mid = FindSdpAttribute(answered, "mid");
+  if (mid && std::find(mids.begin(), mids.end(), *mid) == mids.end()) {
+    return Error{ErrorCode::kFailedPrecondition,
+                 "the answer is to another offer: this one has no '" + Excerpt(*mid) + "'"};
+  }
   SdpAcceptance acceptance{.receive = proposal.receive, .video = {}, .audio = {}};
   for (const SdpMedia& media : proposal.media)
     (media.kind == TrackKind::kVideo ? acceptance.video : acceptance.audio).push_back({media.codec});
   // An answer has the form of an offer, by one who sends what it takes.
   MILLRACE_ASSIGN_OR_RETURN(const SdpOffer read, SdpOffer::Read(text, acceptance));
-  MILLRACE_ASSIGN_OR_RETURN(const SdpLines offered, SplitSdpLines(offer));
-  const std::vector<std::string> mids = Mids(offered);
-  if (mids.size() != proposal.media.size())
-    return Error{ErrorCode::kInternal, "the offer has not the media that were to be in it"};
 
   SdpAnswer answer;
   std::string bundle;

@@ -2,7 +2,8 @@
 // (sdp_offer.h): webrtcbin is shown what Read leaves, and what outsiders send decides nothing but which of
 // the media flow, and how the peer is reached.
 //
-// Errors:  kInvalidArgument: no SDP, or none that answers this offer; kUnsupported: it takes nothing of it.
+// Errors:  kInvalidArgument: no SDP, or none that answers an offer as it should; kUnsupported: it takes
+//          nothing of it; kFailedPrecondition: it answers another offer, by the mid of its first medium.
 // Threads: pure, any thread.
 #pragma once
 
@@ -20,6 +21,9 @@ struct SdpProposal {
   bool receive = true;          // from the peer; false: the other way round
   std::vector<SdpMedia> media;  // without mid, which webrtcbin gives
 };
+
+// A medium as we offer it: of a kind always with the same payload type. H.264 with this profile-level-id.
+SdpMedia Offered(Codec codec, const std::string& profile_level_id = {});
 
 class SdpAnswer {
  public:

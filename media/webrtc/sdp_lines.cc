@@ -15,12 +15,6 @@ namespace {
 
 constexpr std::size_t kLinesMax = 2000;
 
-bool EqualsIgnoringCase(std::string_view word, std::string_view lower) {
-  return std::equal(word.begin(), word.end(), lower.begin(), lower.end(), [](char a, char b) {
-    return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
-  });
-}
-
 bool IsNumericAddress(const std::string& text) {
   std::array<unsigned char, 16> address;
   return inet_pton(AF_INET, text.c_str(), address.data()) == 1 ||
@@ -116,7 +110,7 @@ bool IsUsableCandidate(std::string_view value) {
   if (words.size() < 8 || value.size() > 512) return false;
   unsigned port = 0;
   const auto [end, error] = std::from_chars(words[5].data(), words[5].data() + words[5].size(), port);
-  return EqualsIgnoringCase(words[2], "udp") && words[1] == "1" && error == std::errc() &&
+  return EqualsIgnoreCase(words[2], "udp") && words[1] == "1" && error == std::errc() &&
          end == words[5].data() + words[5].size() && port > 0 && port < 65536 &&
          IsNumericAddress(std::string(words[4])) && words[6] == "typ";
 }

@@ -17,12 +17,6 @@ constexpr std::size_t kNamedBytesMax = 256;  // of the codecs that a refusal nam
 
 Error WrongOffer(std::string message) { return Error{ErrorCode::kInvalidArgument, std::move(message)}; }
 
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return lower;
-}
-
 // RFC 8839 section 5.4.
 bool IsIceWord(std::string_view word) {
   return word.size() >= 4 && word.size() <= 256 && std::all_of(word.begin(), word.end(), [](char c) {
@@ -56,8 +50,8 @@ std::string ParameterOf(const Format& format, std::string_view name) {
     rest.remove_prefix(std::min(end + 1, rest.size()));
     while (pair.starts_with(' ')) pair.remove_prefix(1);
     const std::size_t equals = pair.find('=');
-    if (equals != std::string_view::npos && Lower(pair.substr(0, equals)) == name)
-      return Lower(pair.substr(equals + 1));
+    if (equals != std::string_view::npos && ToAsciiLower(pair.substr(0, equals)) == name)
+      return ToAsciiLower(pair.substr(equals + 1));
   }
   return "";
 }
@@ -66,7 +60,7 @@ std::string ParameterOf(const Format& format, std::string_view name) {
 bool ReadEncoding(std::string_view text, Format& format) {
   const std::size_t slash = text.find('/');
   if (slash == std::string_view::npos) return false;
-  format.name = Lower(text.substr(0, slash));
+  format.name = ToAsciiLower(text.substr(0, slash));
   text.remove_prefix(slash + 1);
   const char* end = text.data() + text.size();
   auto [after, error] = std::from_chars(text.data(), end, format.clock_rate);

@@ -55,7 +55,8 @@ struct SdpMedia {
 };
 
 struct IceCandidate {
-  std::string text;  // "candidate:1 1 UDP 2015363327 192.0.2.2 37079 typ host"
+  std::string text;   // "candidate:1 1 UDP 2015363327 192.0.2.2 37079 typ host"
+  std::string mid{};  // of ours, behind our offer: the first medium's, whose transport all share
 };
 
 // As "a=rtpmap" has it: "H264".

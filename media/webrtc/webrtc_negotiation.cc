@@ -139,6 +139,8 @@ void WebrtcPeer::OnOfferMade(GstPromise* promise, gpointer self) {
   {
     const std::lock_guard lock(peer->mutex_);
     peer->made_ = told;
+    if (const auto lines = SplitSdpLines(peer->made_))
+      peer->first_mid_ = FindSdpAttribute(*lines, "mid").value_or("");
     if (std::exchange(peer->described_, true)) return;
   }
   // First, since candidates come as soon as webrtcbin has its own description.

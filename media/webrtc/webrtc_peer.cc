@@ -158,9 +158,9 @@ void WebrtcPeer::OnCandidate(GstElement*, guint, gchar* candidate, gpointer self
     if (!text.starts_with("candidate:") || peer->candidates_.size() >= kIceCandidatesMax) return;
     for (const std::string& address : peer->settings_.public_addresses) {
       if (std::string outside = WithAddress(text, address); !outside.empty())
-        made.push_back({std::move(outside)});
+        made.push_back({std::move(outside), peer->first_mid_});
     }
-    made.push_back({text});
+    made.push_back({text, peer->first_mid_});
     peer->candidates_.insert(peer->candidates_.end(), made.begin(), made.end());
   }
   if (peer->offer_) return;

@@ -61,8 +61,8 @@ class WebrtcPeer {
   Result<GstPadPtr> RequestSender(std::size_t media, std::uint32_t ssrc);
   // Returns at once; the description comes as an event. REQUIRES: built.
   void Start();
-  // The answer to our offer, once. Errors: kInvalidArgument, kUnsupported, as SdpAnswer, and where there is
-  // no offer yet; that it cannot be set up ends the connection.
+  // The answer to our offer, once. Errors: those of SdpAnswer::Read, where what answers another offer changes
+  // nothing; kInvalidArgument, where there is no offer yet. That it cannot be set up ends the connection.
   Result<void> TakeAnswer(std::string_view text);
   // Answers with what has been gathered so far, where gathering began before `since`: a STUN or TURN server
   // may be slow.
@@ -125,6 +125,7 @@ class WebrtcPeer {
 
   std::mutex mutex_;
   std::string made_;                                 // GUARDED_BY(mutex_); webrtcbin's answer, or our offer
+  std::string first_mid_;                            // GUARDED_BY(mutex_); of our offer
   std::chrono::steady_clock::time_point made_at_{};  // GUARDED_BY(mutex_)
   bool described_ = false;                           // GUARDED_BY(mutex_); on_description ran
   std::vector<IceCandidate> candidates_;             // GUARDED_BY(mutex_); ours

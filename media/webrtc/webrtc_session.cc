@@ -46,8 +46,13 @@ Result<void> WebrtcSession::Start() {
 std::optional<Error> WebrtcSession::TakeSignals() {
   WebrtcSignaling::Signals signals = signaling_->Take(peer_->connected());
   if (signals.over) return signals.over;
-  if (signals.answer && !std::exchange(answered_, true)) {
-    if (auto taken = peer_->TakeAnswer(*signals.answer); !taken) return std::move(taken).error();
+  for (const std::string& answer : signals.answers) {
+    if (answered_) break;
+    auto taken = peer_->TakeAnswer(answer);
+    // To the offer of a session before: the peer may have sent it before it had this one.
+    if (!taken && taken.error().code == ErrorCode::kFailedPrecondition) continue;
+    answered_ = true;
+    if (!taken) return std::move(taken).error();
   }
   peer_->AddCandidates(signals.candidates);
   return std::nullopt;

@@ -1,7 +1,7 @@
 // All WebRTC connections of the server: who is there, by a name that cannot be guessed, and the one thread
 // that looks after them and takes them down, since that waits for threads.
 //
-// Threads: any. The caller's session factory runs on the caller's thread.
+// Threads: any.
 #pragma once
 
 #include <condition_variable>

@@ -16,13 +16,13 @@ namespace millrace {
 class WebrtcSignaling {
  public:
   struct Signals {
-    std::optional<std::string> answer;     // the first one counts
+    std::vector<std::string> answers;      // the first one to this offer counts
     std::vector<IceCandidate> candidates;  // with numeric addresses
     std::optional<Error> over;             // the session ends with it
   };
   virtual ~WebrtcSignaling() = default;
   virtual void SendOffer(const std::string& sdp) = 0;             // once; its mids are this session's own
-  virtual void SendCandidate(const IceCandidate& candidate) = 0;  // of the first medium's transport, after it
+  virtual void SendCandidate(const IceCandidate& candidate) = 0;  // after it
   // What came since the last call. `connected`: the peer and we are, so that the session can do without.
   virtual Signals Take(bool connected) = 0;
 };

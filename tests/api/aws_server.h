@@ -78,16 +78,22 @@ class AwsServerTest : public ::testing::Test {
     catalog_ = std::move(*catalog);
     router_ = std::make_unique<Router>();
     AddDataStreamRoutes(*router_, MakeDataStreamServices());
-    AddVideoStreamRoutes(
-        *router_,
-        {*store_, *sealer_, pool_, budget_, media_budget_, readers_, clock_, {}, CameraOf(), Edge()});
+    AddVideoStreamRoutes(*router_, VideoServices());
+    Serve();
+  }
+  // The routes of `router_`.
+  void Serve() {
     dispatcher_ = MakeDispatcher();
-    ServerOptions server_options;
-    server_options.port = 0;
-    server_options.threads = 2;
-    auto server = Server::Start(*dispatcher_, server_options);
+    ServerOptions options;
+    options.port = 0;
+    options.threads = 2;
+    auto server = Server::Start(*dispatcher_, options);
     ASSERT_TRUE(server) << server.error().ToString();
     server_ = std::move(*server);
+  }
+  VideoStreamServices VideoServices() {
+    return {*store_,  *sealer_, pool_,     budget_,    media_budget_,
+            readers_, clock_,   identity_, CameraOf(), Edge()};
   }
   virtual void ConfigureLog(storage::EmbeddedLogOptions&) {}
   virtual CameraOfStream CameraOf() { return {}; }
@@ -209,6 +215,7 @@ class AwsServerTest : public ::testing::Test {
   ByteBudget budget_{64 * 1024 * 1024};
   ByteBudget media_budget_{64 * 1024 * 1024};
   ByteBudget readers_{16};
+  AwsIdentity identity_;  // of the video streams' routes, from the next Open on
   std::unique_ptr<Router> router_;
   std::unique_ptr<Dispatcher> dispatcher_;
   std::unique_ptr<Server> server_;

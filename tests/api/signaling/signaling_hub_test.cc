@@ -21,7 +21,8 @@ ClientSignal Signal(std::string action, std::string payload, std::string recipie
 // What came, as it is written to a WebSocket.
 std::vector<std::string> Texts(SignalingHub::Member& member) {
   std::vector<std::string> texts;
-  for (const auto& message : member.Take()) texts.push_back(ServerSignal(message.signal, message.sender));
+  for (const auto& message : member.Take().messages)
+    texts.push_back(ServerSignal(message.signal, message.sender));
   return texts;
 }
 

@@ -43,21 +43,18 @@ class SignalingServiceTest : public AwsServerTest {
  protected:
   void SetUp() override {
     AwsServerTest::SetUp();
+    Start();
+  }
+  void Start() {
     server_.reset();
     channels_ = std::make_unique<SignalingChannels>(*log_, clock_);
     router_ = std::make_unique<Router>();
-    VideoStreamServices video{*store_, *sealer_, pool_, budget_, media_budget_, readers_, clock_};
+    VideoStreamServices video = VideoServices();
     video.channels = channels_.get();
     AddVideoStreamRoutes(*router_, video);
     AddSignalingRoutes(*router_,
                        {video, *channels_, hub_, connections_, webrtc_, [] { return std::uint16_t{4568}; }});
-    dispatcher_ = MakeDispatcher();
-    ServerOptions options;
-    options.port = 0;
-    options.threads = 2;
-    auto server = Server::Start(*dispatcher_, options);
-    ASSERT_TRUE(server) << server.error().ToString();
-    server_ = std::move(*server);
+    Serve();
   }
   void TearDown() override {
     server_.reset();
@@ -168,6 +165,16 @@ TEST_F(SignalingServiceTest, EndpointsAreThisServers) {
   EXPECT_EQ(list[1].at("ResourceEndpoint"), "http://localhost:4567");
   EXPECT_EQ(endpoints(R"(["WEBRTC"])").raw.Header("x-amzn-ErrorType"), "InvalidArgumentException");
   EXPECT_EQ(endpoints(R"(["SMTP"])").raw.Header("x-amzn-ErrorType"), "InvalidArgumentException");
+
+  // Where it is told how it is reached, it says that.
+  for (const char* authority : {"s://video.example:8443", "://video.example"}) {
+    identity_.endpoint = std::string("http") + authority;
+    Start();
+    const auto told = endpoints(R"(["WSS","HTTPS"])").body.at("ResourceEndpointList").as_array();
+    ASSERT_EQ(told.size(), 2u);
+    EXPECT_EQ(told[0].at("ResourceEndpoint").as_string(), std::string("ws") + authority);
+    EXPECT_EQ(told[1].at("ResourceEndpoint").as_string(), identity_.endpoint);
+  }
 }
 
 TEST_F(SignalingServiceTest, MediaStorageMapsAChannelToAStream) {
@@ -248,7 +255,7 @@ TEST_F(SignalingServiceTest, AChangeOfTheMappingEndsTheSessionsOfTheOneJustBefor
   });
   map(*kept);
   ASSERT_NE(session, nullptr);
-  EXPECT_TRUE(session->closed());
+  EXPECT_TRUE(session->Take().closed);
 }
 
 TEST_F(SignalingServiceTest, ViewerAndMasterTalk) {

@@ -28,7 +28,8 @@ ClientSignal Signal(std::string action, std::string recipient = "") {
 // "SDP_OFFER from v1".
 std::vector<std::string> Came(SignalingHub::Member& member) {
   std::vector<std::string> came;
-  for (const auto& message : member.Take()) came.push_back(message.signal.action + " from " + message.sender);
+  for (const auto& message : member.Take().messages)
+    came.push_back(message.signal.action + " from " + message.sender);
   return came;
 }
 
@@ -109,7 +110,7 @@ TEST_F(StorageMembersTest, JoiningAnewTakesThePlaceAndTheOffersWithIt) {
   ASSERT_TRUE(hub_.Send(*before, Signal("SDP_OFFER")));
   const auto after = *JoinStorage("");
   EXPECT_TRUE(before->ended());
-  EXPECT_FALSE(before->closed());
+  EXPECT_FALSE(before->Take().closed);
   EXPECT_EQ(told_, 1);
   EXPECT_EQ(hub_.Send(*before, Signal("ICE_CANDIDATE")).error().code, ErrorCode::kUnavailable);
   ASSERT_TRUE(hub_.Send(*after, Signal("SDP_OFFER")));
@@ -127,14 +128,14 @@ TEST_F(StorageMembersTest, WhatEndsTheRecordingEndsTheSessionsBeforeToo) {
   const auto of_viewer = *JoinStorage("v1");
   const auto master = Join("");
   hub_.EndStorage(kDoor);
-  for (const auto& session : {before, after, of_viewer}) EXPECT_TRUE(session->closed());
+  for (const auto& session : {before, after, of_viewer}) EXPECT_TRUE(session->Take().closed);
   EXPECT_FALSE(master->ended());
   hub_.EndStorage({"yard", kDoor.created});
 
   const auto again = *JoinStorage("");
   hub_.EndChannel(kDoor);
-  EXPECT_TRUE(again->closed());
-  EXPECT_TRUE(master->closed());
+  EXPECT_TRUE(again->Take().closed);
+  EXPECT_TRUE(master->Take().closed);
 }
 
 TEST_F(StorageMembersTest, JoiningIsNotForEverySecondOfManyTimes) {
@@ -167,26 +168,23 @@ TEST_F(StorageMembersTest, HowOftenItWasJoinedOutlastsTheSessions) {
   EXPECT_TRUE(join(milliseconds(600)));
 }
 
-TEST_F(StorageMembersTest, AnAnswerToTheSessionBeforeIsNotTaken) {
-  const auto sdp = [](const std::string& mid) { return "v=0\r\nm=video 9 x 96\r\na=mid:" + mid + "\r\n"; };
-  const auto answer = [&](const std::string& mid) {
-    const std::string json = boost::json::serialize(boost::json::object{{"sdp", sdp(mid)}});
+TEST_F(StorageMembersTest, WhatCameBeforeTheOfferIsNotTaken) {
+  const auto answer = [&](const std::string& sdp) {
+    const std::string json = boost::json::serialize(boost::json::object{{"sdp", sdp}});
     return ClientSignal{"SDP_ANSWER", "",
                         wire::EncodeBase64({reinterpret_cast<const std::uint8_t*>(json.data()), json.size()}),
                         ""};
   };
   const auto master = Join("");
   StorageSignaling session(hub_, *JoinStorage(""));
-  ASSERT_TRUE(hub_.Send(*master, answer("video0-2")));
-  EXPECT_FALSE(session.Take(false).answer);
-  ASSERT_TRUE(hub_.Send(*master, answer("video0-2")));
-  session.SendOffer(sdp("video0-2"));
-  EXPECT_FALSE(session.Take(false).answer);
-  ASSERT_TRUE(hub_.Send(*master, answer("video0-1")));
-  EXPECT_FALSE(session.Take(false).answer);
-  ASSERT_TRUE(hub_.Send(*master, answer("video0-1")));
-  ASSERT_TRUE(hub_.Send(*master, answer("video0-2")));
-  EXPECT_EQ(session.Take(false).answer, sdp("video0-2"));
+  ASSERT_TRUE(hub_.Send(*master, answer("v=0")));
+  EXPECT_THAT(session.Take(false).answers, IsEmpty());
+  ASSERT_TRUE(hub_.Send(*master, answer("v=0")));
+  session.SendOffer("v=0");
+  EXPECT_THAT(session.Take(false).answers, IsEmpty());
+  ASSERT_TRUE(hub_.Send(*master, answer("v=1")));
+  ASSERT_TRUE(hub_.Send(*master, answer("v=2")));
+  EXPECT_THAT(session.Take(false).answers, ElementsAre("v=1", "v=2"));
 }
 
 TEST_F(StorageMembersTest, ASessionsInboxIsBounded) {

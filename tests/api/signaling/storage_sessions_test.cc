@@ -56,19 +56,13 @@ class StorageSessionsTest : public AwsServerTest {
       return std::nullopt;
     };
     router_ = std::make_unique<Router>();
-    VideoStreamServices video{*store_, *sealer_, pool_, budget_, media_budget_, readers_, clock_};
+    VideoStreamServices video = VideoServices();
     video.channels = channels_.get();
     AddVideoStreamRoutes(*router_, video);
     SignalingServices services{video, *channels_, hub_, connections_, webrtc_, {}};
     services.storage = with_webrtc_ ? storage_.get() : nullptr;
     AddSignalingRoutes(*router_, services);
-    dispatcher_ = MakeDispatcher();
-    ServerOptions options;
-    options.port = 0;
-    options.threads = 2;
-    auto server = Server::Start(*dispatcher_, options);
-    ASSERT_TRUE(server) << server.error().ToString();
-    server_ = std::move(*server);
+    Serve();
   }
   void Stop() {
     server_.reset();

@@ -97,16 +97,17 @@ TEST(SdpAnswerTest, MidsAreRenamedAndNothingElse) {
   std::string expected = With(kOffer, "BUNDLE video0 audio1", "BUNDLE video0-1 audio1-1");
   expected = With(With(expected, "mid:video0", "mid:video0-1"), "mid:audio1", "mid:audio1-1");
   EXPECT_EQ(marked, expected);
-  EXPECT_FALSE(SdpAnswer::Read(Session() + Video() + Audio(), marked, Proposal()));
+  EXPECT_EQ(SdpAnswer::Read(Session() + Video() + Audio(), marked, Proposal()).error().code,
+            ErrorCode::kFailedPrecondition);
   EXPECT_TRUE(SdpAnswer::Read(WithOtherMids(Session() + Video() + Audio(), mark), marked, Proposal()));
 }
 
-TEST(SdpAnswerTest, WhatAnswersAnotherOfferIsRefused) {
+TEST(SdpAnswerTest, WhatIsNoAnswerToTheOfferIsRefused) {
   const std::vector<Bad> bad{
       {"nothing", ""},
       {"no SDP", "hello"},
       {"no media", Session()},
-      {"another mid", Session() + With(Video(), "mid:video0", "mid:0") + Audio()},
+      {"another mid", Session() + Video() + With(Audio(), "mid:audio1", "mid:1")},
       {"another payload type",
        Session() +
            With(With(With(With(Video(), "SAVPF 96", "SAVPF 100"), "rtpmap:96", "rtpmap:100"), "fmtp:96",

@@ -12,6 +12,7 @@ namespace millrace::test {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 // Keeps what is sent, and gives what the test says.
 class TestSignaling final : public WebrtcSignaling {
@@ -23,7 +24,8 @@ class TestSignaling final : public WebrtcSignaling {
   }
   void SendCandidate(const IceCandidate& candidate) override {
     const std::lock_guard lock(mutex_);
-    EXPECT_NE(offer_, "");
+    EXPECT_THAT(offer_, HasSubstr("a=mid:" + candidate.mid + "\r\n"));
+    EXPECT_THAT(candidate.mid, StartsWith("video0-"));
     candidates_.push_back(candidate.text);
   }
   Signals Take(bool) override {
@@ -82,7 +84,9 @@ TEST_F(WebrtcOfferTest, WhatThePeerSendsComes) {
   EXPECT_THAT(signaling_->offer(), HasSubstr("a=mid:video0-"));
   Peer peer;
   WebrtcSignaling::Signals signals;
-  signals.answer = peer.Answer(signaling_->offer());
+  // What answers another offer, though it takes nothing, ends nothing: the next one counts.
+  signals.answers = {"v=0\r\ns=-\r\nm=video 0 x 0\r\na=mid:video0-another\r\n",
+                     peer.Answer(signaling_->offer())};
   signaling_->Give(std::move(signals));
   ASSERT_TRUE(WaitUntil([&] { return !signaling_->candidates().empty(); }));
   for (const std::string& candidate : signaling_->candidates()) peer.Add(candidate);
@@ -107,7 +111,7 @@ TEST_F(WebrtcOfferTest, AnAnswerThatIsNoneEndsTheSession) {
     signaling_ = std::make_shared<TestSignaling>();
     const auto session = Offer(sessions);
     WebrtcSignaling::Signals signals;
-    signals.answer = text;
+    signals.answers = {text};
     signaling_->Give(std::move(signals));
     ASSERT_TRUE(WaitUntil([&] { return sessions.size() == 0; })) << text;
     EXPECT_EQ(session->stopped, 1);
