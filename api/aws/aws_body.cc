@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/aws/aws_http.h"
+#include "base/text.h"
 
 namespace millrace::api {
 namespace {
@@ -63,10 +64,7 @@ std::string MediaType(const Request& request) {
   if (!header) return {};
   std::string_view text = header->substr(0, header->find(';'));
   while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
-  std::string type(text);
-  std::transform(type.begin(), type.end(), type.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return type;
+  return ToAsciiLower(text);
 }
 
 }  // namespace millrace::api

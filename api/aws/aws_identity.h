@@ -1,4 +1,4 @@
-// The account and region that this server says it is, and the Amazon Resource Names that follow.
+// The account and region that this server says it is, the Amazon Resource Names that follow, and its address.
 #pragma once
 
 #include <string>
@@ -11,6 +11,8 @@ namespace millrace::api {
 struct AwsIdentity {
   std::string region = "us-east-1";
   std::string account = "000000000000";  // 12 digits
+  std::string
+      endpoint{};  // where callers reach it: "https://video.example:8443"; "": where they say they did
 
   // "aws", or what regions in China and of governments have.
   std::string Partition() const;

@@ -55,7 +55,7 @@ std::size_t Characters(std::string_view utf8) {
 
 std::string LowerCamel(std::string_view name) {
   std::string text(name);
-  if (!text.empty() && text[0] >= 'A' && text[0] <= 'Z') text[0] = static_cast<char>(text[0] - 'A' + 'a');
+  if (!text.empty()) text[0] = AsciiLower(text[0]);
   return text;
 }
 

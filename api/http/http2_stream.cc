@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cassert>
 
+#include "base/text.h"
+
 namespace millrace::api {
 namespace {
 
@@ -10,12 +12,6 @@ constexpr std::size_t kPieceBytesMax = 64 * 1024;
 
 std::chrono::steady_clock::duration Steady(Duration duration) {
   return std::chrono::duration_cast<std::chrono::steady_clock::duration>(duration);
-}
-
-std::string Lower(std::string_view name) {
-  std::string lower(name);
-  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return lower;
 }
 
 // RFC 9113 section 8.2.2: fields that are about one HTTP/1.1 connection.
@@ -115,7 +111,7 @@ std::vector<Http2StreamHost::Field> Http2Stream::HeadFields(const ResponseHead& 
   fields.emplace_back(":status", std::to_string(head.status));
   fields.emplace_back("date", HttpDate());
   for (const auto& [name, value] : head.headers.fields()) {
-    std::string lower = Lower(name);
+    std::string lower = ToAsciiLower(name);
     if (!IsConnectionSpecific(lower)) fields.emplace_back(std::move(lower), FieldValue(value));
   }
   if (length && !bodiless_status) fields.emplace_back("content-length", std::to_string(*length));

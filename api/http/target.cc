@@ -1,6 +1,7 @@
 #include "api/http/target.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
 
 #include "base/text.h"
@@ -108,6 +109,16 @@ std::optional<std::string_view> Target::Query(std::string_view name) const {
     if (key == name) return value;
   }
   return std::nullopt;
+}
+
+Result<std::size_t> Target::Count(std::string_view name, std::size_t otherwise, std::size_t max) const {
+  const auto text = Query(name);
+  if (!text) return otherwise;
+  std::size_t count = 0;
+  const auto [end, ec] = std::from_chars(text->data(), text->data() + text->size(), count);
+  if (ec == std::errc() && end == text->data() + text->size() && count >= 1 && count <= max) return count;
+  return Error{ErrorCode::kInvalidArgument,
+               "'" + std::string(name) + "' must be a number from 1 to " + std::to_string(max)};
 }
 
 Result<void> Target::CheckQuery(std::initializer_list<std::string_view> known) const {

@@ -28,6 +28,9 @@ struct Target {
 
   // The parameter's value; none: it is not there.
   std::optional<std::string_view> Query(std::string_view name) const;
+  // Likewise a number from 1 to `max`; `otherwise` without it. Errors: kInvalidArgument, naming the
+  // parameter.
+  Result<std::size_t> Count(std::string_view name, std::size_t otherwise, std::size_t max) const;
 
   // Refuses parameters that are not in `known`, and those that stand twice: a misspelt one does not pass
   // silently. Those of a presigned address (X-Amz-…) and SessionToken are known everywhere: with them any

@@ -158,19 +158,25 @@ ShardLease ApplicationLeases::ToLease(const std::string& stream, ShardId shard, 
 
 // ---- rows
 
-Result<storage::StreamDescription> ApplicationLeases::DescribeBegun(const std::string& application,
-                                                                    const std::string& stream) {
+Result<void> ApplicationLeases::CheckBegun(const std::string& application, const std::string& stream,
+                                           Timestamp created) {
   auto marker = log_.GetMetadata(StreamPrefix(application, stream));
   if (!marker && marker.error().code == ErrorCode::kNotFound) {
     return Error{ErrorCode::kNotFound,
                  "application '" + application + "' has not begun with stream '" + stream + "'"};
   }
   if (!marker) return std::move(marker).error();
-  MILLRACE_ASSIGN_OR_RETURN(auto description, log_.DescribeStream(stream));
-  MILLRACE_ASSIGN_OR_RETURN(auto created, ParseMarker(*marker));
-  if (created == description.created.ns) return description;
+  MILLRACE_ASSIGN_OR_RETURN(auto begun, ParseMarker(*marker));
+  if (begun == created.ns) return {};
   return Error{ErrorCode::kFailedPrecondition,
                "stream '" + stream + "' was deleted and made again: begin with it anew"};
+}
+
+Result<storage::StreamDescription> ApplicationLeases::DescribeBegun(const std::string& application,
+                                                                    const std::string& stream) {
+  MILLRACE_ASSIGN_OR_RETURN(auto description, log_.DescribeStream(stream));
+  MILLRACE_RETURN_IF_ERROR(CheckBegun(application, stream, description.created));
+  return description;
 }
 
 Result<ApplicationLeases::Row> ApplicationLeases::ReadRow(const std::string& application,
@@ -463,9 +469,9 @@ Result<ApplicationLeases::Committed> ApplicationLeases::TryCommit(const std::str
 Result<ApplicationLeases::Committed> ApplicationLeases::Commit(const std::string& application,
                                                                ApplicationCommit commit) {
   // Of a stream that was made again, records can be read before its leases are begun anew.
-  if (auto begun = DescribeBegun(application, commit.stream);
-      !begun && begun.error().code == ErrorCode::kFailedPrecondition) {
-    return std::move(begun).error();
+  if (const auto created = log_.StreamCreated(commit.stream)) {
+    auto begun = CheckBegun(application, commit.stream, *created);
+    if (!begun && begun.error().code == ErrorCode::kFailedPrecondition) return std::move(begun).error();
   }
   if (commit.checkpoint) {
     // That it is of this shard, and of this incarnation of its stream.

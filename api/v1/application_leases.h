@@ -128,6 +128,8 @@ class ApplicationLeases {
     std::chrono::steady_clock::time_point at;
   };
 
+  // That the application has begun with the stream that was created then.
+  Result<void> CheckBegun(const std::string& application, const std::string& stream, Timestamp created);
   Result<storage::StreamDescription> DescribeBegun(const std::string& application, const std::string& stream);
   Result<Row> ReadRow(const std::string& application, const std::string& stream, storage::ShardId shard);
   Result<std::vector<ShardLease>> Describe(const std::string& application,

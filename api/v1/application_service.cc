@@ -24,11 +24,7 @@ boost::json::object ToJson(const ShardLease& lease) {
   boost::json::object object;
   object["stream"] = lease.stream;
   object["shard"] = lease.shard.ToString();
-  if (lease.owner.empty()) {
-    object["owner"] = nullptr;
-  } else {
-    object["owner"] = lease.owner;
-  }
+  object["owner"] = TextOrNull(lease.owner);
   object["counter"] = lease.counter;
   object["expires"] = TimeOrNull(lease.expires);
   object["expired"] = lease.expired;
@@ -270,12 +266,6 @@ void AddAction(Router& router, const ApplicationServices& services, const std::s
 }
 
 }  // namespace
-
-Result<void> MakeFacesStream(storage::RecordLog& log) {
-  auto made = log.CreateStream(kFacesStream, 1, std::chrono::hours(168));
-  if (!made && made.error().code != ErrorCode::kAlreadyExists) return std::move(made).error();
-  return {};
-}
 
 void AddApplicationRoutes(Router& router, const ApplicationServices& services) {
   router.Add("GET", "/v1/applications",

@@ -32,9 +32,6 @@ void AddApplicationRoutes(Router& router, const ApplicationServices& services);
 // GET /v1/streams/{name}/faces, …/events, …/thumbnails; AddApplicationRoutes adds them.
 void AddResultRoutes(Router& router, const ApplicationServices& services);
 
-// Makes the data stream of the faces where it is not there.
-Result<void> MakeFacesStream(storage::RecordLog& log);
-
 // A commit's body. Errors: kInvalidArgument, naming the member.
 Result<ApplicationCommit> ParseApplicationCommit(std::string_view json);
 

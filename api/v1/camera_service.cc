@@ -54,11 +54,7 @@ boost::json::object DescribeCamera(const CameraServices& services, const CameraS
   object["has_credentials"] = status.has_credentials;
   object["state"] = Text(ToString(status.state));
   object["state_since"] = Text(FormatRfc3339(status.state_since));
-  if (status.last_error) {
-    object["last_error"] = *status.last_error;
-  } else {
-    object["last_error"] = nullptr;
-  }
+  object["last_error"] = TextOrNull(status.last_error.value_or(""));
   object["next_retry"] = TimeOrNull(status.next_retry);
   object["connects"] = status.connects;
   object["attempts"] = status.attempts;

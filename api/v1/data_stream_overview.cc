@@ -13,6 +13,7 @@
 #include "api/v1/services.h"
 #include "base/text.h"
 #include "wire/aggregated_record.h"
+#include "wire/digest.h"
 
 namespace millrace::api {
 namespace {
@@ -157,13 +158,7 @@ std::string FormatPositions(const std::vector<storage::ShardPosition>& positions
 Result<RecordsQuery> ParseRecordsQuery(const Target& target) {
   MILLRACE_RETURN_IF_ERROR(target.CheckQuery({"limit", "shard", "after"}));
   RecordsQuery query;
-  if (const auto limit = target.Query("limit")) {
-    const auto [end, error] = std::from_chars(limit->data(), limit->data() + limit->size(), query.count);
-    if (error != std::errc() || end != limit->data() + limit->size() || query.count == 0 ||
-        query.count > kRecordsShownMax) {
-      return Error{ErrorCode::kInvalidArgument, "'limit' must be 1 to " + std::to_string(kRecordsShownMax)};
-    }
-  }
+  MILLRACE_ASSIGN_OR_RETURN(query.count, target.Count("limit", kRecordsDefault, kRecordsShownMax));
   if (const auto shard = target.Query("shard")) {
     MILLRACE_ASSIGN_OR_RETURN(query.shard, storage::ShardId::Parse(*shard));
   }
@@ -201,13 +196,7 @@ void AddPreview(boost::json::object& entry, ByteSpan data) {
     entry["truncated"] = text.size() > kTextBytesMax;
     return;
   }
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string hex;
-  for (const std::uint8_t byte : data.first(std::min(data.size(), kHexBytesMax))) {
-    hex += kDigits[byte >> 4];
-    hex += kDigits[byte & 15];
-  }
-  entry["hex"] = JsonText(hex);
+  entry["hex"] = JsonText(wire::Hex(data.first(std::min(data.size(), kHexBytesMax))));
   entry["truncated"] = data.size() > kHexBytesMax;
 }
 

@@ -61,8 +61,7 @@ boost::json::object Describe(const FootageHold& hold) {
   if (hold.end != FootageHold::kOpenEnd) object["end"] = FormatRfc3339(hold.end);
   object["reason"] = hold.reason;
   object["placed"] = FormatRfc3339(hold.placed);
-  object["placed_by"] = nullptr;
-  if (!hold.placed_by.empty()) object["placed_by"] = hold.placed_by;
+  object["placed_by"] = TextOrNull(hold.placed_by);
   return object;
 }
 

@@ -68,15 +68,7 @@ Result<ResultQuery> ParseResultQuery(const Target& target, const std::string& vi
   query.video_stream = video_stream;
   MILLRACE_RETURN_IF_ERROR(CheckName(video_stream, "stream name", 256));
   MILLRACE_ASSIGN_OR_RETURN(query.range, ParseTimeRange(target));
-  query.limit = kResultsPageDefault;
-  if (auto text = target.Query("limit")) {
-    const bool digits = !text->empty() && text->size() <= 4 &&
-                        text->find_first_not_of("0123456789") == std::string_view::npos;
-    query.limit = digits ? std::stoul(std::string(*text)) : 0;
-    if (query.limit < 1 || query.limit > kResultsPageMax) {
-      return Error{ErrorCode::kInvalidArgument, "'limit' must be a number from 1 to 1000"};
-    }
-  }
+  MILLRACE_ASSIGN_OR_RETURN(query.limit, target.Count("limit", kResultsPageDefault, kResultsPageMax));
   if (auto next = target.Query("next")) query.next = std::string(*next);
   return query;
 }

@@ -114,26 +114,15 @@ std::string NextToken(const FragmentFacts& last) {
   return std::to_string(last.start.ns) + "-" + last.number.ToString();
 }
 
-Result<std::size_t> ParseCount(const Target& target, const char* name, std::size_t otherwise) {
-  auto text = target.Query(name);
-  if (!text) return otherwise;
-  bool digits =
-      !text->empty() && text->size() <= 4 && text->find_first_not_of("0123456789") == std::string_view::npos;
-  std::size_t count = digits ? std::stoul(std::string(*text)) : 0;
-  if (count >= 1 && count <= kFragmentsMax) return count;
-  return Error{ErrorCode::kInvalidArgument,
-               std::string("'") + name + "' must be a number from 1 to " + std::to_string(kFragmentsMax)};
-}
-
 Result<FragmentsPage> ParseFragmentsPage(const Target& target) {
   MILLRACE_RETURN_IF_ERROR(target.CheckQuery({"start", "end", "limit", "next", "after", "last"}));
   FragmentsPage page;
   MILLRACE_ASSIGN_OR_RETURN(page.range, ParseTimeRange(target));
-  MILLRACE_ASSIGN_OR_RETURN(page.limit, ParseCount(target, "limit", kFragmentsDefault));
+  MILLRACE_ASSIGN_OR_RETURN(page.limit, target.Count("limit", kFragmentsDefault, kFragmentsMax));
   page.newest = target.Query("last").has_value();
   if (page.newest) {
     if (target.query.size() > 1) return Error{ErrorCode::kInvalidArgument, "'last' stands alone"};
-    MILLRACE_ASSIGN_OR_RETURN(page.limit, ParseCount(target, "last", 1));
+    MILLRACE_ASSIGN_OR_RETURN(page.limit, target.Count("last", 1, kFragmentsMax));
   }
   if (auto after = target.Query("after")) {
     if (page.range.start || page.range.end || target.Query("next")) {

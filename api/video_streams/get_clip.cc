@@ -72,7 +72,7 @@ AwsResult<ClipOrder> ReadOrder(const FootageServices& services, const boost::jso
   // Times on the wire are whole milliseconds: the last one counts to its end.
   order.clip.end = *end + std::chrono::nanoseconds(999'999);
   order.clip.cut =
-      *clock == "SERVER_TIMESTAMP" ? ClipCut::kFragmentsByServerTime : ClipCut::kFragmentsByProducerTime;
+      *clock == kServerTimestamp ? ClipCut::kFragmentsByServerTime : ClipCut::kFragmentsByProducerTime;
   auto outline = ClipExporter(services.video.store).Outline(order.clip);
   if (!outline) return OfClip(std::move(outline).error());
   order.outline = std::move(*outline);

@@ -1,6 +1,5 @@
 // GetImages: stored footage as still pictures.
 #include <algorithm>
-#include <array>
 #include <boost/asio/this_coro.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -26,15 +25,12 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr char kPurpose[] = "get-images";
-constexpr std::int64_t kSamplingMsMin = 200;
 constexpr std::int64_t kIntervalMsDefault = 3000;
 constexpr auto kSpanMax = std::chrono::seconds(300);
 constexpr std::int64_t kImagesPageMax = 25;
 // A page ends earlier where its images are large, or take long: clients give up after a minute.
 constexpr std::uint64_t kPageBytesMax = std::uint64_t{16} << 20;
 constexpr auto kPageTimeMax = std::chrono::seconds(20);
-
-constexpr std::array<std::string_view, 2> kImageFormats{"JPEG", "PNG"};
 
 struct ImagesRequest {
   VideoStream stream;
@@ -131,8 +127,8 @@ AwsResult<ImagesRequest> ReadRequest(const FootageServices& services, const boos
   request.end = *end;
   request.interval_ms = interval.value_or(kIntervalMsDefault);
   request.page = static_cast<std::size_t>(std::min(page.value_or(kImagesPageMax), kImagesPageMax));
-  request.options.clock = *clock == "SERVER_TIMESTAMP" ? ImageClock::kServer : ImageClock::kProducer;
-  request.options.form.encoding.format = *format == "PNG" ? ImageFormat::kPng : ImageFormat::kJpeg;
+  request.options.clock = *clock == kServerTimestamp ? ImageClock::kServer : ImageClock::kProducer;
+  request.options.form.encoding.format = *format == kPngFormat ? ImageFormat::kPng : ImageFormat::kJpeg;
   request.options.form.width = static_cast<int>(width.value_or(0));
   request.options.form.height = static_cast<int>(height.value_or(0));
   request.options.bytes_max = kPageBytesMax;

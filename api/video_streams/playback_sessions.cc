@@ -50,7 +50,7 @@ PlaybackSession ReadSession(AwsInput& input, const Dialect& dialect, Timestamp n
   if (auto selector = input.Structure(dialect.selector)) {
     session.by_server_time =
         selector->String("FragmentSelectorType", {.values = kTimestampSelectors}).value_or("") !=
-        "PRODUCER_TIMESTAMP";
+        kProducerTimestamp;
     if (auto range = selector->Structure("TimestampRange")) {
       session.start = range->Time("StartTimestamp");
       session.end = range->Time("EndTimestamp");
@@ -137,7 +137,7 @@ SessionAnswer BeginSession(const PlaybackServices& services, const Dialect& dial
 
 net::awaitable<void> Serve(const PlaybackServices& services, const Dialect& dialect, Request& request,
                            ResponseWriter& writer) {
-  const std::string endpoint = EndpointOf(request);
+  const std::string endpoint = EndpointOf(services.video.identity, request);
   auto begin = [&](const boost::json::object& members) {
     return BeginSession(services, dialect, members, endpoint);
   };

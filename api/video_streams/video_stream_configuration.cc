@@ -12,11 +12,8 @@ namespace millrace::api {
 namespace {
 
 constexpr std::array<std::string_view, 2> kStatuses{"ENABLED", "DISABLED"};
-constexpr std::array<std::string_view, 2> kImageSelectors{"SERVER_TIMESTAMP", "PRODUCER_TIMESTAMP"};
-constexpr std::array<std::string_view, 2> kFormats{"JPEG", "PNG"};
 constexpr char kQuality[] = "JPEGQuality";
-constexpr std::int64_t kIntervalMsMin = 200;
-constexpr std::int64_t kIntervalMsMax = 20'000;
+constexpr std::int64_t kSamplingMsMax = 20'000;
 
 bool ReadEnabled(AwsInput& input) {
   return input.String("Status", {.required = true, .values = kStatuses}) == kStatuses[0];
@@ -69,8 +66,8 @@ std::optional<std::uint32_t> ReadPixels(AwsInput& input, const char* name, std::
 ImageGenerationConfiguration ReadImageGeneration(AwsInput& input) {
   ImageGenerationConfiguration images;
   images.enabled = ReadEnabled(input);
-  images.by_server_time =
-      input.String("ImageSelectorType", {.required = true, .values = kImageSelectors}) == kImageSelectors[0];
+  images.by_server_time = input.String("ImageSelectorType",
+                                       {.required = true, .values = kTimestampSelectors}) == kServerTimestamp;
   if (auto destination = input.Structure("DestinationConfig", true)) {
     images.destination_uri = ReadUri(*destination);
     images.destination_region =
@@ -80,9 +77,9 @@ ImageGenerationConfiguration ReadImageGeneration(AwsInput& input) {
             .value_or("");
   }
   images.sampling_interval_ms = static_cast<std::uint32_t>(
-      input.Integer("SamplingInterval", {.required = true, .min = kIntervalMsMin, .max = kIntervalMsMax})
-          .value_or(kIntervalMsMin));
-  images.format = input.String("Format", {.required = true, .values = kFormats}) == kFormats[1]
+      input.Integer("SamplingInterval", {.required = true, .min = kSamplingMsMin, .max = kSamplingMsMax})
+          .value_or(kSamplingMsMin));
+  images.format = input.String("Format", {.required = true, .values = kImageFormats}) == kPngFormat
                       ? ImageFormat::kPng
                       : ImageFormat::kJpeg;
   images.format_config = ReadFormatConfig(input);
@@ -105,13 +102,13 @@ void WriteNotification(wire::JsonWriter& json, const NotificationConfiguration& 
 void WriteImageGeneration(wire::JsonWriter& json, const ImageGenerationConfiguration& images) {
   json.Key("ImageGenerationConfiguration").BeginObject();
   WriteStatus(json, images.enabled);
-  json.Key("ImageSelectorType").String(kImageSelectors[images.by_server_time ? 0 : 1]);
+  json.Key("ImageSelectorType").String(images.by_server_time ? kServerTimestamp : kProducerTimestamp);
   json.Key("DestinationConfig").BeginObject();
   json.Key("Uri").String(images.destination_uri);
   json.Key("DestinationRegion").String(images.destination_region);
   json.EndObject();
   json.Key("SamplingInterval").Unsigned(images.sampling_interval_ms);
-  json.Key("Format").String(kFormats[images.format == ImageFormat::kPng ? 1 : 0]);
+  json.Key("Format").String(images.format == ImageFormat::kPng ? kPngFormat : kJpegFormat);
   if (!images.format_config.empty()) {
     json.Key("FormatConfig").BeginObject();
     for (const auto& [key, value] : images.format_config) json.Key(key).String(value);

@@ -16,7 +16,7 @@
 namespace millrace::api {
 
 using VideoStreamAnswer = AwsResult<std::string>;
-// `endpoint`: this server as the caller reached it.
+// `endpoint`: EndpointOf the request.
 using VideoStreamOperation = VideoStreamAnswer (*)(const VideoStreamServices& services,
                                                    const boost::json::object& object,
                                                    const std::string& endpoint);

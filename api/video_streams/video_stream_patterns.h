@@ -1,9 +1,11 @@
-// The regular expressions of the kinesisvideo model that its operations share with no other service.
+// What operations of the kinesisvideo model share with each other, and with no other service: regular
+// expressions and enums.
 //
 // Threads: constants, any thread.
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <string_view>
 
 #include "api/aws/aws_input.h"
@@ -11,8 +13,15 @@
 namespace millrace::api {
 
 // By which clock fragments are chosen: FragmentSelectorType, ImageSelectorType.
-inline constexpr std::array<std::string_view, 2> kTimestampSelectors{"PRODUCER_TIMESTAMP",
-                                                                     "SERVER_TIMESTAMP"};
+inline constexpr std::string_view kProducerTimestamp = "PRODUCER_TIMESTAMP";
+inline constexpr std::string_view kServerTimestamp = "SERVER_TIMESTAMP";
+inline constexpr std::array<std::string_view, 2> kTimestampSelectors{kProducerTimestamp, kServerTimestamp};
+
+// Of images.
+inline constexpr std::string_view kJpegFormat = "JPEG";
+inline constexpr std::string_view kPngFormat = "PNG";
+inline constexpr std::array<std::string_view, 2> kImageFormats{kJpegFormat, kPngFormat};
+inline constexpr std::int64_t kSamplingMsMin = 200;  // SamplingInterval
 
 extern const AwsPattern kMediaTypePattern;          // "video/h264,audio/aac"
 extern const AwsPattern kKmsKeyIdPattern;           // .+

@@ -32,7 +32,8 @@ AwsError InWordsOfAccessDenied(AwsError error, int status) {
   return {"AccessDeniedException", std::move(error.message), status};
 }
 
-std::string EndpointOf(const Request& request) {
+std::string EndpointOf(const AwsIdentity& identity, const Request& request) {
+  if (!identity.endpoint.empty()) return identity.endpoint;
   const std::string& authority = request.target.authority;
   return (request.secure ? "https://" : "http://") +
          (authority.empty() ? std::string(request.headers.Find("Host").value_or("")) : authority);

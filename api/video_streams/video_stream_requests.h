@@ -70,8 +70,9 @@ MediaFilter ReadMediaFilter(AwsInput& input);
 // The routes of media_service.cc.
 void AddMediaRoutes(Router& router, VideoStreamServices services);
 
-// The address as the caller reached it, which admission has checked already: "http://127.0.0.1:4567".
-std::string EndpointOf(const Request& request);
+// The identity's endpoint; without one the address as the caller reached it, which admission has checked
+// already: "http://127.0.0.1:4567".
+std::string EndpointOf(const AwsIdentity& identity, const Request& request);
 
 // In the service's words.
 AwsError NoVideoStream();

@@ -160,7 +160,7 @@ struct Operation {
 
 net::awaitable<void> Serve(const VideoStreamServices& services, Operation operation, Request& request,
                            ResponseWriter& writer) {
-  const std::string endpoint = EndpointOf(request);
+  const std::string endpoint = EndpointOf(services.identity, request);
   auto authorize = [&](const boost::json::object& members) -> Result<void> {
     MILLRACE_RETURN_IF_ERROR(
         AuthorizeVideoStream(request.caller.get(), services.store, services.identity, members));

@@ -291,8 +291,7 @@ class ApplicationRoutesTest : public ApplicationsTest {
  protected:
   void SetUp() override {
     ApplicationsTest::SetUp();
-    ASSERT_TRUE(MakeFacesStream(*log_));
-    ASSERT_TRUE(MakeFacesStream(*log_));
+    ASSERT_TRUE(log_->CreateStream(kFacesStream, 1, std::chrono::hours(168)));
     services_ =
         std::make_unique<ApplicationServices>(ApplicationServices{*leases_, *log_, pool_, budget_, {"in"}});
     AddApplicationRoutes(router_, *services_);

@@ -39,8 +39,7 @@ class PlaybackServerTest : public AwsServerTest {
     PlaybackOptions options;
     options.clock = &clock_;
     playback_ = std::make_unique<PlaybackService>(*store_, *segments_, options);
-    AddPlaybackRoutes(*router_,
-                      {{*store_, *sealer_, pool_, budget_, media_budget_, readers_, clock_}, *playback_});
+    AddPlaybackRoutes(*router_, {VideoServices(), *playback_});
     AccessControl::Options access;
     access.clock = &clock_;
     access.credentials = credentials_;

@@ -245,6 +245,15 @@ TEST_F(PlaybackTest, BadRequestsAreRefused) {
   EXPECT_EQ(Rest("/getDASHStreamingSessionURL", "[]").status(), 400);
 }
 
+TEST_F(PlaybackTest, TheAddressIsAtTheConfiguredEndpoint) {
+  PutSeconds(1);
+  StopPlaying();
+  identity_.endpoint = "https://video.example:8443";
+  Reopen();
+  EXPECT_THAT(Begin("").Text("HLSStreamingSessionURL"),
+              StartsWith("https://video.example:8443/hls/v1/getHLSMasterPlaylist.m3u8?SessionToken="));
+}
+
 TEST_F(PlaybackTest, ATokenOpensItsSessionAndNothingElse) {
   const auto numbers = PutSeconds(10);
   clock_.StepTo(kNow + std::chrono::hours(1));

@@ -121,6 +121,13 @@ class VideoStreamsTest : public AwsServerTest {
   std::vector<std::string> numbers_;
 };
 
+TEST_F(VideoStreamsTest, TheEndpointIsWhatIsConfigured) {
+  identity_.endpoint = "https://video.example:8443";
+  Reopen();
+  EXPECT_EQ(Rest("/getDataEndpoint", R"({"StreamName":"door","APIName":"GET_MEDIA"})").Text("DataEndpoint"),
+            "https://video.example:8443");
+}
+
 TEST_F(VideoStreamsTest, TheEndpointIsTheServerAsItWasReached) {
   const auto answer = Rest("/getDataEndpoint", R"({"StreamName":"door","APIName":"GET_MEDIA"})");
   EXPECT_EQ(answer.status(), 200);
