@@ -95,6 +95,7 @@ export class FakeServer {
     this.bodies = []; // of puts
     this.key = null; // { id, secret }: who does not log in with it gets a 401
     this.forbid = null; // what everybody who has logged in may not do, in words
+    this.hlsRefusal = null; // { status, code, message }: answered to every playlist
     this.refuse = null; // { status, code, message }: answered to every put and delete of a camera
     this.fleetEmpty = false;
     this.dataStreams = new FakeDataStreams();
@@ -302,6 +303,7 @@ export class FakeServer {
     };
     const playlist = 'application/vnd.apple.mpegurl';
     if (file === 'index.m3u8') {
+      if (this.hlsRefusal) return error(this.hlsRefusal.status, this.hlsRefusal.code, this.hlsRefusal.message);
       if (this.fragments(stream, url.searchParams).length === 0) {
         return error(404, 'not_found', `stream '${stream}' has no footage in that time`);
       }

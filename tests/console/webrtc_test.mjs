@@ -44,6 +44,7 @@ describe('webrtc', () => {
   beforeEach(async () => {
     server.webrtc.refusals.clear();
     server.webrtc.ways.clear();
+    server.hlsRefusal = null;
     server.reset();
     await page.goto('about:blank'); // forgets what did not work
   });
@@ -129,6 +130,19 @@ describe('webrtc', () => {
     await until('no connection', async () => await connections() === 0, 40_000);
     await until('why', async () => /No picture came by WebRTC\./.test(await wayWords()));
     assert.equal(await way(), 'HLS');
+  });
+
+  it('waits on for a picture by WebRTC while HLS fails again and again', async () => {
+    server.webrtc.ways.set('whep', 'nothing');
+    server.hlsRefusal = { status: 415, code: 'unsupported', message: 'the stream has vp8, which HLS does not carry' };
+    const opened = server.webrtc.opened;
+    const asked = () => server.requests.filter((request) => request.startsWith('GET /hls/front-door/index.m3u8')).length;
+    const before_ = asked();
+    await open('#/stream/front-door');
+    await until('the reason', async () => /which HLS does not carry/.test((await state(page)).message));
+    await until('HLS to be tried again', () => asked() >= before_ + 6); // twice a try: by hls.js, and for the words
+    assert.equal(server.webrtc.opened, opened + 1, 'the connection that waits is not begun anew');
+    assert.match((await state(page)).message, /which HLS does not carry/);
   });
 
   it('shows HLS while a lost connection is mended, and takes WebRTC again by itself', async () => {

@@ -430,7 +430,9 @@ export class Player {
     }
     this.whyHls = words;
     this.tryWhepAt(target, reason.until);
-    if (!this.hls) this.openHls(target);
+    if (this.hls) return;
+    window.clearTimeout(this.retryTimer);
+    this.openHls(target);
   }
 
   private openNatively(url: string, target: Target): void {
@@ -477,6 +479,10 @@ export class Player {
 
   /** Tries again without taking the words off the screen: they go when there is a picture. */
   private reopenQuietly(): void {
+    if (this.coming && this.target) {
+      this.openHls(this.target); // WebRTC still waits for its first picture, and is not begun anew for HLS' sake
+      return;
+    }
     const { message, empty } = this;
     this.reopen();
     this.message = message;
