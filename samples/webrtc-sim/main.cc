@@ -1,6 +1,6 @@
 // webrtc-sim: simulated WebRTC peers for tests and benchmarks, on loopback.
 //
-//   webrtc-sim publish [--count N] [--codec h264|vp8] …      webrtc-sim watch [--count N] …
+//   webrtc-sim publish [--count N] [--codec h264|vp8|vp9] …      webrtc-sim watch [--count N] …
 //
 // It speaks no HTTP: whoever starts it carries offers and answers. One JSON object a line.
 //   out  {"peer":0,"offer":"v=0…"}          for each peer, in any order
@@ -82,7 +82,8 @@ int Run(int argc, char** argv) {
   CLI::App* watch = app.add_subcommand("watch", "receive, and count what comes");
   for (CLI::App* each : {publish, watch}) {
     each->add_option("--count", options.count, "so many peers")->check(CLI::Range(1, 1000));
-    each->add_option("--codec", options.codec)->check(CLI::IsMember({"h264", "vp8"}));
+    each->add_option("--codec", options.codec)->check(CLI::IsMember({"h264", "vp8", "vp9"}));
+    each->add_option("--address", options.address, "of this machine, to be reached at");
     each->add_flag("--no-audio", no_audio);
   }
   publish->add_option("--width", options.width);
@@ -100,7 +101,7 @@ int Run(int argc, char** argv) {
     publishers.Start();
     Converse(publishers);
   } else {
-    Viewers viewers(options.count, options.codec, options.audio, &SayOffer, &SayTrouble);
+    Viewers viewers(options.count, options.address, options.codec, options.audio, &SayOffer, &SayTrouble);
     Converse(viewers);
   }
   return 0;

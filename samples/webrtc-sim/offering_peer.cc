@@ -24,7 +24,8 @@ DescriptionPtr DescriptionOf(GstWebRTCSDPType type, const std::string& text) {
 
 }  // namespace
 
-OfferingPeer::OfferingPeer(GstElement* pipeline, Events events) : events_(std::move(events)) {
+OfferingPeer::OfferingPeer(GstElement* pipeline, const std::string& address, Events events)
+    : events_(std::move(events)) {
   bin_ = gst_element_factory_make("webrtcbin", nullptr);
   if (bin_ == nullptr) throw std::runtime_error("GStreamer lacks webrtcbin");
   gst_util_set_object_arg(G_OBJECT(bin_), "bundle-policy", "max-bundle");
@@ -33,8 +34,13 @@ OfferingPeer::OfferingPeer(GstElement* pipeline, Events events) : events_(std::m
   if (raw == nullptr) throw std::runtime_error("GStreamer lacks libnice's elements");
   const std::unique_ptr<GObject, ReleaseByPointer<g_object_unref>> ice(raw);
   g_object_set(ice.get(), "ice-tcp", FALSE, nullptr);
+  raw = nullptr;
+  g_object_get(ice.get(), "agent", &raw, nullptr);
+  const std::unique_ptr<GObject, ReleaseByPointer<g_object_unref>> agent(raw);
+  // No router is asked to let us in: that takes a fifth of a second, and sockets.
+  if (agent != nullptr) g_object_set(agent.get(), "upnp", FALSE, nullptr);
   gboolean added = FALSE;
-  g_signal_emit_by_name(ice.get(), "add-local-ip-address", "127.0.0.1", &added);
+  g_signal_emit_by_name(ice.get(), "add-local-ip-address", address.c_str(), &added);
   const GstElementPtr rtpbin(gst_bin_get_by_name(GST_BIN(bin_), "rtpbin"));
   // Reports tell when a picture was taken. When it is sent, the default, is known only once the pipeline
   // has a latency: the first reports would be seconds off.

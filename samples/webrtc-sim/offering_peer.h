@@ -20,8 +20,9 @@ class OfferingPeer {
     std::function<void(GstPad*)> on_receive{};             // RTP begins to come
     std::function<void(const std::string&)> on_trouble{};  // what cannot go on
   };
-  // The webrtcbin is made in `pipeline`, which outlives this and is not running yet.
-  OfferingPeer(GstElement* pipeline, Events events);
+  // The webrtcbin is made in `pipeline`, which outlives this and is not running yet. It is reached at
+  // `address`.
+  OfferingPeer(GstElement* pipeline, const std::string& address, Events events);
   OfferingPeer(const OfferingPeer&) = delete;
   OfferingPeer& operator=(const OfferingPeer&) = delete;
 

@@ -31,8 +31,10 @@ std::string PictureHash(ByteSpan frame, bool h264) {
 std::string EncoderOf(const PublisherOptions& options) {
   const std::string bitrate = std::to_string(options.bitrate_kbps);
   const std::string every = std::to_string(options.key_frame_every);
-  if (options.codec == "vp8")
-    return "vp8enc deadline=1 cpu-used=16 keyframe-max-dist=" + every + " target-bitrate=" + bitrate + "000";
+  if (options.codec != "h264") {
+    return options.codec + "enc deadline=1 cpu-used=16 keyframe-max-dist=" + every +
+           " target-bitrate=" + bitrate + "000";
+  }
   return "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=" + every + " bitrate=" + bitrate +
          " ! video/x-h264,profile=constrained-baseline ! h264parse ! "
          "video/x-h264,stream-format=avc,alignment=au";
@@ -60,10 +62,10 @@ Publishers::Publishers(const PublisherOptions& options, const OnOffer& on_offer,
   pipeline_.reset(GST_ELEMENT(gst_object_ref_sink(pipeline)));
   for (int i = 0; i < options_.count; ++i) {
     OfferingPeer::Events events{[i, on_offer](const std::string& sdp) { on_offer(i, sdp); }, {}, on_trouble};
-    peers_.push_back(std::make_unique<OfferingPeer>(pipeline, std::move(events)));
+    peers_.push_back(std::make_unique<OfferingPeer>(pipeline, options_.address, std::move(events)));
     Connect(i, "video",
-            options_.codec == "vp8" ? "rtpvp8pay picture-id-mode=2 pt=96"
-                                    : "rtph264pay config-interval=-1 aggregate-mode=zero-latency pt=96");
+            options_.codec == "h264" ? "rtph264pay config-interval=-1 aggregate-mode=zero-latency pt=96"
+                                     : "rtp" + options_.codec + "pay picture-id-mode=2 pt=96");
     if (options_.audio) Connect(i, "audio", "rtpopuspay pt=97");
   }
 }
@@ -98,7 +100,7 @@ GstPadProbeReturn Publishers::OnFrame(GstPad*, GstPadProbeInfo* info, gpointer s
   const bool key = !GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT);
   const MappedGstBuffer mapped(buffer);
   publishers->log_ << "{\"key\":" << (key ? "true" : "false") << ",\"md5\":\""
-                   << PictureHash({mapped.data(), mapped.size()}, publishers->options_.codec != "vp8")
+                   << PictureHash({mapped.data(), mapped.size()}, publishers->options_.codec == "h264")
                    << "\"}\n"
                    << std::flush;
   return GST_PAD_PROBE_OK;

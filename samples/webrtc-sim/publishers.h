@@ -19,7 +19,8 @@ namespace millrace::webrtc_sim {
 
 struct PublisherOptions {
   int count = 1;
-  std::string codec = "h264";  // or "vp8"
+  std::string address = "127.0.0.1";  // or "::1"
+  std::string codec = "h264";         // or "vp8", "vp9"
   int width = 320;
   int height = 240;
   int fps = 25;

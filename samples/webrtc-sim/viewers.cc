@@ -9,6 +9,7 @@ namespace {
 std::string VideoCaps(const std::string& codec) {
   const std::string caps = "application/x-rtp,media=video,payload=96,clock-rate=90000,encoding-name=";
   if (codec == "vp8") return caps + "VP8";
+  if (codec == "vp9") return caps + "VP9";
   return caps + "H264,packetization-mode=(string)1,profile-level-id=(string)42e01f";
 }
 
@@ -21,14 +22,14 @@ bool IsVideo(GstPad* pad) {
 
 }  // namespace
 
-Viewers::Viewers(int count, const std::string& codec, bool audio, const OnOffer& on_offer,
-                 const OnTrouble& on_trouble) {
+Viewers::Viewers(int count, const std::string& address, const std::string& codec, bool audio,
+                 const OnOffer& on_offer, const OnTrouble& on_trouble) {
   for (int i = 0; i < count; ++i) {
     auto viewer = std::make_unique<Viewer>();
     viewer->pipeline.reset(GST_ELEMENT(gst_object_ref_sink(gst_pipeline_new(nullptr))));
     OfferingPeer::Events events{[i, on_offer](const std::string& sdp) { on_offer(i, sdp); },
                                 [each = viewer.get()](GstPad* pad) { Receive(*each, pad); }, on_trouble};
-    viewer->peer = std::make_unique<OfferingPeer>(viewer->pipeline.get(), std::move(events));
+    viewer->peer = std::make_unique<OfferingPeer>(viewer->pipeline.get(), address, std::move(events));
     viewer->peer->Receive(VideoCaps(codec));
     if (audio) {
       viewer->peer->Receive(

@@ -17,9 +17,9 @@ class Viewers {
  public:
   using OnOffer = std::function<void(int peer, const std::string& sdp)>;
   using OnTrouble = std::function<void(const std::string&)>;
-  // `codec`: "h264" or "vp8". Throws std::runtime_error where GStreamer lacks something.
-  Viewers(int count, const std::string& codec, bool audio, const OnOffer& on_offer,
-          const OnTrouble& on_trouble);
+  // `codec`: "h264", "vp8" or "vp9". Throws std::runtime_error where GStreamer lacks something.
+  Viewers(int count, const std::string& address, const std::string& codec, bool audio,
+          const OnOffer& on_offer, const OnTrouble& on_trouble);
   ~Viewers();
   OfferingPeer& peer(std::size_t number) { return *viewers_.at(number)->peer; }
   std::size_t size() const { return viewers_.size(); }

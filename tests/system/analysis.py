@@ -8,9 +8,9 @@ import urllib.request
 from harness import Server, check
 
 LIBRARY = os.environ["MILLRACE_TEST_ANALYZER_LIBRARY"]
-CONFIG = f"""
+CONFIG = """
 analyzers:
-  plugins: {{test: {LIBRARY}}}
+  plugins: %s
   restart_min_s: 0.05
   restart_max_s: 0.2
   frame_max_s: 2
@@ -21,9 +21,9 @@ data_streams:
 """
 
 
-def start_server(directory):
-    """With the test analyzer as "test"; the words in directory/told make it misbehave."""
-    (directory / "config.yaml").write_text(CONFIG)
+def start_server(directory, **plugins):
+    """With the test analyzer as "test", and more libraries by name; the words in directory/told make it misbehave."""
+    (directory / "config.yaml").write_text(CONFIG % json.dumps({"test": LIBRARY, **plugins}))
     os.environ["MILLRACE_TEST_ANALYZER"] = str(directory / "told")
     return Server(directory, "--config", directory / "config.yaml")
 

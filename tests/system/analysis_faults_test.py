@@ -1,64 +1,90 @@
-"""An analyzer that crashes, hangs, leaks or fails: recording loses nothing, states say what happened, and analysis goes on
-behind what cannot be analysed.
+"""An analyzer that crashes, throws, hangs, leaks, fails or returns rubbish, and one that is built for another Millrace: recording
+loses nothing, states say what happened, and analysis goes on behind what cannot be analysed.
 
-Method: one camera with the test analyzer, which is told to misbehave in one way after the other.
+Method: one camera with the test analyzer, which is told to misbehave in one way after the other, and with a library of a
+version of the interface that there is not.
 """
 import contextlib
+import os
 
 from analysis import analysed, analyzer, begin, check_once, results, start_server, status_of, video_of
 from harness import CameraSim, check, main, wait_for
 
 
-def test(directory):
-    told = directory / "told"
-    done = directory / "told.done"
+STRANGE = os.environ["MILLRACE_STRANGE_ANALYZER_LIBRARY"]
 
+
+def of_status(server, *statuses):
+    return [record for record in results(server) if status_of(record) in statuses]
+
+
+def test(directory):
     def tell(word):
-        done.unlink(missing_ok=True)
         (directory / "told.new").write_text(word)
-        (directory / "told.new").rename(told)
+        (directory / "told.new").rename(directory / "told")
+
+    def said_of(word):
+        """The fragment that the word was first heeded at."""
+        return (directory / f"told.{word}").read_text().strip()
+
+    def check_set_aside(server, words):
+        """Each word has cost its own fragment, and three ends of the process, and nothing else."""
+        aside = wait_for("the fragment to be set aside",
+                         lambda: (found := of_status(server, "SET_ASIDE")) and len(found) == len(words) and found)
+        check([video_of(record)["FragmentNumber"] for record in aside] == [said_of(word) for word in words],
+              f"other fragments were set aside: {aside}")
+        state = wait_for("the count", lambda: analyzer(server)["set_aside"] == len(words) and analyzer(server))
+        check(state["ends"] == 3 * len(words), f"three ends each expected: {state}")
+        return state["last_error"]
 
     with contextlib.ExitStack() as stack:
         sim = CameraSim(directory, "--cameras", "1", "--width", "320", "--height", "240", "--fps", "25", "--gop", "25",
                         "--duration", "10", "--no-audio")
         stack.callback(sim.kill)
-        server = start_server(directory)
+        server = start_server(directory, strange=STRANGE)
         stack.callback(server.kill)
         check(analyzer(server)["state"] == "idle", "nobody asks for it")
         check(not server.get("/v1/applications")["applications"], "no application yet")
         begin(server)
-        server.put_camera("door", sim.url(1), analyzers=["test"])
+        server.put_camera("door", sim.url(1), analyzers=["test", "strange"])
         wait_for("first results", lambda: len(analysed(server)) >= 1)
         wait_for("its state", lambda: analyzer(server)["state"] == "running" and analyzer(server)["fragments"] >= 1)
+        strange = wait_for("the other to be tried again", lambda: (found := analyzer(server, "strange"))["ends"] >= 2 and found)
+        check("built for interface 77" in strange["last_error"] and strange["fragments"] == 0, f"it says why: {strange}")
 
         tell("crash-next")
-        aside = wait_for("the fragment to be set aside",
-                         lambda: [record for record in results(server) if status_of(record) == "SET_ASIDE"])
-        check(len(aside) == 1 and video_of(aside[0])["FragmentNumber"] == done.read_text().strip(),
-              f"another fragment was set aside: {aside}")
-        state = wait_for("the count", lambda: analyzer(server)["set_aside"] == 1 and analyzer(server))
-        check(state["ends"] == 3, f"three ends expected: {state}")
-        check("signal 6" in state["last_error"] and "door/" in state["last_error"], f"it says why: {state}")
+        error = check_set_aside(server, ["crash-next"])
+        check("signal 6" in error and "door/" in error, f"it says why: {error}")
+        tell("throw-next")
+        error = check_set_aside(server, ["crash-next", "throw-next"])
+        check("threw: told to throw" in error and "door/" in error, f"it says why: {error}")
 
         tell("hang-once")
-        wait_for("the hang", done.exists)
-        wait_for("the hang to be ended", lambda: analyzer(server)["ends"] == 4)
-        hung = done.read_text().strip()
+        hung = wait_for("the hang", lambda: said_of("hang-once"))
+        wait_for("the hang to be ended", lambda: analyzer(server)["ends"] == 7)
         wait_for("the fragment that hung", lambda: hung in analysed(server))
 
         tell("leak")
-        state = wait_for("the leak to be ended", lambda: analyzer(server)["ends"] >= 5 and analyzer(server))
+        state = wait_for("the leak to be ended", lambda: analyzer(server)["ends"] >= 8 and analyzer(server))
         check("MiB of memory" in state["last_error"], f"it says why: {state}")
 
         tell("fail")
-        wait_for("refused frames", lambda: any(status_of(record) == "FAILED" for record in results(server)))
+        wait_for("refused frames", lambda: of_status(server, "FAILED"))
         ends = analyzer(server)["ends"]
-        tell("well")
-        count = len(results(server))
-        wait_for("analysis to go on", lambda: len(results(server)) > count + 2)
-        check(analyzer(server)["ends"] == ends, "refused frames end no process")
+        tell("rubbish")
 
-        server.put_camera("door", sim.url(1), analyzers=["test"], enabled=False)
+        def rubbish():
+            said = {record["StreamProcessorInformation"]["Message"].removeprefix("the frame's result ")
+                    for record in of_status(server, "FAILED", "TRUNCATED")}
+            return {"is no UTF-8", "is nested too deep", "is too large", "has a number that is none"} <= said
+        wait_for("what makes no record to be told of", rubbish)
+        tell("well")
+        count = len(of_status(server, "RUNNING"))
+        wait_for("analysis to go on", lambda: len(of_status(server, "RUNNING")) > count + 2)
+        check(analyzer(server)["ends"] == ends, "refused frames and rubbish end no process")
+        check(analyzer(server, "strange")["fragments"] == 0, "a library of another interface has analysed nothing")
+
+        server.put_camera("door", sim.url(1), analyzers=["test", "strange"], enabled=False)
         wait_for("the camera to be off", lambda: server.camera("door")["state"] == "disabled")
         recorded = server.fragments("door")
         wait_for("analysis to catch up", lambda: {f["number"] for f in recorded} <= analysed(server))

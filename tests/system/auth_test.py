@@ -22,13 +22,11 @@ from botocore.auth import SigV4Auth, SigV4QueryAuth  # noqa: E402
 from botocore.awsrequest import AWSRequest  # noqa: E402
 from botocore.credentials import Credentials  # noqa: E402
 
-from harness import MILLRACE, Server, check, main, wait_for  # noqa: E402
+from harness import MILLRACE, Server, add_user, check, main, wait_for  # noqa: E402
 
 
-def add_user(file, name, policy):
-    made = subprocess.run([MILLRACE, "user", "add", name, "--file", file, "--policy", policy, "--json"], capture_output=True,
-                          text=True, timeout=30, check=True)
-    key = json.loads(made.stdout)
+def credentials_of(file, name, policy):
+    key = add_user(file, name, policy)
     return Credentials(key["access_key_id"], key["secret_access_key"])
 
 
@@ -87,8 +85,8 @@ def check_signatures(ann, endpoint):
 
 def scenario(work):
     file = work / "users.yaml"
-    ann = add_user(file, "ann", "administrator")
-    bob = add_user(file, "bob", "viewer")
+    ann = credentials_of(file, "ann", "administrator")
+    bob = credentials_of(file, "bob", "viewer")
     audit = work / "audit.log"
     config = work / "millrace.yaml"
     config.write_text(f"auth: {{file: {file}}}\naudit: {{file: {audit}}}\nstorage: {{free_min_mib: 0, free_min_percent: 0}}\n")

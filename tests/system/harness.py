@@ -108,12 +108,12 @@ class Resources(NamedTuple):
 
 
 class Server(Process):
-    def __init__(self, directory, *options):
+    def __init__(self, directory, *options, listen="127.0.0.1:0"):
         if "--config" not in options:
             # Tests read and write shards faster than they let anybody; the limits have tests of their own.
             (directory / "no-limits.yaml").write_text('data_streams: {limits: "off"}\n')
             options = ("--config", directory / "no-limits.yaml", *options)
-        super().__init__([MILLRACE, "serve", "--data-dir", directory / "data", "--listen", "127.0.0.1:0", *options],
+        super().__init__([MILLRACE, "serve", "--data-dir", directory / "data", "--listen", listen, *options],
                          directory / "millrace.log")
         self.endpoint = self.wait_line("Console: ", 60).split()[1].rstrip("/")
 
@@ -165,6 +165,13 @@ class Server(Process):
     def cli(self, *words, seconds=120):
         return subprocess.run([MILLRACE, "--endpoint", self.endpoint, *words], capture_output=True, text=True,
                               timeout=seconds)
+
+
+def add_user(file, name, policy):
+    """The key of a user who is new in the file of users."""
+    made = subprocess.run([MILLRACE, "user", "add", name, "--file", file, "--policy", policy, "--json"], capture_output=True,
+                          text=True, timeout=30, check=True)
+    return json.loads(made.stdout)
 
 
 def seconds_of(time_text):

@@ -1,7 +1,7 @@
 """Is an answer what the service models of the AWS SDKs say of it?
 
     MODEL.check_answer("PutRecord", body_as_json)     Data Streams: raises Failure with the place and the reason
-    VIDEO.check(path, status, headers, body)          the three services of Video Streams, by the path that was asked for
+    VIDEO.check(path, status, headers, body)          the five services of Video Streams, by the path that was asked for
 
 Looks at the values on the wire rather than at what an SDK makes of them, since SDKs drop what they do not know: required
 members, members that the model has not, types, enums, lengths, patterns. The models are those of the newest
@@ -263,12 +263,13 @@ class RestModel(ServiceModel):
 
 
 class VideoModels:
-    """All that a server of video streams answers; the paths of the four services differ."""
+    """All that a server of video streams answers; the paths of the five services differ."""
 
     def __init__(self):
         self.services = {name: RestModel(f"{name}/{version}", newest) for name, version, newest in (
             ("kinesisvideo", "2017-09-30", "DescribeStreamStorageConfiguration"), ("kinesis-video-media", "2017-09-30", "GetMedia"),
             ("kinesis-video-archived-media", "2017-09-30", "GetImages"),
+            ("kinesis-video-signaling", "2019-12-04", "GetIceServerConfig"),
             ("kinesis-video-webrtc-storage", "2018-05-10", "JoinStorageSessionAsViewer"))}
 
     @property

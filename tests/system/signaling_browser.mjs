@@ -1,34 +1,16 @@
-// A real Chromium for signaling_test.py and storage_sessions_test.py, with the WebRTC SDK of Kinesis Video Streams as it comes from its package: does what
-// it is told line by line on standard input, one JSON object each, and answers each with one line of JSON.
+// A Chromium with the WebRTC SDK of Kinesis Video Streams as it comes from its package: masters and viewers, as told line by line
+// (browser_lines.mjs).
 //
 //   {"do":"master","name":…,"arn":…,"endpoint":…,"key":…,"secret":…}   gives {} when its signaling is open
 //   {"do":"viewer",…}                                                  gives {error} when it cannot be opened
 //   {"do":"watcher",…}                                                 the same, but waits to be asked, as in a storage session
 //   {"do":"shown","name":…}                                            gives {frames, width} of what a viewer sees
 //   {"do":"state","name":…}                                            gives {closed}
-import fs from 'node:fs';
-import { createRequire } from 'node:module';
-import os from 'node:os';
-import path from 'node:path';
-import readline from 'node:readline';
+import { FAKE_DEVICES, serve } from './browser_lines.mjs';
 
-const require = createRequire(path.join(process.env.MILLRACE_TEST_MODULES, 'package.json'));
-const { chromium } = require('playwright-core');
 const [origin, sdk] = process.argv.slice(2);
 
-const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'millrace-signaling-'));
-const context = await chromium.launchPersistentContext(profile, {
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  bypassCSP: true,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
-    '--autoplay-policy=no-user-gesture-required', '--ignore-certificate-errors'],
-});
-const page = context.pages()[0] ?? await context.newPage();
-await page.goto(origin);
-await page.addScriptTag({ path: sdk });
-
-await page.evaluate(() => {
+const actions = () => {
   const peers = {};
   const open = ({ name, arn, endpoint, key, secret }, role, on) => {
     const peer = { closed: false, connections: [] };
@@ -103,14 +85,10 @@ await page.evaluate(() => {
       return { closed: peers[name].closed };
     },
   };
-});
+};
 
-process.stdout.write('{"ready":true}\n');
-for await (const line of readline.createInterface({ input: process.stdin })) {
-  const request = JSON.parse(line);
-  const answer = await page.evaluate((asked) => window.actions[asked.do](asked), request)
-    .catch((error) => ({ failed: String(error) }));
-  process.stdout.write(`${JSON.stringify(answer ?? {})}\n`);
-}
-await context.close();
-fs.rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+await serve(async (page) => {
+  await page.goto(origin);
+  await page.addScriptTag({ path: sdk });
+  await page.evaluate(actions);
+}, [...FAKE_DEVICES, '--ignore-certificate-errors'], { bypassCSP: true });

@@ -10,8 +10,8 @@ import subprocess
 
 import harness
 from aws_clients_test import ENVIRONMENT, new_clients
+from browser import SdkBrowser
 from harness import Server, check, run, seconds_of, wait_for
-from signaling_test import Browser, check_moving
 
 HERE = pathlib.Path(__file__).parent
 GAP_MAX_S = 0.15  # a frame at 20 a second, and what a busy machine adds
@@ -51,25 +51,24 @@ def test(directory):
     config = directory / "storage.yaml"
     config.write_text("tls: {listen: '127.0.0.1:0'}\nwebrtc: {silence_timeout_s: 2}\n")
     server = Server(directory, "--config", config)
-    browser = Browser(directory, server.endpoint)
+    browser = SdkBrowser(directory, server.endpoint)
     try:
         quiet = server.resources()
         asked = {**by_boto3(server, "kept"), "key": "any", "secret": "any"}
-        browser.do(do="master", name="camera", **asked)
+        browser.start("master", "camera", **asked)
         by_boto3(server, "join")
         check_recording(server, directory, 1)
-        browser.do(do="watcher", name="watcher", **asked)
+        browser.start("watcher", "watcher", **asked)
         by_boto3(server, "watch")
-        check_moving(browser, "watcher")
+        browser.check_moving("watcher")
         # The master has a new connection for each offer, and keeps the one before: the newer one takes over.
         by_boto3(server, "join")
         check_recording(server, directory, 2)
-        check_moving(browser, "watcher")
+        browser.check_moving("watcher")
         by_boto3(server, "end")
         wait_for("the recording's end", lambda: not server.get("/v1/streams/kept")["live"], 20)
-        check(not browser.do(do="state", name="camera")["closed"], "the master's signaling ended with the recording")
-        browser.child.stdin.close()
-        browser.child.wait(30)
+        check(not browser.is_closed("camera"), "the master's signaling ended with the recording")
+        browser.end()
         # webrtcbin's threads are gone; some of GLib's stay for good.
         wait_for(f"{quiet} again, not {server.resources()}", lambda: server.resources().threads <= quiet.threads + 8, 20)
         check(server.terminate() == 0, "the server did not end well")

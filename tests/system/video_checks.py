@@ -129,7 +129,9 @@ def channels(video):
     check([one["ChannelName"] for one in found["ChannelInfoList"]] == [name], found)
     endpoints = video.get_signaling_channel_endpoint(ChannelARN=arn, SingleMasterChannelEndpointConfiguration={
         "Protocols": ["WSS", "HTTPS"], "Role": "VIEWER"})["ResourceEndpointList"]
-    check({one["Protocol"] for one in endpoints} == {"WSS", "HTTPS"}, endpoints)
+    endpoints = {one["Protocol"]: one["ResourceEndpoint"] for one in endpoints}
+    check(set(endpoints) == {"WSS", "HTTPS"}, endpoints)
+    client(endpoints["HTTPS"], "kinesis-video-signaling").get_ice_server_config(ChannelARN=arn)
     stream = video.create_stream(StreamName=f"{PREFIX}-of-channel", DataRetentionInHours=1)["StreamARN"]
     video.update_media_storage_configuration(ChannelARN=arn, MediaStorageConfiguration={"StreamARN": stream, "Status": "ENABLED"})
     told = video.describe_media_storage_configuration(ChannelARN=arn)["MediaStorageConfiguration"]

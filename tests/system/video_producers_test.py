@@ -7,11 +7,10 @@ against the real server, with footage of ffmpeg's.
 """
 import json
 import socket
-import subprocess
 import threading
 import time
 
-from harness import MILLRACE, Failure, Server, check, main, wait_for
+from harness import Failure, Server, add_user, check, main, wait_for
 from matroska import cluster, document_head, tags
 from producers import CProducer, Credentials, JavaProducer, Refused
 from video_streams import all_fragments, call, make_media, media_of, open_media, read_chunks, tag
@@ -41,9 +40,7 @@ def settings(directory):
     """Configuration with users: ann may do everything, bob may look."""
     found = {}
     for name, policy in (("ann", "administrator"), ("bob", "viewer")):
-        made = subprocess.run([MILLRACE, "user", "add", name, "--file", directory / "users.yaml", "--policy", policy, "--json"],
-                              capture_output=True, text=True, timeout=30, check=True)
-        key = json.loads(made.stdout)
+        key = add_user(directory / "users.yaml", name, policy)
         found[name] = Credentials(key["access_key_id"], key["secret_access_key"])
     config = directory / "users-config.yaml"
     config.write_text(f"auth: {{file: {directory / 'users.yaml'}}}\n")
@@ -130,6 +127,12 @@ class Steady(threading.Thread):
             self.producer.end()
         except Exception as error:  # told by finish()
             self.failure = error
+
+    def goes_on(self, fragments=20):
+        """While what is bad is there: as many more are sent, and acknowledged."""
+        wanted = self.sent + fragments
+        wait_for("the steady producer to go on", lambda: len(self.producer.timecodes("PERSISTED")) >= wanted or self.failure)
+        check(self.failure is None, f"the steady producer: {self.failure}")
 
     def finish(self):
         self.stopping.set()
@@ -222,7 +225,9 @@ def test(directory):
         wait_for("the steady producer", lambda: steady.producer.timecodes("PERSISTED"))
         steady.media = open_media(server, "steady")
         before, never, slow = bad_readers(server, source)
+        steady.goes_on()
         misbehaving_producers(server, source)
+        steady.goes_on()
         grown = server.resources().memory_mib - before
         check(grown <= GROWTH_MAX_MIB, f"readers that do not read hold {grown} MiB")
         check(all(one.still_there() for one in never), "they are not thrown out at once")

@@ -18,7 +18,7 @@ import time
 import urllib.error
 import urllib.request
 
-from harness import Failure, Server, check, main, wait_for
+from harness import MILLRACE, Failure, Process, Server, check, main, wait_for
 
 SAMPLES = pathlib.Path(__file__).parents[2] / "samples/python"
 KEY = b"a key of thirty-two bytes, at it."
@@ -93,7 +93,7 @@ class Analyzer:
         self.call("commit", stream="source", shard="shardId-000000000000", owner="me", counter=self.lease["counter"],
                   checkpoint=checkpoint, records=[{
                       "stream": stream, "partition_key": "gate", "key": str(self.numbers), "time": when,
-                      "data": base64.b64encode(json.dumps(record).encode()).decode()}])
+                      "data": base64.b64encode(json.dumps(record, separators=(",", ":")).encode()).decode()}])
 
     def records(self):
         shown = self.server.get("/v1/data-streams/source/records?limit=200")["records"]
@@ -145,13 +145,60 @@ webhooks:
     wait_for("a try", lambda: webhook(server)["failed"] and receiver.refused)
     check("503" in webhook(server)["last_error"], webhook(server))
     failing = server.cli("webhook", "test", "door-alarm")
-    check(failing.returncode == 1 and "503" in failing.stderr, failing)
+    check(failing.returncode == 1 and "503" in failing.stderr and not failing.stdout, failing)
+    failing = server.cli("webhook", "test", "door-alarm", "--json")
+    told = json.loads(failing.stdout)
+    check(failing.returncode == 1 and told["delivered"] is False and "503" in told["error"], failing)
     server.kill()
     receiver.status = 200
     server = start()
     wait_for("the second event", lambda: receiver.received[-1][1]["data"]["event"]["EventId"] == "door-2")
     check(len({number for number, _ in receiver.received}) == 2, receiver.received)
     return server
+
+
+def check_commands(directory, server):
+    """What `millrace events` and `millrace webhook` say to machines and to people, and their exit codes."""
+    def said(code, *words):
+        done = server.cli(*words)
+        check(done.returncode == code and bool(done.stderr) == (code != 0), f"{words}: {done}")
+        return done.stderr if code else done.stdout
+
+    def events(*words):
+        return [json.loads(line) for line in said(0, "events", "gate", "--json", *words).splitlines()]
+
+    told = json.loads(said(0, "webhook", "list", "--json"))["webhooks"]
+    check([(one["name"], one["state"], one["dropped"]) for one in told] == [("door-alarm", "ready", 0)], told)
+    check(json.loads(said(0, "webhook", "test", "door-alarm", "--json"))["delivered"] is True, "the test message")
+    check("'other'" in said(3, "webhook", "test", "other", "--json"), "it says which")
+
+    found = events()
+    check([(one["Type"], one["EventId"]) for one in found] ==
+          [("MotionStarted", "door-1"), ("MotionStopped", "door-1"), ("MotionStarted", "door-2")], found)
+    check(all(one["Analyzer"] == "motion" and one["Zone"] == "door" and len(one["FragmentNumber"]) == 47 for one in found), found)
+    check([one["EventId"] for one in events("--type", "MotionStopped")] == ["door-1"], "one type")
+    check([one["EventId"] for one in events("--start", str(START + 1))] == ["door-2"], "from a time on")
+    check(len(events("--end", "2026-11-21T14:00:01Z", "--type", "MotionStarted,MotionStopped")) == 2, "until a time")
+    check(said(0, "events", "gate", "--type", "MotionStopped") ==
+          "2026-11-21T14:00:00Z  motion  MotionStopped  EventId door-1  Zone door\n", "as people read it")
+    check("yesterday" in said(2, "events", "gate", "--start", "yesterday"), "no time")
+    check("excludes" in said(2, "events", "gate", "--follow", "--end", str(START)), "an end of what has none")
+    check("STREAM is required" in said(2, "events"), "of which stream")
+
+    follower = Process([MILLRACE, "--endpoint", server.endpoint, "events", "gate", "--follow", "--start", str(START), "--json"],
+                       directory / "follower.log")
+    try:
+        check([json.loads(follower.wait_line("{", 30))["EventId"] for _ in found] == ["door-1", "door-1", "door-2"], "those that are there")
+        analyzer = Analyzer(server)
+        analyzer.numbers = 10  # what has a key that is there is not put again
+        analyzer.put("millrace-motion", int(time.time()) - START, Events=[event("MotionStopped", 2)])
+        check(json.loads(follower.wait_line("{", 30))["EventId"] == "door-2", "what comes")
+    finally:
+        follower.kill()
+
+    for words in (["events", "gate"], ["webhook", "list"], ["webhook", "test", "door-alarm"]):
+        away = subprocess.run([MILLRACE, "--endpoint", "http://127.0.0.1:9", *words], capture_output=True, text=True, timeout=60)
+        check(away.returncode == 4 and "start it with `millrace serve`" in away.stderr and not away.stdout, away)
 
 
 def face(name):
@@ -186,9 +233,16 @@ def check_samples(directory, server):
 
 def test(directory):
     receiver = Receiver()
+    server = Server(directory)
+    none = server.cli("webhook", "list")
+    check(none.returncode == 0 and none.stdout.startswith("No webhooks are configured"), none)
+    server.kill()
     server = check_webhooks(directory, receiver)
-    check_samples(directory, server)
-    server.terminate()
+    try:
+        check_commands(directory, server)
+        check_samples(directory, server)
+    finally:
+        server.kill()
     receiver.shutdown()
 
 

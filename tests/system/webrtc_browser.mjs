@@ -1,37 +1,20 @@
-// A real Chromium for webrtc_test.py: publishes its fake camera and microphone by WHIP and watches by WHEP, as told line by
-// line on standard input, one JSON object each; answers each with one line of JSON.
+// A Chromium that publishes its fake camera and microphone by WHIP and watches by WHEP, as told line by line (browser_lines.mjs).
 //
-//   {"do":"publish","url":…,"codec":"h264","source":"marks","token":…}  gives {status, session, etag}; "marks" in place of the
+//   {"do":"publish","url":…,"codec":"h264","source":"marks"}  gives {status, session, etag}; "marks" in place of the
 //                                                       fake devices: each second a bright picture and a beep at the same time
 //   {"do":"marks","session":…}                          gives by how much each beep left the page later than its flash, ms
-//   {"do":"watch","url":…,"token":…}                    gives {status, session, error}
+//   {"do":"watch","url":…}                              gives {status, session, error}
 //   {"do":"stats","session":…}                          gives what the connection has sent or shown so far
 //   {"do":"close","session":…}                          closes the connection without a word to the server
-import fs from 'node:fs';
-import { createRequire } from 'node:module';
-import os from 'node:os';
-import path from 'node:path';
-import readline from 'node:readline';
+import { FAKE_DEVICES, serve } from './browser_lines.mjs';
 
-const require = createRequire(path.join(process.env.MILLRACE_TEST_MODULES, 'package.json'));
-const { chromium } = require('playwright-core');
 const [origin] = process.argv.slice(2);
 
-const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'millrace-webrtc-'));
-const context = await chromium.launchPersistentContext(profile, {
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
-    '--autoplay-policy=no-user-gesture-required'],
-});
-const page = context.pages()[0] ?? await context.newPage();
-await page.goto(origin);
-
-await page.evaluate(() => {
+const actions = () => {
   const sessions = {};
-  const post = async (connection, url, token) => {
+  const post = async (connection, url) => {
     await connection.setLocalDescription();
-    const headers = { 'Content-Type': 'application/sdp', ...(token ? { Authorization: `Bearer ${token}` } : {}) };
+    const headers = { 'Content-Type': 'application/sdp' };
     const response = await fetch(url, { method: 'POST', headers, body: connection.localDescription.sdp });
     const text = await response.text();
     if (response.status !== 201) return { status: response.status, error: text };
@@ -91,7 +74,7 @@ await page.evaluate(() => {
     return Object.assign(new MediaStream([pictures, ...sound.stream.getAudioTracks()]), { later });
   };
   window.actions = {
-    async publish({ url, codec, source, token }) {
+    async publish({ url, codec, source }) {
       const media = source === 'marks' ? await marks()
         : await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480, frameRate: 20 }, audio: true });
       const connection = new RTCPeerConnection();
@@ -104,12 +87,12 @@ await page.evaluate(() => {
         transceiver.setCodecPreferences(all.filter(({ mimeType }) => [`video/${codec}`, 'video/rtx'].includes(mimeType.toLowerCase())));
       }
       connection.later = media.later;
-      return post(connection, url, token);
+      return post(connection, url);
     },
     async marks({ session }) {
       return { sound_later_ms: sessions[session].later };
     },
-    async watch({ url, token }) {
+    async watch({ url }) {
       const connection = new RTCPeerConnection();
       for (const kind of ['video', 'audio']) connection.addTransceiver(kind, { direction: 'recvonly' });
       const video = document.createElement('video');
@@ -117,7 +100,7 @@ await page.evaluate(() => {
       connection.ontrack = ({ track }) => video.srcObject.addTrack(track);
       connection.video = video;
       document.body.append(video);
-      return post(connection, url, token);
+      return post(connection, url);
     },
     async stats({ session }) {
       const connection = sessions[session];
@@ -137,14 +120,9 @@ await page.evaluate(() => {
       return {};
     },
   };
-});
+};
 
-process.stdout.write('{"ready":true}\n');
-for await (const line of readline.createInterface({ input: process.stdin })) {
-  const request = JSON.parse(line);
-  const answer = await page.evaluate((asked) => window.actions[asked.do](asked), request)
-    .catch((error) => ({ failed: String(error) }));
-  process.stdout.write(`${JSON.stringify(answer)}\n`);
-}
-await context.close();
-fs.rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+await serve(async (page) => {
+  await page.goto(origin);
+  await page.evaluate(actions);
+}, FAKE_DEVICES);

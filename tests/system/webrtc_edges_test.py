@@ -5,12 +5,11 @@ ICE is not restarted; as many connections as there may be are a limit that is ke
 threads nor descriptors nor memory. Method: requests by hand, with an offer that nobody stands behind; users configured.
 """
 import json
-import subprocess
 import urllib.error
 import urllib.request
 
 import harness
-from harness import MILLRACE, Server, check, wait_for
+from harness import Server, add_user, check, wait_for
 
 CONNECTS = 50
 PUBLISHERS_MAX = 2
@@ -57,9 +56,7 @@ class User:
 
 
 def log_in(server, file, name, policy):
-    made = subprocess.run([MILLRACE, "user", "add", name, "--file", file, "--policy", policy, "--json"], capture_output=True,
-                          text=True, timeout=30, check=True)
-    key = json.loads(made.stdout)
+    key = add_user(file, name, policy)
     asked = {"access_key_id": key["access_key_id"], "secret_access_key": key["secret_access_key"]}
 
     def session():  # the file is read again once it has changed
@@ -151,8 +148,7 @@ def test(directory):
     users = directory / "users.yaml"
     config = directory / "webrtc.yaml"
     config.write_text(f"auth: {{file: {users}}}\nwebrtc: {{publishers_max: {PUBLISHERS_MAX}, viewers_max: 1}}\n")
-    subprocess.run([MILLRACE, "user", "add", "first", "--file", users, "--policy", "administrator", "--json"], capture_output=True,
-                   timeout=30, check=True)
+    add_user(users, "first", "administrator")
     server = Server(directory, "--config", config)
     try:
         ann = log_in(server, users, "ann", "administrator")

@@ -3,8 +3,9 @@
 Goal: what is recorded as good is good: each fragment that is not marked as damaged holds pictures that were sent, bit for
 bit, each followed by its successor, and decodes without a complaint; between two good fragments nothing is missing either. Lost packets
 are asked for again, so that most footage is there; a key frame is asked for when a picture is lost for good.
-Method: publishers log the hash of each picture that they send, H.264 and VP8. The line is a relay with a seed; with
-MILLRACE_WEBRTC_LINE=netem it is the kernel's, in a network namespace of the test's own, where the kernel has netem.
+The whole recording plays, from before the cut to after it. Method: publishers log the hash of each picture that they send, H.264 and VP8.
+The line is the kernel's netem, in a network namespace of the test's own; where there is none, or with MILLRACE_WEBRTC_LINE=relay, a
+relay with a seed, which alone can cut it.
 """
 import contextlib
 import hashlib
@@ -25,14 +26,14 @@ SEED = int(os.environ.get("MILLRACE_WEBRTC_LOSS_SEED", "7"))
 LOSS = 0.02
 DELAY_S = (0.010, 0.110)
 CUT_S = 1.5
-GOOD_MIN = 0.6  # of the footage before the line is cut
+GOOD_MIN = 0.7  # of the footage before the line is cut; on a loaded machine 0.76 to 1 was measured
 KEY_FRAME_S = 1
 CODECS = ("h264", "vp8")
 
 
 def enter_netem():
     """Runs this test again where loopback is a bad line; says why not where that cannot be."""
-    if os.environ.get("MILLRACE_WEBRTC_LINE") != "netem" or os.environ.get("MILLRACE_WEBRTC_NETEM") == "1":
+    if os.environ.get("MILLRACE_WEBRTC_LINE") == "relay" or os.environ.get("MILLRACE_WEBRTC_NETEM") == "1":
         return
     middle, half = (DELAY_S[0] + DELAY_S[1]) * 500, (DELAY_S[1] - DELAY_S[0]) * 500
     line = f"ip link set lo up && tc qdisc add dev lo root netem loss {LOSS:.0%} delay {middle:.0f}ms {half:.0f}ms"
@@ -71,6 +72,14 @@ def places_of(file, codec, place):
     return [place.get(picture_hash(codec, one.data)) for one in frames]
 
 
+def decoded_pictures(file, *strict):
+    """The hashes of the decoded pictures; with `strict`, of which none may have anything wrong."""
+    done = run("ffmpeg", "-v", "error" if strict else "fatal", *strict, "-i", file, "-map", "0:v", "-vsync", "passthrough",
+               "-enc_time_base", "-1", "-f", "framehash", "-")
+    check(not done.stderr.strip(), f"{file}: {done.stderr}")
+    return [line.split(",")[-1].strip() for line in done.stdout.splitlines() if not line.startswith("#")]
+
+
 def check_good(directory, codec, fragment, document, place):
     file = directory / f"{codec}-{fragment['number']}.mkv"
     file.write_bytes(document)
@@ -78,10 +87,21 @@ def check_good(directory, codec, fragment, document, place):
     check(None not in places, f"{codec}: a picture that was not sent in {fragment}, at {[i for i, p in enumerate(places) if p is None]}")
     check(places == [places[0] + i for i in range(len(places))], f"{codec}: pictures are missing in {fragment}: {places}")
     if not places:
-        return places  # sound, before the first picture
-    done = run("ffmpeg", "-v", "error", "-err_detect", "explode", "-xerror", "-i", file, "-map", "0:v", "-vsync", "passthrough", "-enc_time_base", "-1", "-f", "null", "-")
-    check(not done.stderr.strip(), f"{codec}: {fragment}\n{done.stderr}")
-    return places
+        return places, []  # sound, before the first picture
+    return places, decoded_pictures(file, "-err_detect", "explode", "-xerror")
+
+
+def check_playback(server, directory, codec, fragments, good):
+    """The whole recording plays, from before the loss to after it, and damage stays where it is."""
+    file = directory / f"{codec}-whole.mkv"
+    done = server.cli("export", codec, "--start", fragments[0]["start"], "--end", fragments[-1]["end"], "-o", file)
+    check(done.returncode == 0, done.stderr)
+    sent = sum(one.track == 1 for each in Source(file).clusters for one in each.frames)
+    shown = decoded_pictures(file)
+    check(len(shown) == sent, f"{codec}: {len(shown)} pictures of {sent} are shown")
+    for pictures in good:
+        start = shown.index(pictures[0]) if pictures and pictures[0] in shown else 0
+        check(shown[start:start + len(pictures)] == pictures, f"{codec}: a good fragment is shown otherwise in the whole: {pictures}")
 
 
 def check_recording(server, directory, codec):
@@ -90,13 +110,19 @@ def check_recording(server, directory, codec):
     place = {digest: i for i, digest in enumerate(sent)}
     check(len(place) == len(sent), f"{codec}: the pictures that were sent are not unique")
     good = [one for one in fragments if not one["damaged"]]
+    check(good, f"{codec}: nothing of it is good: {fragments}")
     documents = dict(zip((one["number"] for one in good), media_of(server, codec, [one["number"] for one in good])))
     last = None  # place of the picture before; none: something there is marked as damaged
+    shown = []  # what the good ones show, each by itself
     for fragment in fragments:
-        places = [] if fragment["damaged"] else check_good(directory, codec, fragment, documents[fragment["number"]], place)
+        places = []
+        if not fragment["damaged"]:
+            places, pictures = check_good(directory, codec, fragment, documents[fragment["number"]], place)
+            shown.append(pictures)
         if places and last is not None:
             check(places[0] == last + 1, f"{codec}: {places[0] - last - 1} pictures are missing before {fragment}")
         last = None if fragment["damaged"] else places[-1] if places else last
+    check_playback(server, directory, codec, fragments, shown)
     return fragments, good
 
 

@@ -14,9 +14,10 @@ class WebrtcSim(Process):
     def __init__(self, directory, name, role, *options):
         super().__init__([WEBRTC_SIM, role, *options], directory / f"webrtc-sim-{name}.log", stdin=True)
         self.sessions = []  # paths, by the peers' numbers
+        self.answers = []  # likewise, as the server gave them
 
     def connect(self, server, path, count=1, line=None):
-        """Carries `count` offers to `path` and the answers back; the media go over `line`, where one is given."""
+        """Carries `count` offers to `path` ("{}" in it is the peer's number) and the answers back; over `line` go the media, where one is given."""
         offers = {}
         while len(offers) < count:
             said = json.loads(self.wait_line("{", 60))
@@ -25,11 +26,12 @@ class WebrtcSim(Process):
         for number, offer in sorted(offers.items()):
             if line is not None:  # the server is to know no way around it
                 offer = re.sub(r"a=candidate:.*\r\n", "", offer)
-            request = urllib.request.Request(server.endpoint + path, method="POST", data=offer.encode(),
+            request = urllib.request.Request(server.endpoint + path.format(number), method="POST", data=offer.encode(),
                                              headers={"Content-Type": "application/sdp"})
             with urllib.request.urlopen(request, timeout=30) as response:
                 answer = response.read().decode()
                 self.sessions.append(response.headers["Location"])
+                self.answers.append(answer)
             if line is not None:
                 found = CANDIDATE.findall(answer)
                 check(len(found) == 1, f"one candidate expected: {found}")

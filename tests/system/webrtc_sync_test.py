@@ -10,8 +10,8 @@ import os
 import statistics
 
 import harness
+from browser import WhipBrowser
 from harness import Server, check, run, seconds_of, wait_for
-from webrtc_peers import Browser
 
 SECONDS = float(os.environ.get("MILLRACE_WEBRTC_SYNC_S", "12"))
 STEP_MAX_S = 0.040
@@ -46,8 +46,8 @@ def check_step(server, browser, directory, stream, codec):
     session = browser.publish(stream, codec, source="marks")
     wait_for(f"{stream} live", lambda: any(each["name"] == stream and each["live"] for each in server.get("/v1/streams")["streams"]), 30)
     wait_for("enough of it", lambda: (f := server.fragments(stream)) and seconds_of(f[-1]["end"]) - seconds_of(f[0]["start"]) >= SECONDS, 90)
-    own = browser.do(do="marks", session=session["session"])["sound_later_ms"]
-    browser.do(do="close", session=session["session"])
+    own = browser.marks(session)
+    browser.close(session)
     check(len(own) >= SECONDS / 2, f"the page heard its beeps: {own}")
     own_s = statistics.median(own) / 1000
     fragments = server.fragments(stream)
@@ -67,7 +67,7 @@ def check_step(server, browser, directory, stream, codec):
 def test(directory):
     (directory / "webrtc.yaml").write_text("webrtc: {ports: 30000-60000}\n")
     server = Server(directory, "--config", directory / "webrtc.yaml")
-    browser = Browser(directory, server.endpoint)
+    browser = WhipBrowser(directory, server.endpoint)
     try:
         for codec in ("h264", "vp8"):
             check_step(server, browser, directory, f"marks-{codec}", codec)

@@ -1,6 +1,6 @@
 """Browsers publish by WHIP and watch by WHEP.
 
-Goal: what a real Chromium publishes, as H.264 and as VP8, is recorded without a hole and seen by another connection of it;
+Goal: what a real Chromium publishes, as H.264 and as VP8, is recorded without a hole and seen in another page;
 every edge of the HTTP protocol answers as RFC 9725 says; a newer publisher takes over, one that vanishes is noticed, and
 nothing is left of connections that are over. Method: one Chromium with its fake camera and microphone, on loopback.
 MILLRACE_WEBRTC_CONNECTS says how often it connects in a row (default 8).
@@ -11,8 +11,8 @@ import urllib.error
 import urllib.request
 
 import harness
+from browser import WhipBrowser
 from harness import Server, check, run, seconds_of, wait_for
-from webrtc_peers import Browser
 
 CONNECTS = int(os.environ.get("MILLRACE_WEBRTC_CONNECTS", "8"))
 GAP_MAX_S = 0.15  # a frame at 20 a second, and what a busy machine adds
@@ -106,7 +106,7 @@ def check_take_over(server, browser, session):
     last = max(seconds_of(f["end"]) for f in fragments if f["run"] == runs[0])
     first = min(seconds_of(f["start"]) for f in fragments if f["run"] == runs[1])
     check(first - last < 2, f"{first - last} s without footage")
-    browser.do(do="close", session=session["session"])
+    browser.close(session)
     return newer
 
 
@@ -119,7 +119,7 @@ def check_camera_takes_it(server, browser):
     wait_for("the publisher's end", lambda: is_gone(server, session), 20)
     intervals = server.get("/v1/streams/yard/coverage")["intervals"]
     check(not any(each.get("detail") == "the publisher is gone" for each in intervals), intervals)
-    browser.do(do="close", session=session["session"])
+    browser.close(session)
     check(status_of(server, "DELETE", "/v1/cameras/yard?footage=purge") == 200, "the camera stays")
 
 
@@ -129,12 +129,12 @@ def check_stream_is_made_again(server, browser):
         session = browser.publish("brief")
         wait_for("brief live", lambda: status_of(server, "GET", "/v1/streams/brief") == 200
                  and server.get("/v1/streams/brief")["live"], 30)
-        watching = browser.do(do="watch", url="/whep/brief")
+        watching = browser.watch("brief")
         check_watching(browser, [watching])
         check(status_of(server, "DELETE", "/v1/streams/brief") == 200, "the stream stays")
         for each in (session, watching):
             wait_for("the session's end", lambda: is_gone(server, each), 20)
-            browser.do(do="close", session=each["session"])
+            browser.close(each)
 
 
 def check_connects(server, browser):
@@ -143,13 +143,13 @@ def check_connects(server, browser):
         watching = None
         wait_for("frames", lambda: browser.stats(session).get("video", {}).get("frames", 0) > 0, 30)
         if server.get("/v1/streams/again")["live"]:
-            watching = browser.do(do="watch", url="/whep/again")
+            watching = browser.watch("again")
         for each in [session, watching]:
             if each is None:
                 continue
             check(status_of(server, "DELETE", each["session"]) == 200, each)
             check(is_gone(server, each), each)
-            browser.do(do="close", session=each["session"])
+            browser.close(each)
 
     def threads_are(count):
         return lambda: server.resources().threads <= count
@@ -168,16 +168,13 @@ def check_connects(server, browser):
 def test(directory):
     (directory / "webrtc.yaml").write_text('webrtc: {silence_timeout_s: 2, ports: 30000-60000}\n')
     server = Server(directory, "--config", directory / "webrtc.yaml")
-    browser = Browser(directory, server.endpoint)
+    browser = WhipBrowser(directory, server.endpoint)
     try:
         front = browser.publish("front", "h264")
         side = browser.publish("side", "vp8")
         for name in ("front", "side"):
             wait_for(f"{name} live", lambda: server.get(f"/v1/streams/{name}")["live"], 30)
-        watching = []
-        for name in ("front", "side"):
-            watching.append(browser.do(do="watch", url=f"/whep/{name}"))
-            check(watching[-1]["status"] == 201, watching)
+        watching = [browser.watch(name) for name in ("front", "side")]
         check_watching(browser, watching)
         wait_for("four fragments", lambda: all(len(server.fragments(name)) >= 4 for name in ("front", "side")), 60)
         check_recording(server, directory, "front", "h264")
@@ -187,10 +184,10 @@ def test(directory):
         check_watching(browser, watching[:1])  # who watches notices nothing but a moment
         check(status_of(server, "DELETE", side["session"]) == 200, side)
         wait_for("the stream's end", lambda: not server.get("/v1/streams/side")["live"], 20)
-        browser.do(do="close", session=newer["session"])
+        browser.close(newer)
         wait_for("the publisher that vanished is noticed", lambda: is_gone(server, newer), 20)
         for each in (side, *watching):
-            browser.do(do="close", session=each["session"])
+            browser.close(each)
         check_camera_takes_it(server, browser)
         check_stream_is_made_again(server, browser)
         check_connects(server, browser)

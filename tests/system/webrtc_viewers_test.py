@@ -1,7 +1,8 @@
-"""Viewers that do not read, and viewers that come and go.
+"""Viewers that do not read, and viewers and publishers that come and go.
 
-Goal: what a producer puts by PutMedia is watched, but for B-frames, which are sent to HLS. A viewer that takes nothing costs the server no memory and the others no picture, and sees the newest pictures once it
-takes some again; fifty viewers that came and went leave nothing behind: no thread, no descriptor, no memory.
+Goal: what a producer puts by PutMedia is watched, but for B-frames, which are sent to HLS. A viewer that takes nothing costs the server
+no memory and the others no picture, and sees the newest pictures once it takes some again; fifty viewers, and fifty publishers, that were
+connected and went leave nothing behind: no thread, no descriptor, no memory.
 Method: webrtc-sim publishes and watches; a viewer's process is stopped (SIGSTOP) and goes on.
 """
 import contextlib
@@ -19,7 +20,7 @@ from video_streams import H264, call, make_media
 from webrtc_sim import WebrtcSim
 
 STOPPED_S = 6  # of the 15 s that a viewer may be silent
-ROUNDS, VIEWERS = 5, 10
+ROUNDS, PEERS = 5, 10
 MEMORY_MIB_MAX = 12
 PUT_S = 60
 B_FRAMES = (*H264[:-1], H264[-1].replace("bframes=0", "bframes=2"))
@@ -57,25 +58,42 @@ def check_stopped(stack, directory, server):
         each.kill()
 
 
-def check_come_and_go(directory, server):
-    def visit(name, count):
-        with contextlib.ExitStack() as stack:
-            sim = watch(stack, directory, server, name, count)
-            for session in sim.sessions:
-                delete(server, session)
+def visit_as_viewers(directory, server, name):
+    with contextlib.ExitStack() as stack:
+        sim = watch(stack, directory, server, name, PEERS)
+        for session in sim.sessions:
+            delete(server, session)
 
+
+def visit_as_publishers(directory, server, name):
+    """Each to a stream of its own; all are recorded when they go."""
+    def live():
+        return sum(each["live"] for each in server.get("/v1/streams")["streams"] if each["name"].startswith("guest-"))
+
+    with contextlib.ExitStack() as stack:
+        sim = WebrtcSim(directory, name, "publish", "--count", PEERS, "--bitrate", 100)
+        stack.callback(sim.kill)
+        sim.connect(server, "/whip/guest-{}", PEERS)
+        wait_for(f"{name} connected", lambda: sim.stats()["connected"] == PEERS, 60)
+        wait_for(f"{name} recorded", lambda: live() == PEERS, 60)
+        for session in sim.sessions:
+            delete(server, session)
+        wait_for(f"{name}'s end", lambda: live() == 0, 60)
+
+
+def check_come_and_go(directory, server, visit, name):
     def settled(what, threads):
         return wait_for(what, lambda: (now := server.resources()).threads <= threads and now, 60)
 
     alone = server.resources().threads
-    visit("first", VIEWERS)  # what is made once and kept
-    before = settled("the first viewers' threads gone", alone)
+    visit(directory, server, f"{name}-first")  # what is made once and kept
+    before = settled(f"the first {name}' threads gone", alone)
     for number in range(ROUNDS):
-        visit(f"round-{number}", VIEWERS)
+        visit(directory, server, f"{name}-{number}")
     after = settled(f"{before} again", before.threads)
     check(after.memory_mib - before.memory_mib <= MEMORY_MIB_MAX, f"{before} became {after}")
     check(after.descriptors <= before.descriptors + 2, f"{before} became {after}")
-    print(f"{ROUNDS * VIEWERS} viewers: {before} became {after}", flush=True)
+    print(f"{ROUNDS * PEERS} {name}: {before} became {after}", flush=True)
 
 
 @contextlib.contextmanager
@@ -134,7 +152,8 @@ def test(directory):
         check_put(stack, directory, server)
         check_stopped(stack, directory, server)
         wait_for("the viewers' threads gone", lambda: server.get_bytes("/metrics").decode().count("millrace_webrtc_viewers 0"), 30)
-        check_come_and_go(directory, server)
+        check_come_and_go(directory, server, visit_as_viewers, "viewers")
+        check_come_and_go(directory, server, visit_as_publishers, "publishers")
         check(server.terminate() == 0, "the server did not end well")
 
 
