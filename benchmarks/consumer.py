@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """The consumer library: records a second by polling and by push, and what an idle shard costs.
 
-    benchmarks/consumer.py [--records 400000] [--bytes 100] [--rounds 3] [--shards 8] [--idle-shards 1000] [--seconds 20]
+    benchmarks/consumer.py [--records 400000] [--bytes 100] [--rounds 3] [--shards 8] [--idle-shards 1000] [--seconds 15]
                            [--only reads,idle] [--json FILE]
 
 reads: a stream that is there already is read to its tip, by turns: by a bare loop of GetRecords over the same client (one thread), by
 a worker that polls, by a worker that is pushed, and by boto3's GetRecords in a loop (a tenth of the records). Medians are told.
-idle: a worker that holds so many shards where nothing comes. CPU is what the kernel charged each side.
+idle: a worker that holds so many shards where nothing comes. CPU is what the kernel charged each side. All of it takes two minutes.
 """
 import argparse
 import json
@@ -57,18 +57,22 @@ def boto3_loop(address, stream, most):
 
 
 def reads(arguments, directory):
-    with millrace(directory) as (address, _):
+    with millrace(directory) as (address, pid):
         create(address, "bench", arguments.shards)
         size = ["--records", arguments.records, "--bytes", arguments.bytes]
         bench("fill", address, *size)
         rounds = {"bare": [], "poll": [], "push": []}
         for round_ in range(arguments.rounds):
             for what, found in rounds.items():
-                found.append(bench(what, address, *size, "--application", f"{what}-{round_}"))
+                before = cpu_seconds(pid)
+                one = bench(what, address, *size, "--application", f"{what}-{round_}")
+                one["server_cpu_us_a_record"] = (cpu_seconds(pid) - before) * 1e6 / arguments.records
+                found.append(one)
         result = {what: median_of(found) for what, found in rounds.items()}
         result["boto3"] = boto3_loop(address, "bench", arguments.records // 10)
-        for what in ("poll", "push"):
-            result[f"{what}_against_bare"] = round(result[what]["records_per_s"] / result["bare"]["records_per_s"], 2)
+        for what in ("poll", "push", "boto3"):
+            if result[what]:
+                result[f"{what}_against_bare"] = round(result[what]["records_per_s"] / result["bare"]["records_per_s"], 2)
         return result
 
 
@@ -86,7 +90,8 @@ def idle(arguments, directory):
             found = bench(what, address, "--seconds", arguments.seconds, on_idle=note)
             found["server_cpu_cores"] = round((cpu_seconds(pid) - began["cpu"]) / (time.monotonic() - began["at"]), 3)
             found["server_memory_mib"] = began["memory"]
-            found["cpu_millionths_of_a_core_a_shard"] = round(found["cpu_cores"] * 1e6 / found["shards"], 1)
+            for side, cores in (("worker", "cpu_cores"), ("server", "server_cpu_cores")):
+                found[f"{side}_millionths_of_a_core_a_shard"] = round(found[cores] * 1e6 / found["shards"], 1)
             found["kib_a_shard"] = round(found["memory_mib"] * 1024 / found["shards"], 1)
             result[what] = found
     return result
@@ -102,11 +107,11 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--shards", type=int, default=8)
     parser.add_argument("--idle-shards", type=int, default=1000)
-    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--only", help="parts, with commas between: " + ",".join(PARTS))
     parser.add_argument("--json")
     arguments = parser.parse_args()
-    results = {"load_average_at_start": os.getloadavg()[0]}
+    started, results = time.monotonic(), {"load_average_at_start": os.getloadavg()[0]}
     for name in arguments.only.split(",") if arguments.only else PARTS:
         (ROOT / "build").mkdir(exist_ok=True)
         directory = pathlib.Path(tempfile.mkdtemp(prefix="millrace-consumer-", dir=ROOT / "build"))
@@ -115,6 +120,8 @@ def main():
         finally:
             shutil.rmtree(directory, ignore_errors=True)
         show(name, results[name])
+    results["seconds_it_took"] = round(time.monotonic() - started)
+    print(f"{results['seconds_it_took']} seconds")
     if arguments.json:
         pathlib.Path(arguments.json).write_text(json.dumps(results, indent=1) + "\n")
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Video streams under load: producers, readers and players, each against a floor or a peer of the same run.
 
-    benchmarks/video.py [--seconds 5] [--rounds 3] [--only put,get,hls,cold,list] [--json FILE]
+    benchmarks/video.py [--seconds 5] [--rounds 3] [--only put,beside,get,hls,cold,list] [--json FILE]
 
   put    PutMedia of 1 and 50 producers, acknowledged when it is on the disk, against raw append + fdatasync of the same bytes
+  beside from a fragment's last byte to PERSISTED, alone and beside producers and readers that misbehave
   get    GetMedia from the oldest fragment on, 1 and 4 readers, against nginx and a file of the same bytes
   hls    segments from the cache, against nginx and files of the same bytes
   cold   the first segment of an hour of footage, by a server that was just started and with nothing in the page cache
@@ -24,10 +25,12 @@ import shutil
 import statistics
 import subprocess
 import tempfile
+import threading
 import time
 
 from servers import BUILD, ROOT, cpu_seconds_fine, finish, median_of, millrace, show, wait_for
-from video_clients import (FRAGMENT_MS, call, fetch_all, get, in_parallel, make_clip, media_request, put, raw_until_idle, read_raw)
+from video_clients import (FRAGMENT_MS, begin_put, call, connect, fetch_all, get, in_parallel, make_clip, media_request, put,
+                           put_steadily, raw_until_idle, read_raw)
 
 MB = 1_000_000
 DAY_S = 24 * 3600
@@ -117,10 +120,15 @@ def raw_append(directory, body, producers, each):
     return rates(len(body) * producers * each, seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
+def parts_of(clip):
+    """What stands before the first Cluster, and the Clusters."""
+    cluster = b"\x1f\x43\xb6\x75"
+    head, *bodies = clip.path.read_bytes().split(cluster)
+    return head, [cluster + one for one in bodies]
+
+
 def put_media(arguments, directory, clip):
-    data = clip.path.read_bytes()
-    begin = data.index(b"\x1f\x43\xb6\x75")
-    head, bodies = data[:begin], [b"\x1f\x43\xb6\x75" + one for one in data[begin:].split(b"\x1f\x43\xb6\x75")[1:]]
+    head, bodies = parts_of(clip)
     result = {}
     for producers in (1, 50):
         each = max(2, int(arguments.seconds * 100 / producers))
@@ -139,6 +147,52 @@ def put_media(arguments, directory, clip):
         figures["against raw"] = against(figures["millrace"], figures["raw"], "mb_per_s", "mb_per_cpu_s")
         result[f"{producers} producers"] = figures
     return result
+
+
+@contextlib.contextmanager
+def misbehaving(address, head, bodies, count=12):
+    """As many readers that read nothing, as many producers that stop within a fragment, and one that dies in it again and again."""
+    for name in ("big", "dies", *(f"stops-{i}" for i in range(count))):
+        call(address, "/createStream", StreamName=name, DataRetentionInHours=24)
+    put(address, "big", head, bodies, 60)
+    half = bodies[0][:len(bodies[0]) // 2]
+    half = b"%x\r\n" % len(half) + half + b"\r\n"
+    over = threading.Event()
+
+    def die():
+        while not over.wait(0.02):
+            with begin_put(address, "dies", head) as link:
+                link.sendall(half)
+
+    with contextlib.ExitStack() as open_links:
+        for i in range(count):
+            open_links.enter_context(connect(address)).sendall(media_request(address, "big"))
+            open_links.enter_context(begin_put(address, f"stops-{i}", head)).sendall(half)
+        dying = threading.Thread(target=die)
+        dying.start()
+        try:
+            yield
+        finally:
+            over.set()
+            dying.join()
+
+
+def beside(arguments, directory, clip):
+    head, bodies = parts_of(clip)
+    ways = {"alone": contextlib.nullcontext, "beside": lambda address: misbehaving(address, head, bodies)}
+    taken = {way: [] for way in ways}
+    for _ in range(arguments.rounds):
+        for way, others in ways.items():
+            with millrace(directory, **SETTINGS) as (address, _):
+                call(address, "/createStream", StreamName="steady", DataRetentionInHours=24)
+                with others(address):
+                    taken[way] += put_steadily(address, "steady", head, bodies, arguments.seconds)
+            shutil.rmtree(directory / "data")
+    result = {}
+    for way, of in taken.items():
+        of.sort()
+        result[way] = {"fragments": len(of), "p50_ms": round(statistics.median(of), 2), "p99_ms": round(of[int(len(of) * 0.99)], 2)}
+    return {**result, "against alone": against(result["beside"], result["alone"], "p50_ms", "p99_ms")}
 
 
 def get_media(arguments, directory, clip):
@@ -243,7 +297,7 @@ def list_fragments(arguments, directory, clip):
     return result
 
 
-PARTS = {"put": put_media, "get": get_media, "hls": hls, "cold": cold, "list": list_fragments}
+PARTS = {"put": put_media, "beside": beside, "get": get_media, "hls": hls, "cold": cold, "list": list_fragments}
 
 
 class Clip:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from servers import ROOT
 
 sys.path.insert(0, str(ROOT / "tests" / "system"))
-from matroska import Source, cluster, document_head  # noqa: E402
+from matroska import Source, cluster, document_head, tags  # noqa: E402
 
 FRAGMENT_MS = 2000
 BUFFER = 1 << 20
@@ -59,37 +59,60 @@ def connect(address):
     return made
 
 
-def put(address, stream, head, bodies, count):
-    """Sends `count` fragments and waits until all are acknowledged as durable."""
+def begin_put(address, stream, head):
     link = connect(address)
     link.sendall((f"POST /putMedia HTTP/1.1\r\nHost: {address}\r\nx-amzn-stream-name: {stream}\r\n"
                   "x-amzn-fragment-timecode-type: ABSOLUTE\r\n"
                   f"x-amzn-producer-start-timestamp: {time.time():.3f}\r\nTransfer-Encoding: chunked\r\n\r\n").encode()
                  + b"%x\r\n" % len(head) + head + b"\r\n")
+    return link
+
+
+def send_fragment(link, body, start_ms):
+    # In `body` a Cluster's id and size and Timestamp's head are 7 bytes; the Timestamp's 8 follow.
+    link.sendall(b"".join((b"%x\r\n" % len(body), body[:7], start_ms.to_bytes(8, "big"), memoryview(body)[15:], b"\r\n")))
+
+
+def listen(link, acks, flags=0):
+    piece = link.recv(65536, flags)
+    if not piece:
+        raise RuntimeError(f"the server ended the answer: {bytes(acks[-300:])}")
+    acks.extend(piece)
+    if b'"ERROR"' in acks:
+        raise RuntimeError(f"refused: {bytes(acks[-300:])}")
+
+
+def put(address, stream, head, bodies, count):
+    """Sends `count` fragments and waits until all are acknowledged as durable."""
+    link, acks = begin_put(address, stream, head), bytearray()
     start = int(time.time() * 1000) - count * FRAGMENT_MS
-    acks = bytearray()
-
-    def listen(flags):
-        piece = link.recv(65536, flags)
-        if not piece:
-            raise RuntimeError(f"the server ended the answer: {bytes(acks[-300:])}")
-        acks.extend(piece)
-
     for i in range(count):
-        body = bodies[i % len(bodies)]
-        # In `body` a Cluster's id and size and Timestamp's head are 7 bytes; the Timestamp's 8 follow.
-        stamp = (start + i * FRAGMENT_MS).to_bytes(8, "big")
-        link.sendall(b"".join((b"%x\r\n" % len(body), body[:7], stamp, memoryview(body)[15:], b"\r\n")))
+        send_fragment(link, bodies[i % len(bodies)], start + i * FRAGMENT_MS)
         try:
-            listen(socket.MSG_DONTWAIT)
+            listen(link, acks, socket.MSG_DONTWAIT)
         except BlockingIOError:
             pass
     link.sendall(b"0\r\n\r\n")
     while acks.count(b"PERSISTED") < count:
-        listen(0)
-    if b'"ERROR"' in acks:
-        raise RuntimeError(f"refused: {bytes(acks[-300:])}")
+        listen(link, acks)
     link.close()
+
+
+def put_steadily(address, stream, head, bodies, seconds, every_s=0.05):
+    """Milliseconds until a fragment is acknowledged as durable, counted from when all of it has been sent; of each."""
+    link, acks, taken = begin_put(address, stream, head), bytearray(), []
+    over = tags({"AWS_KINESISVIDEO_END_OF_FRAGMENT": ""})
+    start, until = int(time.time() * 1000) - 3600 * 1000, time.monotonic() + seconds
+    while time.monotonic() < until:
+        send_fragment(link, bodies[len(taken) % len(bodies)], start + len(taken) * FRAGMENT_MS)
+        link.sendall(b"%x\r\n" % len(over) + over + b"\r\n")
+        sent = time.monotonic()
+        while acks.count(b"PERSISTED") <= len(taken):
+            listen(link, acks)
+        taken.append(1000 * (time.monotonic() - sent))
+        time.sleep(every_s)
+    link.close()
+    return taken
 
 
 def take(link, size, buffer):

@@ -228,24 +228,29 @@ def main():
     parser.add_argument("--json")
     arguments = parser.parse_args()
     results = {}
-    with tempfile.TemporaryDirectory(prefix="millrace-bench-", dir=ROOT / "build") as name:
-        for part in ("delay", "cost"):
-            if arguments.only not in (None, part):
-                continue
-            directory = pathlib.Path(name) / part
-            directory.mkdir()
-            if part == "delay":
-                results["delay"] = measure_delay(directory, arguments.seconds)
-                continue
-            for kind in (Floor, Millrace):
-                results[kind.name] = measure_server(kind, directory, arguments.publishers, arguments.viewers, arguments.seconds)
-            results["millrace / floor, CPU"] = {
-                what: round(results["millrace"][what]["cpu_percent_of_a_core"] / max(results["floor"][what]["cpu_percent_of_a_core"], 0.001), 2)
-                for what in ("one publisher", "a publisher more", "a viewer more")}
-    for what, value in results.items():
+
+    def keep(what, value):
+        """At once: what was measured stays when a later part fails."""
+        results[what] = value
         show(what, value)
-    if arguments.json:
-        pathlib.Path(arguments.json).write_text(json.dumps(results, indent=1) + "\n")
+        sys.stdout.flush()
+        if arguments.json:
+            pathlib.Path(arguments.json).write_text(json.dumps(results, indent=1) + "\n")
+
+    with tempfile.TemporaryDirectory(prefix="millrace-bench-", dir=ROOT / "build") as name:
+        def place(part):
+            made = pathlib.Path(name) / part
+            made.mkdir()
+            return made
+
+        if arguments.only != "cost":
+            keep("delay", measure_delay(place("delay"), arguments.seconds))
+        if arguments.only != "delay":
+            for kind in (Floor, Millrace):
+                keep(kind.name, measure_server(kind, place(kind.name), arguments.publishers, arguments.viewers, arguments.seconds))
+            keep("millrace / floor, CPU", {
+                what: round(results["millrace"][what]["cpu_percent_of_a_core"] / max(results["floor"][what]["cpu_percent_of_a_core"], 0.001), 2)
+                for what in ("one publisher", "a publisher more", "a viewer more")})
 
 
 if __name__ == "__main__":

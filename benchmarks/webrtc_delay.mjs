@@ -1,32 +1,16 @@
-// A real Chromium for webrtc.py: publishes pictures with the time burnt in, and reads it from the pictures that it is shown.
-// Told line by line on standard input, one JSON object each; answers each with one line of JSON.
+// A Chromium for webrtc.py: publishes pictures with the time burnt in, and reads it from the pictures that it is shown, as told line
+// by line (tests/system/browser_lines.mjs).
 //
 //   {"do":"publish"} {"do":"watch"}              give {"peer", "sdp"}: an offer, of H.264 alone
 //   {"do":"answer","peer":…,"sdp":…}             connects
 //   {"do":"direct"}                              publishes to and watches itself, without a server between
 //   {"do":"measure","peer":…,"seconds":…}        gives {"delays_ms":[…],"unreadable":…,"fps":…,"jitter_buffer_ms":…} of one who watches
 //   {"do":"close"}                               ends all connections
-import fs from 'node:fs';
-import { createRequire } from 'node:module';
-import os from 'node:os';
-import path from 'node:path';
-import readline from 'node:readline';
+import { serve } from '../tests/system/browser_lines.mjs';
 
-const require = createRequire(path.join(process.env.MILLRACE_TEST_MODULES, 'package.json'));
-const { chromium } = require('playwright-core');
 const [origin] = process.argv.slice(2);
 
-const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'millrace-delay-'));
-const context = await chromium.launchPersistentContext(profile, {
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync', '--autoplay-policy=no-user-gesture-required',
-    '--disable-features=WebRtcHideLocalIpsWithMdns'],
-});
-const page = context.pages()[0] ?? await context.newPage();
-await page.goto(origin);
-
-await page.evaluate(() => {
+const actions = () => {
   const width = 640, height = 360, fps = 25, bits = 24, columns = 12, size = 48;
   const peers = [];
   let drawing = null;
@@ -142,14 +126,9 @@ await page.evaluate(() => {
       return {};
     },
   };
-});
+};
 
-process.stdout.write('{"ready":true}\n');
-for await (const line of readline.createInterface({ input: process.stdin })) {
-  const request = JSON.parse(line);
-  const answer = await page.evaluate((asked) => window.actions[asked.do](asked), request)
-    .catch((error) => ({ failed: String(error) }));
-  process.stdout.write(`${JSON.stringify(answer)}\n`);
-}
-await context.close();
-fs.rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+await serve(async (page) => {
+  await page.goto(origin);
+  await page.evaluate(actions);
+}, ['--disable-features=WebRtcHideLocalIpsWithMdns']);

@@ -116,8 +116,10 @@ class Floor {
     GstPad* ghost = gst_ghost_pad_new(nullptr, tee.get());
     gst_pad_set_active(ghost, TRUE);
     gst_element_add_pad(GST_ELEMENT(owner.get()), ghost);
-    gst_pad_link(ghost, input.get());
+    // Nothing may come before the answer is made: the stream's own caps, in place of the preferred ones,
+    // would not fit the offer, and the answer would be inactive.
     Answer(peer, offer);
+    gst_pad_link(ghost, input.get());
   }
 
  private:
