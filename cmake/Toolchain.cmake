@@ -36,16 +36,15 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   target_compile_options(project_warnings INTERFACE -Wthread-safety -Wno-gnu-zero-variadic-macro-arguments)
 endif()
 
-option(MILLRACE_UNITY "Compile several files of base, media, wire, parser, storage, fragments and ingest as one" OFF)
-# For the rooms that every build has: several of their files are compiled as one, which halves their time, as most of it goes
-# into headers. Names in anonymous namespaces differ there from file to file.
-macro(millrace_compile_together)
-  set(CMAKE_UNITY_BUILD ${MILLRACE_UNITY})
-  if(MILLRACE_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    # A class with members of an anonymous namespace is one file's own all the same.
-    add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wno-subobject-linkage>)
-  endif()
-endmacro()
+# Most of a file's time goes into headers: five files of a target compiled as one take half of it. Names in anonymous
+# namespaces differ from file to file of a target therefore; UNITY_BUILD OFF at a target whose files cannot.
+option(MILLRACE_UNITY "Compile several files of each target as one" OFF)
+set(CMAKE_UNITY_BUILD ${MILLRACE_UNITY})
+set(CMAKE_UNITY_BUILD_BATCH_SIZE 5)
+if(MILLRACE_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # A class with members of an anonymous namespace is one file's own all the same.
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wno-subobject-linkage>)
+endif()
 
 set(MILLRACE_SANITIZE "" CACHE STRING "Sanitizers to build with, as -fsanitize= takes them")
 if(MILLRACE_SANITIZE)
