@@ -119,6 +119,7 @@ class FragmentBuilder::Run {
       ++counters_.frames_dropped;
       return Error{ErrorCode::kInvalidArgument, "frame of unknown track " + std::to_string(frame.track)};
     }
+    if (frame.after_loss) MarkLoss(track->kind());
     const auto index = static_cast<std::size_t>(track - tracks_.begin());
     const bool video = video_track_ == index;
     const std::size_t bytes = frame.data.size();

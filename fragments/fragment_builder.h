@@ -88,7 +88,8 @@ class FragmentBuilder {
   // dropped; after an error of the sink the builder waits for a key frame.
   Result<void> Push(Frame frame);
   // Packets of a track of this kind were lost before the frames that come next: the fragments that they would
-  // have been part of, or that refer to them, are marked as damaged.
+  // have been part of, or that refer to them, are marked as damaged. So they are by Frame::after_loss, which
+  // reaches a run that is opened later.
   void MarkLoss(TrackKind kind);
   // Closes what is open. Afterwards StartRun is needed.
   void EndRun();

@@ -210,6 +210,8 @@ bool GstTrack::SeeRtp(GstBuffer* packet) {
     events_.on_ssrc(ssrc);
   } else if (const auto step = static_cast<std::uint16_t>(sequence - sequence_);
              step > 1 && step < kStepMax) {
+    loss_ = rtp;
+    loss_is_new_ = true;
     events_.on_loss(step - 1U);
   }
   sequence_ = sequence;
@@ -268,6 +270,7 @@ GstFlowReturn GstTrack::TakeSample(GstSample* sample) {
   if (key_frame && info_->codec_private.empty()) CompleteTrack(*info_, bytes);
   Sample out{*info_, RtpOf(GST_BUFFER_PTS(buffer)), {}};
   out.frame.key_frame = key_frame;
+  out.frame.after_loss = IsAfterLoss(out.rtp);
   if (plan_.kind == TrackKind::kAudio) {
     out.frame.duration =
         Duration{std::int64_t{SamplesOfPacket(*info_, bytes)} * 1'000'000'000 / info_->sample_rate};
@@ -280,6 +283,18 @@ GstFlowReturn GstTrack::TakeSample(GstSample* sample) {
   }
   events_.on_sample(std::move(out));
   return GST_FLOW_OK;
+}
+
+// What was lost is of the frame that was being put together, of the one whose packet came behind the gap, or
+// of frames between, of which nothing came. Elements may hold whole frames back that are older.
+bool GstTrack::IsAfterLoss(std::uint32_t rtp) {
+  if (!loss_) return false;
+  if (static_cast<std::int32_t>(rtp - *loss_) <= 0) {
+    loss_is_new_ = false;
+    return true;
+  }
+  loss_.reset();
+  return std::exchange(loss_is_new_, false);
 }
 
 // Parameter sets and SEI in a unit of their own, since the camera put a marker behind them.

@@ -39,12 +39,13 @@ class GstTrack {
   struct Sample {
     TrackInfo info;     // number is not set
     std::uint32_t rtp;  // stamp
-    Frame frame;        // key_frame, duration and data are set
+    Frame frame;        // key_frame, after_loss, duration and data are set
   };
   struct Events {
     std::function<void(std::uint32_t ssrc)>
         on_ssrc;  // its RTP sender, before the first sample; again when it changes
-    std::function<void(std::uint64_t packets)> on_loss;  // so many are missing before what comes next
+    // So many are missing. Told as it is seen; the frames behind say so too, which may still be on their way.
+    std::function<void(std::uint64_t packets)> on_loss;
     std::function<void(Sample)> on_sample;
     std::function<void(Error)> on_error;
   };
@@ -65,6 +66,7 @@ class GstTrack {
   std::uint32_t RtpOf(GstClockTime pts) const;
   GstFlowReturn TakeSample(GstSample* sample);
   GstFlowReturn KeepForNext(ByteSpan bytes);
+  bool IsAfterLoss(std::uint32_t rtp);
 
   const GstTrackPlan plan_;
   const std::size_t frame_bytes_max_;
@@ -80,7 +82,9 @@ class GstTrack {
   std::size_t unframed_bytes_ = 0;  // of packets since the last frame
   std::uint16_t sequence_ = 0;      // of the newest packet
   std::uint32_t ssrc_ = 0;
-  GstCapsPtr caps_;  // of info_
+  std::optional<std::uint32_t> loss_;  // stamp of the packet behind the last gap, until a later frame came
+  bool loss_is_new_ = false;           // no frame has come since
+  GstCapsPtr caps_;                    // of info_
   std::optional<TrackInfo> info_;
   Bytes before_picture_;  // NAL units that belong to the next frame
 };

@@ -151,7 +151,7 @@ void WebrtcPublisher::OnFrame(Frame frame) {
   if (stream_->IsDisplaced(session_)) return recorder_.EndRun();
   if (frame.key_frame && frame.track == 1) {
     last_key_frame_ = SteadyClock::now().time_since_epoch().count();
-    damaged_ = false;
+    damaged_ = frame.after_loss;
   }
   // What it says is counted, and shows again at the next frame; but a stream that was deleted is the end.
   if (auto pushed = recorder_.Push(std::move(frame)); !pushed && pushed.error().code == ErrorCode::kNotFound)

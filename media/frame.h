@@ -19,6 +19,8 @@ struct Frame {
   // Video: decoding can start here (H.264: IDR, or a recovery point that the depayloader marks). Audio:
   // always true.
   bool key_frame = false;
+  // Packets of it, or right before it, were lost.
+  bool after_loss = false;
   // The frame as it goes into Matroska: length-prefixed NAL units, raw AAC, ….
   SharedBytes data;
 };

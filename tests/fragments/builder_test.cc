@@ -161,6 +161,25 @@ TEST_F(BuilderTest, ALossMarksWhatRefersToIt) {
   EXPECT_THAT(damaged, ElementsAre(false, true, true, true, false));
 }
 
+TEST_F(BuilderTest, AFrameBehindALossMarksWhatRefersToIt) {
+  Start({BaselineTrack()});
+  const auto group = [&](int number, bool key_frame_after_loss) {
+    Frame key_frame = VideoFrame(number * 1000, true);
+    key_frame.after_loss = key_frame_after_loss;
+    Push(std::move(key_frame));
+    for (int i = 1; i < 25; ++i) Push(VideoFrame(number * 1000 + i * 40, false));
+  };
+  group(0, true);  // lost before the run began
+  group(1, false);
+  group(2, false);
+  group(3, true);
+  group(4, false);
+  builder_->EndRun();
+  std::vector<bool> damaged;
+  for (const Fragment& fragment : sink_.fragments) damaged.push_back(fragment.facts.damaged);
+  EXPECT_THAT(damaged, ElementsAre(true, false, true, true, false));
+}
+
 TEST_F(BuilderTest, DurationLimitCutsWithoutAKeyFrame) {
   Start({BaselineTrack()}, {.duration_max = std::chrono::seconds(2)});
   for (int i = 0; i < 125; ++i) Push(VideoFrame(i * 40, i == 0));
