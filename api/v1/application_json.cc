@@ -14,7 +14,6 @@ constexpr std::size_t kRecordsMax = 5000;
 constexpr std::size_t kPartitionKeyBytesMax = 256;
 constexpr std::size_t kRecordBytesMax = 1024 * 1024;  // data and partition key, as PutRecord has it
 constexpr std::size_t kKeyBytesMax = 512;
-constexpr double kCounterMax = 9e15;
 
 Error Invalid(std::string text) { return {ErrorCode::kInvalidArgument, std::move(text)}; }
 
@@ -67,9 +66,9 @@ Result<ApplicationCommit> ParseApplicationCommit(std::string_view json) {
   auto stream = reader.String("stream", 128);
   auto shard = reader.String("shard", 64);
   auto owner = reader.String("owner", 128);
-  auto counter = reader.Number("counter", 1, kCounterMax);
+  auto counter = reader.Count("counter", 1);
   auto checkpoint = reader.String("checkpoint", 64);
-  auto sub_sequence = reader.Number("sub_sequence", 0, kCounterMax);
+  auto sub_sequence = reader.Count("sub_sequence", 0);
   MILLRACE_RETURN_IF_ERROR(reader.Finish());
   if (!stream || !shard || !owner || !counter || !checkpoint) {
     return Invalid("'stream', 'shard', 'owner', 'counter' and 'checkpoint' are required");
@@ -85,14 +84,14 @@ Result<ApplicationCommit> ParseApplicationCommit(std::string_view json) {
       return Invalid("'checkpoint' is the sequence number up to which all is done, or \"SHARD_END\"");
     }
     commit.checkpoint = *number;
-    if (sub_sequence) commit.sub_sequence = static_cast<std::uint64_t>(*sub_sequence);
+    commit.sub_sequence = sub_sequence;
   } else if (sub_sequence) {
     return Invalid("'sub_sequence' is of a record, and the shard's end is none");
   }
   commit.stream = std::move(*stream);
   commit.shard = *id;
   commit.owner = std::move(*owner);
-  commit.counter = static_cast<std::uint64_t>(*counter);
+  commit.counter = *counter;
   for (const boost::json::value& value : records) {
     if (!value.is_object()) return Invalid("'records' is a list of objects");
     MILLRACE_ASSIGN_OR_RETURN(ApplicationRecord record, ParseRecord(value.get_object()));

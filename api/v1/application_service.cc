@@ -88,12 +88,10 @@ Result<LeaseBody> ParseLeaseBody(boost::json::object object, bool take) {
   auto shard = reader.String("shard", 64);
   auto owner = reader.String("owner", 128);
   if (take) {
-    if (auto counter = reader.Number("steal_counter", 0, 9e15)) {
-      body.steal_counter = static_cast<std::uint64_t>(*counter);
-    }
+    body.steal_counter = reader.Count("steal_counter", 0);
     MILLRACE_ASSIGN_OR_RETURN(body.length, ParseLength(reader));
   } else {
-    body.counter = static_cast<std::uint64_t>(reader.Number("counter", 1, 9e15).value_or(0));
+    body.counter = reader.Count("counter", 1).value_or(0);
     if (body.counter == 0) reader.Fail("'counter' is required");
   }
   MILLRACE_RETURN_IF_ERROR(reader.Finish());
@@ -145,13 +143,13 @@ Result<std::string> Renew(const ApplicationServices& services, const std::string
     ObjectReader each(value.get_object(), {"stream", "shard", "counter"});
     auto stream = each.String("stream", 128);
     auto shard = each.String("shard", 64);
-    auto counter = each.Number("counter", 1, 9e15);
+    auto counter = each.Count("counter", 1);
     MILLRACE_RETURN_IF_ERROR(each.Finish());
     if (!stream || !shard || !counter) return InvalidRequest("'stream', 'shard' and 'counter' are required");
     MILLRACE_RETURN_IF_ERROR(CheckName(*stream, "stream name"));
     auto id = storage::ShardId::Parse(*shard);
     if (!id) return WithContext(std::move(id).error(), "'shard'");
-    held.push_back({std::move(*stream), *id, static_cast<std::uint64_t>(*counter)});
+    held.push_back({std::move(*stream), *id, *counter});
   }
   boost::json::array lost;
   for (const auto& lease : services.leases.Renew(application, *owner, held)) {

@@ -5,6 +5,7 @@
 #include <boost/json/serialize.hpp>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 
 #include "base/text.h"
 
@@ -131,6 +132,18 @@ std::optional<double> ObjectReader::Number(std::string_view name, double min, do
   char text[96];
   std::snprintf(text, sizeof(text), " must be a number from %g to %g", min, max);
   Fail(Quoted(name) + text);
+  return std::nullopt;
+}
+
+std::optional<std::uint64_t> ObjectReader::Count(std::string_view name, std::uint64_t min) {
+  const auto* value = Find(name);
+  if (value == nullptr) return std::nullopt;
+  constexpr std::uint64_t kMax =
+      std::numeric_limits<std::int64_t>::max();  // what boost::json reads back as int64
+  boost::system::error_code ec;
+  const auto number = value->is_number() ? value->to_number<std::uint64_t>(ec) : 0;
+  if (value->is_number() && !ec && number >= min && number <= kMax) return number;
+  Fail(Quoted(name) + " must be a whole number, " + std::to_string(min) + " at least");
   return std::nullopt;
 }
 

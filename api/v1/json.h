@@ -37,6 +37,8 @@ class ObjectReader {
   std::optional<std::string> String(std::string_view name, std::size_t bytes_max);
   std::optional<bool> Bool(std::string_view name);
   std::optional<double> Number(std::string_view name, double min, double max);
+  // A whole number, exactly, from `min` to 2^63 - 1.
+  std::optional<std::uint64_t> Count(std::string_view name, std::uint64_t min);
   std::optional<std::vector<std::string>> Strings(std::string_view name, std::size_t count_max,
                                                   std::size_t bytes_max);
   std::optional<std::map<std::string, std::string>> StringMap(std::string_view name, std::size_t count_max,

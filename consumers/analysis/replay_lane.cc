@@ -17,6 +17,8 @@ constexpr Duration kSlotMin = std::chrono::minutes(1);
 // years), and which it is of those that begin in that millisecond.
 constexpr int kMillisecondBits = 42;
 constexpr int kOrdinalBits = 10;
+static_assert(ReplayLane::kStreamsMax << (kMillisecondBits + kOrdinalBits) < std::uint64_t{1} << 63,
+              "sub-sequence numbers have 63 bits");
 constexpr std::uint64_t kOrdinalMax = (std::uint64_t{1} << kOrdinalBits) - 1;
 constexpr auto kTries = 20;  // of a commit, while the server is away
 constexpr auto kLanePause = std::chrono::milliseconds(500);
@@ -137,7 +139,11 @@ Result<void> ReplayLane::RunStream(std::size_t stream) {
       // From 1 on, so that no place is 0.
       const auto ms = 1 + static_cast<std::uint64_t>((fragment.producer_time - options_.from) /
                                                      std::chrono::milliseconds(1));
-      ordinal = ms == last_ms ? std::min(ordinal + 1, kOrdinalMax) : 0;
+      ordinal = ms == last_ms ? ordinal + 1 : 0;
+      if (ordinal > kOrdinalMax) {
+        return Error{ErrorCode::kResourceExhausted, "stream '" + name + "' has more than 1024 fragments at " +
+                                                        FormatRfc3339(fragment.producer_time)};
+      }
       last_ms = ms;
       const std::uint64_t place =
           (((std::uint64_t{stream} << kMillisecondBits) | ms) << kOrdinalBits) | ordinal;

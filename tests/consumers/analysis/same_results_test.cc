@@ -222,7 +222,10 @@ TEST_F(SameResultsTest, AReplayTakesAllThatBeginInOneMillisecond) {
     Append("twins");
   }
   auto options = Replay("replay", 0);
-  options.streams = {"twins"};
+  // The last of many streams, whose place takes the whole of its number.
+  Get(store_->CreateStream("empty", std::chrono::hours(24)));
+  options.streams.assign(100, "empty");
+  options.streams.push_back("twins");
   int left = 2;
   ReplayLane* running = nullptr;
   auto interrupted = options;
