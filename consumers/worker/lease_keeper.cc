@@ -1,5 +1,6 @@
 #include "consumers/worker/lease_keeper.h"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -10,7 +11,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr std::chrono::seconds kRetryPauseMax{2};  // leases run out soon after
+constexpr Duration kRetryPauseMax = std::chrono::seconds(2);
 
 }  // namespace
 
@@ -39,7 +40,9 @@ void LeaseKeeper::Stop() {
 }
 
 void LeaseKeeper::Run() {
-  Backoff retry({kTroublePause, kRetryPauseMax});
+  // Several tries before the leases run out.
+  const Duration pause_max = std::min(kRetryPauseMax, options_.lease_length / 6);
+  Backoff retry({std::min<Duration>(kTroublePause, pause_max), pause_max});
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     balance_now_ = false;
@@ -52,8 +55,8 @@ void LeaseKeeper::Run() {
     }
     state_.troubles.Note("leases", more ? Result<void>() : Result<void>(more.error()));
     lock.lock();
-    if (more && *more) continue;
     if (more) retry.Reset();
+    if (more && *more) continue;
     const Duration pause = more ? options_.lease_length / 3 : retry.Next();
     changed_.wait_for(lock, pause, [this] { return stopping_ || balance_now_; });
   }

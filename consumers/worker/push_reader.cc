@@ -54,6 +54,7 @@ void PushReader::Begin(const HeldLease& lease) {
     shard.lease = lease;
     shard.retry = Backoff({kTroublePause, kPauseMax});
     shard.subscribe_at = steady_clock::now();
+    state_.troubles.Note("reading " + lease.shard, {});
     look_ = true;
   }
   changed_.notify_all();
