@@ -79,7 +79,7 @@ struct Packet {
 std::vector<Packet> Ffprobe(const ScratchDirectory& directory, const std::string& file) {
   Shell(directory,
         "ffprobe -v error -show_packets -show_data_hash md5 -of compact=p=0 "
-        "-show_entries packet=stream_index,pts,size,flags,data_hash " +
+        "-show_entries packet=stream_index,pts_time,size,flags,data_hash " +
             file + " > packets.txt");
   std::ifstream in(directory / "packets.txt");
   std::vector<Packet> packets;
@@ -93,7 +93,7 @@ std::vector<Packet> Ffprobe(const ScratchDirectory& directory, const std::string
     // Side data breaks a packet's line: its hash then stands on the next one.
     if (fields.contains("stream_index")) {
       packets.push_back({.stream = std::stoul(fields["stream_index"]),
-                         .pts_ms = std::stoll(fields["pts"]),
+                         .pts_ms = std::llround(std::stod(fields["pts_time"]) * 1000),
                          .size = std::stoul(fields["size"]),
                          .key = fields["flags"].starts_with("K"),
                          .md5 = {}});

@@ -234,9 +234,11 @@ def check_samples(directory, server):
 def test(directory):
     receiver = Receiver()
     server = Server(directory)
-    none = server.cli("webhook", "list")
-    check(none.returncode == 0 and none.stdout.startswith("No webhooks are configured"), none)
-    server.kill()
+    try:
+        none = server.cli("webhook", "list")
+        check(none.returncode == 0 and none.stdout.startswith("No webhooks are configured"), none)
+    finally:
+        server.kill()
     server = check_webhooks(directory, receiver)
     try:
         check_commands(directory, server)
