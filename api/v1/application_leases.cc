@@ -386,13 +386,24 @@ Result<std::uint64_t> ApplicationLeases::Attempt(const std::string& application,
 
 namespace {
 
-// As analyzers' hosts write them, without blanks. Within a string the quotes would be escaped; what has such
-// a member further in is found for nothing, and passed over by who reads it.
 constexpr std::string_view kEventsMember = R"("Events":[{)";
 constexpr std::string_view kThumbnailMember = R"("Thumbnail":{)";
 
+// Whether JSON text has the member, with blanks or without. Within a string the quotes would be escaped; what
+// has such a member further in is found for nothing, and passed over by who reads it.
 bool Mentions(std::string_view data, std::string_view member) {
-  return data.find(member) != std::string_view::npos;
+  const std::size_t name = member.find(':');
+  for (std::size_t at = data.find(member.substr(0, name)); at != std::string_view::npos;
+       at = data.find(member.substr(0, name), at + 1)) {
+    std::size_t next = at + name;
+    const bool is_there =
+        std::all_of(member.begin() + static_cast<std::ptrdiff_t>(name), member.end(), [&](char c) {
+          next = data.find_first_not_of(" \t\r\n", next);
+          return next != std::string_view::npos && data[next++] == c;
+        });
+    if (is_there) return true;
+  }
+  return false;
 }
 
 }  // namespace

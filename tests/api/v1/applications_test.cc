@@ -541,7 +541,7 @@ TEST_F(ResultRoutesTest, EventsOfAllAnalyzersComeByTime) {
   Add("motion", 10,
       R"("Events":[{"Type":"MotionStarted","EventId":"a"},{"Type":"SceneChanged","EventId":"b"}])");
   Add("tamper", 10, R"("Events":[{"Type":"TamperStarted","EventId":"c","Kind":"Covered"}])");
-  Add("tamper", 5, R"("Events":[{"Type":"TamperStopped","EventId":"d"}])");
+  Add("tamper", 5, R"("Events" : [ {"Type":"TamperStopped","EventId":"d"}])");
   Add("motion", 20, R"("Events":[{"Type":"MotionStopped","EventId":"a"},{"no":"type"},7])");
   Add("motion", 21, R"("Inner":{"Events":[{"Type":"NotTold"}]})");
   Commit();
