@@ -17,8 +17,10 @@ import subprocess
 import sys
 import time
 
+from checking_proxy import CheckingProxy
 from data_streams import event_messages
 from harness import CameraSim, Server, check, main, run, wait_for
+from service_model import MODEL
 
 HERE = pathlib.Path(__file__).parent
 PLACE = pathlib.Path(os.environ["MILLRACE_AWS_CLIENTS"])
@@ -99,7 +101,6 @@ def try_cbor(directory, python, endpoint):
 
 def try_js(directory, endpoint):
     """The SDK for JavaScript, if npm has it; its answers as they came are checked here."""
-    from service_model import MODEL  # needs a botocore: after new_clients()
     packages, recording = PLACE.with_name(PLACE.name + "-js"), directory / "js.jsonl"
     if not installed(packages, WANTED_JS, ["npm", "install", "--prefix", packages, "--no-audit", "--no-fund", *WANTED_JS]):
         return
@@ -144,7 +145,6 @@ def cli_resharding(aws, name):
 
 def try_cli(directory, label, command, endpoint, found):
     """Its answers of data streams are checked on their way."""
-    from checking_proxy import CheckingProxy  # needs a botocore: after new_clients()
     with CheckingProxy(endpoint.removeprefix("http://")) as proxy:
         use_cli(directory, label, command, endpoint, proxy.endpoint, found)
     check(not proxy.failures, f"answers to the CLI ({label}) that the model has otherwise: {proxy.failures}")

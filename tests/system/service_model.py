@@ -11,6 +11,7 @@ is False then, and what it does not know is not looked at).
 import base64
 import binascii
 import collections
+import functools
 import gzip
 import json
 import os
@@ -52,15 +53,29 @@ def _newest_model(service):
 
 
 class ServiceModel:
-    """Threads: any."""
+    """Read when it is first asked for: a test may install the newest botocore before. Threads: any."""
 
     def __init__(self, service, newest_operation):
-        model = _newest_model(service)
-        self.operations, self.shapes = model["operations"], model["shapes"]
-        self.complete = newest_operation in self.operations
+        self._service, self._newest_operation = service, newest_operation
         self.checked = collections.Counter()  # answers by operation, and errors by name
         self.unknown = collections.Counter()  # operations that an older model does not have
         self._lock = threading.Lock()
+
+    @functools.cached_property
+    def _model(self):
+        return _newest_model(self._service)
+
+    @property
+    def operations(self):
+        return self._model["operations"]
+
+    @property
+    def shapes(self):
+        return self._model["shapes"]
+
+    @property
+    def complete(self):
+        return self._newest_operation in self.operations
 
     def _errors_of(self, operation):
         """The errors of an operation by their names, with their shapes."""
@@ -215,9 +230,9 @@ COMMON_VIDEO_ERRORS = {"AccessDeniedException": 403, "ExpiredTokenException": 40
 class RestModel(ServiceModel):
     """A service of the rest-json protocol: an operation is a path, an error's name is in a header, a body may be a stream."""
 
-    def __init__(self, service, newest_operation):
-        super().__init__(service, newest_operation)
-        self.paths = {one["http"]["requestUri"]: name for name, one in self.operations.items()}
+    @functools.cached_property
+    def paths(self):
+        return {one["http"]["requestUri"]: name for name, one in self.operations.items()}
 
     def check(self, operation, status, headers, body):
         """`headers`: names in lower case. `body`: None where it is read by somebody else."""

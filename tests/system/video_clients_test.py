@@ -10,10 +10,13 @@ import subprocess
 import time
 import urllib.request
 
+import video_cli
 from aws_clients_test import ENVIRONMENT, new_clients, old_clients, packets
+from checking_proxy import CheckingProxy
 from harness import Server, check, main, wait_for
 from matroska import cluster, document_head
 from producers import CProducer
+from service_model import VIDEO
 from video_streams import call, make_media
 
 HERE = pathlib.Path(__file__).parent
@@ -51,8 +54,6 @@ def try_boto3(directory, label, python, endpoint):
 
 
 def try_cli(directory, label, command, endpoint, fragments):
-    import video_cli  # these need a botocore: after new_clients()
-    from checking_proxy import CheckingProxy
     found = {"stream": "door", "fragments": fragments, "frames": SECONDS * 25}
     with CheckingProxy(endpoint.removeprefix("http://"), media_chunks=len(fragments)) as proxy:
         video_cli.use(video_cli.Cli(label, command, proxy.endpoint, directory, found))
@@ -61,7 +62,6 @@ def try_cli(directory, label, command, endpoint, fragments):
 
 
 def check_complete(client, checked):
-    from service_model import VIDEO
     # A viewer of a storage session is storage_sessions_test.py's: somebody must be recorded. Alexa's devices are not served.
     missing = VIDEO.operations - set(checked) - {"JoinStorageSessionAsViewer", "SendAlexaOfferToMaster"}
     check(not missing, f"operations that {client} did not drive: {sorted(missing)}")
@@ -81,7 +81,6 @@ def test(directory):
             try_cli(directory, label, command, server.endpoint, found["fragments"])
             print(f"{label}: {time.monotonic() - started:.0f} s")
             if label == "new":
-                from service_model import VIDEO
                 check_complete("boto3", found["checked"])
                 check_complete("the CLI", VIDEO.checked)
         check(server.terminate() == 0, "the server did not stop cleanly")
