@@ -19,10 +19,7 @@ constexpr std::string_view kMustSign[] = {"x-amz-target", "x-amzn-stream-name", 
 
 const std::string* FindHeader(std::span<const Field> headers, std::string_view name) {
   for (const auto& [header, value] : headers) {
-    if (std::equal(header.begin(), header.end(), name.begin(), name.end(),
-                   [](char a, char b) { return AsciiLower(a) == AsciiLower(b); })) {
-      return &value;
-    }
+    if (EqualsIgnoreCase(header, name)) return &value;
   }
   return nullptr;
 }

@@ -10,6 +10,7 @@
 #include "api/http/observed_writer.h"
 #include "api/http/origin_policy.h"
 #include "base/metrics.h"
+#include "base/text.h"
 #include "wire/base64.h"
 #include "wire/signature_claim.h"
 

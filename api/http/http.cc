@@ -5,13 +5,9 @@
 #include <cstdio>
 #include <ctime>
 
-namespace millrace::api {
+#include "base/text.h"
 
-bool EqualsIgnoreCase(std::string_view a, std::string_view b) {
-  auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-  return a.size() == b.size() &&
-         std::equal(a.begin(), a.end(), b.begin(), [&](char x, char y) { return lower(x) == lower(y); });
-}
+namespace millrace::api {
 
 void Headers::Set(std::string name, std::string value) {
   std::erase_if(fields_, [&](const Field& field) { return EqualsIgnoreCase(field.first, name); });

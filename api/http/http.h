@@ -147,6 +147,4 @@ std::string_view ReasonPhrase(int status);
 // Now, as the Date header has it (RFC 9110 section 5.6.7): "Sat, 21 Nov 2026 14:03:00 GMT".
 std::string HttpDate();
 
-bool EqualsIgnoreCase(std::string_view a, std::string_view b);
-
 }  // namespace millrace::api

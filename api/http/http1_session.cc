@@ -14,6 +14,7 @@
 #include "api/http/http1_response.h"
 #include "api/http/protocol_session.h"
 #include "api/http/request_refusal.h"
+#include "base/text.h"
 
 namespace millrace::api {
 namespace {

@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "base/text.h"
+
 namespace millrace::api {
 
 void Http2RequestHead::Add(std::string_view name, std::string_view value) {

@@ -1,5 +1,7 @@
 #include "api/http/request_refusal.h"
 
+#include "base/text.h"
+
 namespace millrace::api {
 
 Refusal Malformed(std::string message) {

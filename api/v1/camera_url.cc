@@ -4,6 +4,7 @@
 
 #include "api/http/http.h"
 #include "api/http/target.h"
+#include "base/text.h"
 
 namespace millrace::api {
 namespace {
@@ -73,9 +74,7 @@ Result<CameraUrl> ParseCameraUrl(std::string_view text) {
     result.password = std::move(*password);
     authority.remove_prefix(at + 1);
   }
-  std::string host(authority);
-  std::transform(host.begin(), host.end(), host.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::string host = ToAsciiLower(authority);
   auto colon = host.rfind(':');
   if (colon != std::string::npos && host.find(']', colon) == std::string::npos) {
     std::string port = host.substr(colon + 1);

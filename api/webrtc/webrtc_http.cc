@@ -8,6 +8,7 @@
 #include "api/aws/cors_writer.h"
 #include "api/http/error_response.h"
 #include "api/http/handlers.h"
+#include "base/text.h"
 
 namespace millrace::api {
 namespace {
