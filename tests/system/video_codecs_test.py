@@ -12,7 +12,6 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-import urllib.request
 from typing import NamedTuple
 
 from harness import Server, check, frame_hashes, main, run
@@ -25,11 +24,14 @@ FRAMES = SECONDS * RATE
 AAC, OPUS = ("-c:a", "aac"), ("-c:a", "libopus")
 PCM = ("-ar", "8000", "-ac", "1", "-c:a")
 KEY_FRAMES = ("-g", str(RATE), "-keyint_min", str(RATE))
+VP8, VP9 = (("-c:v", encoder, "-deadline", "realtime", "-cpu-used", "8", "-lag-in-frames", "0", *KEY_FRAMES)
+            for encoder in ("libvpx", "libvpx-vp9"))
 
 
-# The ways to play it: HLS, in Chromium too; MP4 by the export and by GetClip.
-HLS, CHROMIUM, EXPORT, CLIP = "hls", "chromium", "export", "clip"
-ALL = frozenset({HLS, CHROMIUM, EXPORT, CLIP})
+# The ways to play it, as docs/codecs.md has them: HLS in fragmented MP4, in Chromium too, and in MPEG-TS; DASH; MP4 by the export and
+# by GetClip. MKV is exported of all of them.
+HLS, CHROMIUM, TS, DASH, MP4, CLIP = "hls", "chromium", "ts", "dash", "mp4", "clip"
+ALL = frozenset({HLS, CHROMIUM, TS, DASH, MP4, CLIP})
 
 
 class Codec(NamedTuple):
@@ -42,13 +44,12 @@ class Codec(NamedTuple):
 CODECS = {
     "h264-aac": Codec(H264, AAC, ALL),
     "h264-mulaw": Codec(H264, (*PCM, "pcm_mulaw"), ALL, sound_kept=False),
-    "h265-opus": Codec(("-c:v", "libx265", "-preset", "ultrafast", "-x265-params",
-                        f"log-level=error:keyint={RATE}:min-keyint={RATE}:scenecut=0:bframes=0:pools=1"), OPUS, ALL - {CHROMIUM}),
-    "av1-opus": Codec(("-c:v", "libsvtav1", "-preset", "12", "-svtav1-params", "pred-struct=1:scd=0", *KEY_FRAMES), OPUS, ALL),
-    "vp9-opus": Codec(("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-lag-in-frames", "0", *KEY_FRAMES), OPUS, ALL),
-    "vp9-alaw": Codec(("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-lag-in-frames", "0", *KEY_FRAMES),
-                      (*PCM, "pcm_alaw"), ALL, sound_kept=False),
-    "vp8": Codec(("-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-lag-in-frames", "0", *KEY_FRAMES)),
+    "h265-aac": Codec(("-c:v", "libx265", "-preset", "ultrafast", "-x265-params",
+                        f"log-level=error:keyint={RATE}:min-keyint={RATE}:scenecut=0:bframes=0:pools=1"), AAC, ALL - {CHROMIUM}),
+    "av1-opus": Codec(("-c:v", "libsvtav1", "-preset", "12", "-svtav1-params", "pred-struct=1:scd=0", *KEY_FRAMES), OPUS, ALL - {TS}),
+    "vp9-opus": Codec(VP9, OPUS, ALL - {TS}),
+    "vp9-alaw": Codec(VP9, (*PCM, "pcm_alaw"), ALL - {TS}, sound_kept=False),
+    "vp8": Codec(VP8),
 }
 
 
@@ -98,26 +99,45 @@ def refusal_of(work):
     raise AssertionError("it was answered")
 
 
+def session_of(server, name, kind, start_ms, **more):
+    """The address of a playback session of "HLS" or "DASH"."""
+    answer = call(server, f"/get{kind}StreamingSessionURL", StreamName=name, PlaybackMode="ON_DEMAND",
+                  **{f"{kind}FragmentSelector": selector(start_ms)}, **more)
+    return answer[f"{kind}StreamingSessionURL"]
+
+
 def played(server, directory, name, file, codec, start_ms):
-    """By ffmpeg, every way there is; gives the addresses."""
+    """By ffmpeg, every way there is; gives the address that the browser is to play."""
     pictures = frame_hashes(file, "v", True)
     check(len(pictures) == FRAMES, f"{name}: {len(pictures)} pictures were made")
+    sound = frame_hashes(file, "a", False) if codec.audio else []
     start, end = (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(start_ms / 1000 + at)) for at in (0, 60))
     friendly = f"{server.endpoint}/hls/{name}/index.m3u8?start={start}&end={end}"
-    urls = [friendly] if HLS in codec.ways else []
-    for url in urls:
+    addresses = {HLS: lambda: friendly,
+                 TS: lambda: session_of(server, name, "HLS", start_ms, ContainerFormat="MPEG_TS"),
+                 DASH: lambda: session_of(server, name, "DASH", start_ms)}
+    for way, address in addresses.items():
+        if way not in codec.ways:
+            continue
+        url = address()
         check(frame_hashes(url, "v", True) == pictures, f"{name}: the pictures of {url}")
         if codec.audio and not codec.sound_kept:
             check(sound_of(url) == "aac", f"{name}: {sound_of(url)} in {url}")
+        elif codec.audio and way == TS:  # each packet in a frame of its own (ADTS)
+            check(len(frame_hashes(url, "a", False)) == len(sound), f"{name}: the sound of {url}")
         elif codec.audio:
-            check(frame_hashes(url, "a", False) == frame_hashes(file, "a", False), f"{name}: the sound of {url}")
-    for way, take in ((EXPORT, lambda: server.get_bytes(f"/v1/streams/{name}/export?start={start}&end={end}")),
+            check(frame_hashes(url, "a", False) == sound, f"{name}: the sound of {url}")
+    for way, take in ((MP4, lambda: server.get_bytes(f"/v1/streams/{name}/export?start={start}&end={end}")),
                       (CLIP, lambda: clip_bytes(server, name, start_ms))):
         if way in codec.ways:
             clip = directory / f"{name}-{way}.mp4"
             clip.write_bytes(take())
             check(frame_hashes(clip, "v", True, "-ignore_editlist", "1") == pictures, f"{name}: the pictures of the {way}")
-    return urls
+    clip = directory / f"{name}-export.mkv"
+    clip.write_bytes(server.get_bytes(f"/v1/streams/{name}/export?start={start}&end={end}&format=mkv"))
+    check(frame_hashes(clip, "v", False) == frame_hashes(file, "v", False), f"{name}: the pictures of the MKV")
+    check(not sound or frame_hashes(clip, "a", False) == sound, f"{name}: the sound of the MKV")
+    return [friendly] if HLS in codec.ways else []
 
 
 def sound_of(source):
@@ -135,7 +155,7 @@ def clip_bytes(server, name, start_ms):
 def in_chromium(server, wanted):
     """`wanted`: addresses, and whether each plays there."""
     done = subprocess.run(["node", os.environ["PLAY_HLS"], server.endpoint + "/", os.environ["HLS_JS"], *wanted], capture_output=True,
-                          text=True, timeout=180)
+                          text=True, timeout=500)
     check(done.returncode == 0, f"the browser: {done.stdout[-2000:]}{done.stderr[-2000:]}")
     for (url, codec), line in zip(wanted.items(), done.stdout.splitlines(), strict=True):
         result = json.loads(line)
