@@ -72,14 +72,12 @@ void GstReception::TakeReport(std::uint32_t ssrc, Report report) {
   }
 }
 
-Result<void> GstReception::AddTrack(const GstTrackPlan& plan, GstElement* pipeline, GstPad* pad,
-                                    bool is_last) {
+Result<void> GstReception::AddTrack(const GstTrackPlan& plan, GstElement* pipeline, GstPad* pad) {
   GstTrack* track = nullptr;
   {
     const std::lock_guard lock(mutex_);
     if (ended_) return {};
     const std::size_t index = runs_.AddTrack(plan.kind, plan.rtp_rate, options_.clock_difference_max);
-    if (is_last) runs_.SetComplete();
     track = &tracks_.emplace_back(plan, options_.bytes_max, EventsOf(index, plan.kind));
   }
   return track->Attach(pipeline, pad);
@@ -109,9 +107,9 @@ GstTrack::Events GstReception::EventsOf(std::size_t index, TrackKind kind) {
   return events;
 }
 
-void GstReception::SetComplete() {
+void GstReception::Expect(std::size_t tracks) {
   const std::lock_guard lock(mutex_);
-  runs_.SetComplete();
+  runs_.Expect(tracks);
 }
 
 std::size_t GstReception::tracks() const {

@@ -39,10 +39,10 @@ class GstReception {
   // Reads sender reports where RTCP comes in, and keeps them from GStreamer, which would shift tracks against
   // each other by them. `rtpbin` is one, before its sessions are made.
   void WatchReports(GstElement* rtpbin);
-  // Puts a depayloader, a parser and the way out behind `pad`. `is_last`: no other track will come.
-  Result<void> AddTrack(const GstTrackPlan& plan, GstElement* pipeline, GstPad* pad, bool is_last);
-  // All tracks that will come are added.
-  void SetComplete();
+  // So many tracks will be added; frames of the first wait for the others, for a while.
+  void Expect(std::size_t tracks);
+  // Puts a depayloader, a parser and the way out behind `pad`.
+  Result<void> AddTrack(const GstTrackPlan& plan, GstElement* pipeline, GstPad* pad);
   std::size_t tracks() const;
 
   // Tells OnEnded, once; nothing comes afterwards.

@@ -47,7 +47,6 @@ class GstRtspSource final : public RtspSource {
   static GstBusSyncReply OnMessage(GstBus* bus, GstMessage* message, gpointer self);
   static gboolean OnSelectStream(GstElement* source, guint index, GstCaps* caps, gpointer self);
   static void OnPadAdded(GstElement* source, GstPad* pad, gpointer self);
-  static void OnNoMorePads(GstElement* source, gpointer self);
   static void OnNewManager(GstElement* source, GstElement* manager, gpointer self);
 
   void AddTrack(GstPad* pad);
@@ -63,7 +62,6 @@ class GstRtspSource final : public RtspSource {
   bool has_video_ = false;  // of the streams that were asked for
   bool has_audio_ = false;
   std::size_t wanted_ = 0;
-  std::size_t added_ = 0;
   std::string unsupported_;        // what the camera offers besides
   std::string unsupported_video_;  // of that, its picture
 };
@@ -91,7 +89,6 @@ Result<void> GstRtspSource::Start() {
   }
   g_signal_connect(source_, "select-stream", G_CALLBACK(&GstRtspSource::OnSelectStream), this);
   g_signal_connect(source_, "pad-added", G_CALLBACK(&GstRtspSource::OnPadAdded), this);
-  g_signal_connect(source_, "no-more-pads", G_CALLBACK(&GstRtspSource::OnNoMorePads), this);
   g_signal_connect(source_, "new-manager", G_CALLBACK(&GstRtspSource::OnNewManager), this);
   const GstBusPtr bus(gst_element_get_bus(pipeline_.get()));
   gst_bus_set_sync_handler(bus.get(), &GstRtspSource::OnMessage, this, nullptr);
@@ -187,7 +184,9 @@ gboolean GstRtspSource::OnSelectStream(GstElement*, guint, GstCaps* caps, gpoint
   }
   bool& has = plan->kind == TrackKind::kVideo ? source->has_video_ : source->has_audio_;
   if (std::exchange(has, true)) return FALSE;  // one of each kind
-  ++source->wanted_;
+  // Before any track has come. Its pads come from several threads, and the word that there are no more from
+  // one of them, ahead of another's pad.
+  source->reception_.Expect(++source->wanted_);
   return TRUE;
 }
 
@@ -201,7 +200,6 @@ void GstRtspSource::AddTrack(GstPad* pad) {
   const GstCapsPtr fallback(caps != nullptr ? nullptr : gst_pad_query_caps(pad, nullptr));
   const auto plan = PlanTrack(caps != nullptr ? caps.get() : fallback.get());
   if (!plan) return reception_.End(plan.error());
-  bool is_last = false;
   {
     std::unique_lock lock(mutex_);
     if (!has_video_ && !unsupported_video_.empty()) {
@@ -211,14 +209,9 @@ void GstRtspSource::AddTrack(GstPad* pad) {
       lock.unlock();
       return reception_.End(std::move(error));
     }
-    is_last = ++added_ >= wanted_;
   }
-  if (auto added = reception_.AddTrack(*plan, pipeline_.get(), pad, is_last); !added)
+  if (auto added = reception_.AddTrack(*plan, pipeline_.get(), pad); !added)
     reception_.End(std::move(added).error());
-}
-
-void GstRtspSource::OnNoMorePads(GstElement*, gpointer self) {
-  static_cast<GstRtspSource*>(self)->reception_.SetComplete();
 }
 
 void GstRtspSource::OnNewManager(GstElement*, GstElement* manager, gpointer self) {

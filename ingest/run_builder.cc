@@ -91,7 +91,8 @@ void RunBuilder::OnFrame(std::size_t index, const TrackInfo& info, std::uint32_t
 }
 
 bool RunBuilder::AllKnown() const {
-  return complete_ && std::all_of(tracks_.begin(), tracks_.end(), [&](const Track& t) {
+  return expected_ > 0 && tracks_.size() >= expected_ &&
+         std::all_of(tracks_.begin(), tracks_.end(), [&](const Track& t) {
            return t.info.has_value() && (!wait_for_reports_ || t.camera_ahead.has_value());
          });
 }

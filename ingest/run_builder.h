@@ -32,8 +32,8 @@ class RunBuilder {
 
   // Another track of the connection, before its first frame. Returns its index.
   std::size_t AddTrack(TrackKind kind, std::uint32_t rtp_rate, Duration clock_difference_max);
-  // All tracks that the camera will be asked for are added.
-  void SetComplete() { complete_ = true; }
+  // So many tracks will come, in any order and at any time.
+  void Expect(std::size_t tracks) { expected_ = tracks; }
 
   void OnSenderReport(std::size_t track, Timestamp ntp, std::uint32_t rtp, ArrivalTime now);
   // `info`: as it is for this frame; its number is set here.
@@ -64,7 +64,7 @@ class RunBuilder {
   const std::size_t wait_bytes_max_;
   const bool wait_for_reports_;
   std::vector<Track> tracks_;
-  bool complete_ = false;
+  std::size_t expected_ = 0;  // 0: not known
   bool running_ = false;
   bool restart_wanted_ = false;  // at the next key frame: a track joined, or a clock jumps
   ClockSource told_clock_ = ClockSource::kArrival;

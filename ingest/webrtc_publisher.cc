@@ -75,8 +75,9 @@ void WebrtcPublisher::Receive(GstPad* pad, const SdpMedia& media) {
     const std::lock_guard lock(mutex_);
     video_pad_.reset(GST_PAD(gst_object_ref(pad)));
   }
-  const bool is_last = ++media_received_ >= peer().media().size();
-  if (auto added = reception_.AddTrack(*plan, peer().pipeline(), pad, is_last); !added)
+  ++media_received_;
+  reception_.Expect(peer().media().size());
+  if (auto added = reception_.AddTrack(*plan, peer().pipeline(), pad); !added)
     reception_.End(std::move(added).error());
 }
 

@@ -30,7 +30,7 @@ class RunBuilderTest : public testing::Test {
   void AddBoth() {
     video = runs.AddTrack(TrackKind::kVideo, 90000, std::chrono::seconds(10));
     audio = runs.AddTrack(TrackKind::kAudio, 48000, std::chrono::seconds(10));
-    runs.SetComplete();
+    runs.Expect(2);
   }
   Received Got() const { return events.inbox.Get(); }
 
@@ -53,6 +53,20 @@ TEST_F(RunBuilderTest, WaitsForAllTracksAndLosesNothing) {
   EXPECT_EQ(Got().runs[0].tracks.size(), 2U);
   EXPECT_EQ(Got().runs[0].frames.size(), 3U);
   EXPECT_EQ(Got().runs[0].frames[0].track, 1U);
+}
+
+TEST_F(RunBuilderTest, ATrackThatIsStillToComeIsWaitedFor) {
+  runs.Expect(2);
+  audio = runs.AddTrack(TrackKind::kAudio, 48000, std::chrono::seconds(10));
+  Audio();
+  EXPECT_TRUE(Got().runs.empty());
+  video = runs.AddTrack(TrackKind::kVideo, 90000, std::chrono::seconds(10));
+  Audio();
+  EXPECT_TRUE(Got().runs.empty());
+  Video(true);
+  ASSERT_EQ(Got().runs.size(), 1U);
+  EXPECT_EQ(Got().runs[0].tracks.size(), 2U);
+  EXPECT_EQ(Got().runs[0].frames.size(), 3U);
 }
 
 TEST_F(RunBuilderTest, ASilentTrackIsNotWaitedForLong) {
@@ -79,7 +93,7 @@ TEST_F(RunBuilderTest, ALateTrackJoinsAtAKeyFrame) {
 
 TEST_F(RunBuilderTest, AChangedPictureSizeIsAnotherRun) {
   video = runs.AddTrack(TrackKind::kVideo, 90000, std::chrono::seconds(10));
-  runs.SetComplete();
+  runs.Expect(1);
   Video(true);
   Video(false);
   Video(true, 640);
@@ -92,7 +106,7 @@ TEST_F(RunBuilderTest, AChangedPictureSizeIsAnotherRun) {
 
 TEST_F(RunBuilderTest, ParameterSetsThatFlapWithoutAChangeAreOneRun) {
   video = runs.AddTrack(TrackKind::kVideo, 90000, std::chrono::seconds(10));
-  runs.SetComplete();
+  runs.Expect(1);
   TrackInfo info = VideoTrack();
   info.codec_private = {1,    66,   0xC0, 10,   0xFF, 0xE1, 0, 23, 0x67, 66,   0xC0, 10,   0xD9,
                         0x04, 0x26, 0xC0, 0x44, 0,    0,    3, 0,  4,    0,    0,    3,    0,
@@ -215,7 +229,7 @@ TEST_F(RunBuilderTest, TracksWhoseReportsDisagreeKeepTogether) {
 
 TEST_F(RunBuilderTest, AClockThatStepsIsFollowedAtAKeyFrame) {
   video = runs.AddTrack(TrackKind::kVideo, 90000, std::chrono::seconds(10));
-  runs.SetComplete();
+  runs.Expect(1);
   Duration error{0};
   for (int i = 0; i < 400; ++i) {
     if (i == 200) error = std::chrono::seconds(6);
