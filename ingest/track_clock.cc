@@ -17,6 +17,8 @@ constexpr std::int64_t kEarlyMax = 1 * kSecond;
 constexpr std::int64_t kBackMax = 2 * kSecond;
 // Frames that come for so long without a newer stamp have wrong ones.
 constexpr std::int64_t kStillMax = 2 * kSecond;
+// A longer time between two of them counts as this: it may be the network's, with B-frames behind it.
+constexpr std::int64_t kStillStepMax = kStillMax / 4;
 // So many wild stamps that agree with each other are the new place.
 constexpr int kWildAgree = 5;
 constexpr std::int64_t kGuessMax = 250 * kMillisecond;
@@ -84,10 +86,9 @@ Timestamp TrackClock::Map(std::uint32_t rtp, ArrivalTime now) {
     late_now_ns_ = late_before_ns_ = late_ns;
     bucket_start_ns_ = steady_ns;
     max_media_ns_ = media_ns;
-    rose_steady_ns_ = steady_ns;
     offset_ns_ = TargetOffset(now);
     out_ns_ = media_ns + offset_ns_ - 1;
-  } else if (IsWild(media_ns, late_ns)) {
+  } else if (StandsStill(media_ns, steady_ns) || IsWild(media_ns, late_ns)) {
     return MapWild(rtp, ticks, now);
   }
   wild_ = 0;
@@ -96,7 +97,7 @@ Timestamp TrackClock::Map(std::uint32_t rtp, ArrivalTime now) {
   last_rtp_ = rtp;
   last_ticks_ = ticks;
   const std::int64_t risen_ns = std::max<std::int64_t>(media_ns - max_media_ns_, 0);
-  if (risen_ns > 0) rose_steady_ns_ = steady_ns;
+  if (risen_ns > 0) still_ns_ = 0;
   if (has_step_) {
     step_ns_ += (risen_ns - step_ns_) / 8;
   } else if (risen_ns > 0) {
@@ -109,11 +110,15 @@ Timestamp TrackClock::Map(std::uint32_t rtp, ArrivalTime now) {
   return HandOut(media_ns + offset_ns_, steady_ns);
 }
 
+bool TrackClock::StandsStill(std::int64_t media_ns, std::int64_t steady_ns) {
+  if (media_ns > max_media_ns_) return false;
+  still_ns_ += std::min(steady_ns - out_steady_ns_, kStillStepMax);
+  return still_ns_ > kStillMax;
+}
+
 bool TrackClock::IsWild(std::int64_t media_ns, std::int64_t late_ns) const {
   const std::int64_t least = std::min(late_now_ns_, late_before_ns_);
-  const bool stands_still = media_ns <= max_media_ns_ && media_ns + late_ns - rose_steady_ns_ > kStillMax;
-  return stands_still || media_ns < max_media_ns_ - kBackMax || late_ns < least - kEarlyMax ||
-         late_ns > least + kLateMax;
+  return media_ns < max_media_ns_ - kBackMax || late_ns < least - kEarlyMax || late_ns > least + kLateMax;
 }
 
 Timestamp TrackClock::MapWild(std::uint32_t rtp, std::int64_t ticks, ArrivalTime now) {
@@ -137,7 +142,7 @@ Timestamp TrackClock::MapWild(std::uint32_t rtp, std::int64_t ticks, ArrivalTime
     last_rtp_ = rtp;
     last_ticks_ = ticks;
     max_media_ns_ = media_ns;
-    rose_steady_ns_ = steady_ns;
+    still_ns_ = 0;
     late_now_ns_ = late_before_ns_ = steady_ns - media_ns;
     bucket_start_ns_ = steady_ns;
     place_ns_ += time_ns - media_ns - offset_ns_;

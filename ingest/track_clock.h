@@ -67,6 +67,7 @@ class TrackClock {
   std::int64_t Unwrap(std::uint32_t rtp) const;
   std::int64_t MediaNs(std::int64_t ticks) const;
   bool IsWild(std::int64_t media_ns, std::int64_t late_ns) const;
+  bool StandsStill(std::int64_t media_ns, std::int64_t steady_ns);
   Timestamp MapWild(std::uint32_t rtp, std::int64_t ticks, ArrivalTime now);
   void SeeArrival(std::int64_t late_ns, std::int64_t steady_ns);
   std::int64_t TargetOffset(ArrivalTime now);
@@ -84,8 +85,9 @@ class TrackClock {
   std::int64_t last_ticks_ = 0;
   std::int64_t max_media_ns_ = 0;  // newest stamp that was believed
   bool has_step_ = false;
-  std::int64_t step_ns_ = 0;         // by which a frame raises it, on average
-  std::int64_t rose_steady_ns_ = 0;  // when it came
+  std::int64_t step_ns_ = 0;  // by which a frame raises it, on average
+  // For how long frames have come that do not raise it.
+  std::int64_t still_ns_ = 0;
 
   // What is added to media time. All in ns.
   std::int64_t offset_ns_ = 0;

@@ -220,6 +220,23 @@ TEST(TrackClockTest, AStalledNetworkChangesNoTime) {
   rig.ExpectRising();
 }
 
+// Behind the stall, or between frames that it kept apart, come some of earlier times than the one before.
+TEST(TrackClockTest, AStallAmongBFramesChangesNoTime) {
+  for (const int stalled : {99, 100, 101}) {  // P, the first B, the second B
+    SCOPED_TRACE(stalled);
+    Rig rig;
+    rig.Report();
+    for (int i = 0; i < 300; ++i) {
+      const std::int64_t shift = i % 3 == 0 ? 2 * kFrameNs : -kFrameNs;  // sent as P B B
+      const std::int64_t late =
+          i < stalled ? 0 : std::max<std::int64_t>(0, 15 * kSecondNs - (i - stalled) * kFrameNs);
+      EXPECT_NEAR(static_cast<double>(rig.Step(shift, late)), static_cast<double>(shift), 1e6) << i;
+    }
+    EXPECT_EQ(rig.clock().corrected(), 0U);
+    EXPECT_EQ(rig.clock().source(), ClockSource::kCamera);
+  }
+}
+
 TEST(TrackClockTest, FrozenStampsStillGiveTimes) {
   Rig rig(1000, false);
   rig.Run(10);
