@@ -85,6 +85,7 @@ void FragmentAppender::Drop(const std::string& partition_key,
       dropped.push_back(std::move(held[i]));
       held.erase(held.begin() + static_cast<std::ptrdiff_t>(i));
     }
+    if (lane->second.busy && drop(held.front()->record)) held.front()->dropped = true;
     if (held.empty()) lanes_.erase(lane);
   }
   for (const ItemPtr& item : dropped) Finish(item, {});
@@ -154,8 +155,10 @@ void FragmentAppender::FirstDone(const std::string& key, Result<storage::PutRece
   {
     const std::lock_guard lock(mutex_);
     Lane& lane = lanes_.at(key);
+    Item& first = *lane.held.front();
+    const bool refused = !receipt && !first.in_doubt && !LeavesInDoubt(receipt.error().code);
+    if (refused && first.dropped) receipt = storage::PutReceipt{};
     if (!receipt && Passes(receipt.error().code) && !stopping_) {
-      Item& first = *lane.held.front();
       first.error = receipt.error();
       first.in_doubt = first.in_doubt || LeavesInDoubt(receipt.error().code);
       lane.busy = false;

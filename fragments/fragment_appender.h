@@ -45,7 +45,7 @@ class FragmentAppender {
   // `done` is called once, when it is stored or lost; never within this call.
   void Append(storage::PutRecord record, Done done);
   // Lets go of those held ones of the key of which `drop` says so, as if they were stored; one that is just
-  // being put is left to the log.
+  // being put is left to the log, and let go of where that refuses it.
   void Drop(const std::string& partition_key, const std::function<bool(const storage::PutRecord&)>& drop);
 
  private:
@@ -54,6 +54,7 @@ class FragmentAppender {
     Done done;
     Error error;            // the log's last word
     bool in_doubt = false;  // it may be stored
+    bool dropped = false;   // while it was being put
     std::uint64_t bytes = 0;
   };
   using ItemPtr = std::shared_ptr<Item>;

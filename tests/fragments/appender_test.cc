@@ -4,9 +4,11 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <future>
 
 #include "fragments/fragment_appender.h"
 #include "tests/fragments/memory_log.h"
+#include "tests/wait.h"
 
 namespace millrace {
 namespace {
@@ -44,7 +46,7 @@ class AppenderTest : public testing::Test {
   // True once so many are stored or lost.
   bool WaitFor(std::size_t count) {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, std::chrono::seconds(30), [&] {
+    return changed_.wait_for(lock, test::kPatience, [&] {
       std::size_t settled = 0;
       for (const auto* map : {&stored_, &lost_}) {
         for (const auto& [key, numbers] : *map) settled += numbers.size();
@@ -107,18 +109,48 @@ TEST_F(AppenderTest, WhatWasStoredAfterAllIsNotPutAgain) {
 
 // Goal: a lane that is emptied during a round of retries, before its turn, is left alone.
 TEST_F(AppenderTest, WhatIsDroppedDuringARoundOfRetriesIsNotPut) {
-  on_done_ = [&](const std::string& key) {  // of "a": within the round that "b" has its turn in
+  std::promise<void> reached;
+  std::promise<void> go;
+  on_done_ = [&](const std::string& key) {
+    if (key == "earlier") {
+      reached.set_value();
+      go.get_future().wait();
+    }
+    // Within the round that "b" has its turn in.
     if (key == "a") appender_->Drop("b", [](const storage::PutRecord&) { return true; });
   };
+  // An earlier round waits until both are held: one that was between them could put "b" alone.
+  log_->FailPuts(Error{ErrorCode::kNoSpace, "full"});
+  Append("earlier", 1);
+  log_->FailPuts(std::nullopt);
+  reached.get_future().wait();
   log_->FailPuts(Error{ErrorCode::kNoSpace, "full"});
   Append("b", 1);
   Append("a", 1);
   log_->FailPuts(std::nullopt);
-  ASSERT_TRUE(WaitFor(2));
-  Append("b", 2);
+  go.set_value();
   ASSERT_TRUE(WaitFor(3));
+  Append("b", 2);
+  ASSERT_TRUE(WaitFor(4));
   EXPECT_EQ(InLog("a"), (Numbers{1}));
   EXPECT_EQ(InLog("b"), (Numbers{2}));
+}
+
+// Goal: what is dropped while it is being put is let go when the disk refuses it once more.
+TEST_F(AppenderTest, WhatIsDroppedWhileItIsPutIsNotTriedAgain) {
+  log_->FailPuts(Error{ErrorCode::kNoSpace, "full"});
+  Append("a", 1);
+  Append("a", 2);
+  log_->HoldPuts();
+  ASSERT_TRUE(test::WaitUntil([&] { return log_->held() == 1; }));
+  appender_->Drop("a", [](const storage::PutRecord&) { return true; });
+  ASSERT_TRUE(WaitFor(1));
+  log_->ReleasePuts();
+  ASSERT_TRUE(WaitFor(2));
+  log_->FailPuts(std::nullopt);
+  Append("a", 3);
+  ASSERT_TRUE(WaitFor(3));
+  EXPECT_EQ(InLog("a"), (Numbers{3}));
 }
 
 TEST_F(AppenderTest, WhatCannotBeStoredIsNotTriedAgain) {

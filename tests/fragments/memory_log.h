@@ -58,6 +58,10 @@ class MemoryLog final : public storage::RecordLog {
     const std::lock_guard lock(mutex_);
     hold_ = true;
   }
+  std::size_t held() {
+    const std::lock_guard lock(mutex_);
+    return held_.size();
+  }
   void ReleasePuts() {
     std::vector<std::function<void()>> held;
     {
