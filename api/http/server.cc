@@ -25,6 +25,8 @@ namespace {
 using boost::system::error_code;
 using net::ip::tcp;
 
+constexpr auto kHandlersEndWithin = std::chrono::minutes(1);  // when they are cut off
+
 prometheus::Gauge& ConnectionsGauge() {
   static auto& gauge = GetGauge("millrace_api_connections", "Connections that are open");
   return gauge;
@@ -91,8 +93,9 @@ class Server::Impl {
     if (!WaitForNone(grace)) {
       Log(LogLevel::kWarning, "requests are cut off by the stop", {{"connections", connections()}});
       ForEach([](Connection& connection) { connection.Abort(); });
-      // What is left are handlers on their way to their next read or write.
-      WaitForNone(std::chrono::seconds(5));
+      // What is left are handlers on their way to their next read or write. A pool's thread may
+      // work in the frame of one of them, as long as the disk takes.
+      WaitForNone(kHandlersEndWithin);
     }
     work_.reset();
     io_.stop();

@@ -12,6 +12,7 @@
 #include "api/http/self_signed.h"
 #include "api/http/tls_context.h"
 #include "tests/api/http/server_fixture.h"
+#include "tests/wait.h"
 
 namespace millrace::api {
 namespace {
@@ -32,7 +33,9 @@ class HttpClients : public testing::ServerTest {
     context_ = std::move(*context);
     options_.tls = TlsListener{"127.0.0.1", 0, context_.get()};
     testing::ServerTest::SetUp();
-    Patiently();
+    // Clients that still send when they are refused have the time to read why.
+    options_.limits.linger_timeout = test::kPatience;
+    Start();
     plain_ = "http://localhost:" + std::to_string(server_->port());
     secure_ = "https://localhost:" + std::to_string(server_->tls_port());
   }
@@ -43,7 +46,8 @@ class HttpClients : public testing::ServerTest {
 
   // What the command prints, errors too.
   static std::string Run(const std::string& command) {
-    FILE* pipe = ::popen(("timeout 30 " + command + " 2>&1").c_str(), "r");
+    FILE* pipe = ::popen(
+        ("timeout " + std::to_string(test::kPatience.count()) + " " + command + " 2>&1").c_str(), "r");
     std::string output;
     std::array<char, 4096> piece;
     std::size_t size = 0;

@@ -16,6 +16,8 @@
 #include <string_view>
 #include <utility>
 
+#include "tests/wait.h"
+
 namespace millrace::api::testing {
 
 struct RawAnswer {
@@ -133,9 +135,11 @@ class RawClient {
   bool chunks_complete() const { return chunks_complete_; }
 
  private:
+  static constexpr int kPatienceMs = std::chrono::milliseconds(test::kPatience).count();
+
   bool Fill() {
     pollfd wait{fd_, POLLIN, 0};
-    if (::poll(&wait, 1, 10'000) <= 0) return false;
+    if (::poll(&wait, 1, kPatienceMs) <= 0) return false;
     char piece[16384];
     ssize_t n = ::recv(fd_, piece, sizeof(piece), 0);
     if (n <= 0) {

@@ -16,6 +16,7 @@
 #include "api/http/worker_pool.h"
 #include "tests/api/http/duplex.h"
 #include "tests/api/http/raw_client.h"
+#include "tests/wait.h"
 
 namespace millrace::api::testing {
 
@@ -28,16 +29,10 @@ class ServerTest : public ::testing::Test {
     AddRoutes();
     options_.port = 0;
     options_.threads = 2;
-    options_.limits.header_timeout = std::chrono::milliseconds(300);
-    options_.limits.read_timeout = std::chrono::milliseconds(300);
+    // A busy machine makes every peer slow: tests that are about slow ones have less.
+    options_.limits.header_timeout = test::kPatience;
+    options_.limits.read_timeout = test::kPatience;
     options_.limits.linger_timeout = std::chrono::milliseconds(300);
-    Start();
-  }
-
-  // For tests that are not about slow peers: a busy machine makes every peer one.
-  void Patiently() {
-    options_.limits.header_timeout = std::chrono::seconds(30);
-    options_.limits.read_timeout = std::chrono::seconds(30);
     Start();
   }
 
@@ -54,7 +49,7 @@ class ServerTest : public ::testing::Test {
       co_await RespondText(writer, 200, "text/plain", std::move(text));
     });
     router_.Add("POST", "/echo", [](Request& request, ResponseWriter& writer) -> net::awaitable<void> {
-      auto body = co_await ReadBody(request, kEchoBytesMax, std::chrono::seconds(5));
+      auto body = co_await ReadBody(request, kEchoBytesMax, test::kPatience);
       if (!body) {
         Error error = std::move(body).error();
         int status = error.code == ErrorCode::kResourceExhausted  ? 413

@@ -7,6 +7,7 @@
 
 #include "tests/api/http/raw_client.h"
 #include "tests/api/http/server_fixture.h"
+#include "tests/wait.h"
 
 namespace millrace::api {
 namespace {
@@ -43,9 +44,6 @@ TEST_F(ServerTest, AnswersPipelinedRequestsInOrder) {
 }
 
 TEST_F(ServerTest, TakesARequestOneByteAtATime) {
-  options_.limits.header_timeout = std::chrono::seconds(10);
-  options_.limits.read_timeout = std::chrono::seconds(10);
-  Start();
   RawClient client(server_->port());
   for (char c : std::string("POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
                             "3;x=1\r\nabc\r\n4\r\ndefg\r\n0\r\nTrailer: x\r\n\r\n")) {
@@ -147,6 +145,8 @@ TEST_F(ServerTest, AnAnswerToAnOversizedBodyReachesAClientThatIsStillSending) {
 }
 
 TEST_F(ServerTest, SlowHeadersGetA408) {
+  options_.limits.header_timeout = std::chrono::milliseconds(300);
+  Start();
   RawClient client(server_->port());
   client.Send("GET /hello/x HTTP/1.1\r\nHost: loc");
   RawAnswer answer = client.Receive();
@@ -155,6 +155,8 @@ TEST_F(ServerTest, SlowHeadersGetA408) {
 }
 
 TEST_F(ServerTest, AByteNowAndThenDoesNotMoveTheHeaderDeadline) {
+  options_.limits.header_timeout = std::chrono::milliseconds(300);
+  Start();
   RawClient client(server_->port());
   for (int sent = 0; sent < 600 && client.Send("G"); ++sent) {
     if (client.Answers(std::chrono::milliseconds(50))) break;
@@ -164,6 +166,8 @@ TEST_F(ServerTest, AByteNowAndThenDoesNotMoveTheHeaderDeadline) {
 }
 
 TEST_F(ServerTest, ASlowBodyGetsA408) {
+  options_.limits.read_timeout = std::chrono::milliseconds(300);
+  Start();
   EXPECT_EQ(Ask("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhe").status, 408);
 }
 
@@ -179,7 +183,7 @@ TEST_F(ServerTest, AReaderThatTakesNothingIsCutOff) {
   Start();
   RawClient client(server_->port());
   client.Send("GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n");
-  ASSERT_EQ(large_done_.get_future().wait_for(std::chrono::seconds(20)), std::future_status::ready);
+  ASSERT_EQ(large_done_.get_future().wait_for(test::kPatience), std::future_status::ready);
   EXPECT_TRUE(large_failed_);
 }
 
@@ -205,7 +209,7 @@ TEST_F(ServerTest, StopLetsARequestFinishAndClosesIdleConnections) {
   RawClient busy(server_->port());
   busy.Send("GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n");
   slow_entered_.get_future().wait();
-  server_->Stop(std::chrono::seconds(10));
+  server_->Stop(test::kPatience);
   EXPECT_EQ(busy.Receive().body, "done");
   EXPECT_TRUE(idle.Closed());
   EXPECT_EQ(server_->connections(), 0U);
@@ -214,7 +218,6 @@ TEST_F(ServerTest, StopLetsARequestFinishAndClosesIdleConnections) {
 TEST_F(ServerTest, StopCutsOffWhatDoesNotEnd) {
   RawClient client(server_->port());
   client.Send("POST /duplex HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n");
-  options_.limits.read_timeout = std::chrono::seconds(60);
   server_->Stop(std::chrono::milliseconds(50));
   EXPECT_EQ(server_->connections(), 0U);
 }

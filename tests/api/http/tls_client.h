@@ -14,6 +14,8 @@
 #include <string>
 #include <string_view>
 
+#include "tests/wait.h"
+
 namespace millrace::api::testing {
 
 class TlsClient {
@@ -21,7 +23,7 @@ class TlsClient {
   // `alpn`: as TLS has it, each name behind its length; "": none is offered.
   explicit TlsClient(std::uint16_t port, std::string_view alpn = "", int version_max = 0)
       : context_(SSL_CTX_new(TLS_client_method())), fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    const timeval patience{10, 0};
+    const timeval patience{test::kPatience.count(), 0};
     ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     sockaddr_in address{};

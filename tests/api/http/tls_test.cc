@@ -65,7 +65,6 @@ class TlsTest : public testing::ServerTest {
     context_ = std::move(*context);
     options_.tls = TlsListener{"127.0.0.1", 0, context_.get()};
     testing::ServerTest::SetUp();
-    Patiently();
   }
   void TearDown() override { server_.reset(); }
 

@@ -53,7 +53,7 @@ class WebSocketTest : public ServerTest {
     auto socket = co_await WebSocket::Accept(request, writer, limits);
     if (!socket) co_return;
     for (;;) {
-      auto message = co_await socket->Read(std::chrono::steady_clock::now() + std::chrono::seconds(10));
+      auto message = co_await socket->Read(std::chrono::steady_clock::now() + test::kPatience);
       if (!message || !*message) break;
       if (**message == "bye") socket->Close(WebSocket::CloseCode::kGoingAway, "as you like");
       if (**message != "bye" && !socket->Send(**message)) break;

@@ -302,6 +302,8 @@ TEST_F(SignalingServiceTest, WhoCannotConnectIsToldWhy) {
   EXPECT_EQ(WebSocketClient(server_->port(), "/?X-Amz-ChannelARN=door").status(), 400);
   const std::string arn = Create("door");
   EXPECT_EQ(Connect(arn, "no%20name")->status(), 400);
+  // A place is given back some time after its answer has come.
+  EXPECT_TRUE(test::WaitUntil([&] { return connections_.taken() == 0; }));
   std::vector<std::unique_ptr<WebSocketClient>> many;
   for (int i = 0; i < 8; ++i) {
     many.push_back(Connect(arn, "v" + std::to_string(i)));

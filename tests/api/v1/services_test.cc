@@ -19,6 +19,7 @@
 #include "ingest/recorder_sink.h"
 #include "storage/embedded_log.h"
 #include "tests/api/http/raw_client.h"
+#include "tests/wait.h"
 
 namespace millrace::api {
 namespace {
@@ -461,10 +462,14 @@ TEST_F(ServicesTest, HealthReadinessAndMetrics) {
   RawAnswer away = Get("/readyz");
   EXPECT_EQ(away.status, 503);
   EXPECT_THAT(away.body, HasSubstr("the disk is full"));
-  RawAnswer metrics = Get("/metrics");
+  // A request is counted when it has been answered.
+  RawAnswer metrics;
+  const std::string counted = "millrace_api_requests_total{method=\"GET\",route=\"/readyz\",status=\"503\"}";
+  EXPECT_TRUE(test::WaitUntil([&] {
+    metrics = Get("/metrics");
+    return metrics.body.find(counted) != std::string::npos;
+  })) << metrics.body;
   EXPECT_THAT(metrics.Header("Content-Type"), HasSubstr("version=0.0.4"));
-  EXPECT_THAT(metrics.body,
-              HasSubstr("millrace_api_requests_total{method=\"GET\",route=\"/readyz\",status=\"503\"}"));
 }
 
 TEST_F(ServicesTest, TheConsoleIsServedFromItsDirectoryAlone) {

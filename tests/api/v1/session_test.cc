@@ -22,7 +22,6 @@ class SessionTest : public ServerTest {
   void SetUp() override {
     User ann{"ann", {{"MRANN", "ann's secret of some length"}}, {}};
     ASSERT_TRUE(credentials_.Replace({ann}));
-    options_.limits.read_timeout = std::chrono::seconds(30);
     ServerTest::SetUp();
   }
   void AddRoutes() override {

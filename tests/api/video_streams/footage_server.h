@@ -6,6 +6,7 @@
 #include "api/v1/services.h"
 #include "api/video_streams/footage_services.h"
 #include "tests/api/aws_server.h"
+#include "tests/wait.h"
 
 namespace millrace::api::testing {
 
@@ -24,7 +25,12 @@ class FootageServerTest : public AwsServerTest {
     AddExportRoutes(*router_, {*store_, pool_, exports_, clock_});
     return AwsServerTest::MakeDispatcher();
   }
+  // An export has its place until some time after its peer has the last of it.
+  void WaitForExports() {
+    EXPECT_TRUE(test::WaitUntil([&] { return exports_.busy() == 0; }));
+  }
   RawAnswer Get(const std::string& target) {
+    WaitForExports();
     RawClient client(server_->port());
     client.Send("GET " + target + " HTTP/1.1\r\nHost: localhost:4567\r\n\r\n");
     return client.Receive();

@@ -47,6 +47,7 @@ class GetClipTest : public FootageServerTest {
   }
   AwsAnswer Ask(Timestamp start, Timestamp end, const std::string& clock = "PRODUCER_TIMESTAMP",
                 const std::string& stream = "door") {
+    WaitForExports();
     return Rest("/getClip", R"({"StreamName":")" + stream +
                                 R"(","ClipFragmentSelector":{"FragmentSelectorType":")" + clock +
                                 R"(","TimestampRange":{"StartTimestamp":)" + Seconds(start) +
