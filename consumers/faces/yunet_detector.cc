@@ -8,7 +8,7 @@
 #include <opencv2/dnn.hpp>
 #include <utility>
 
-#include "consumers/faces/onnx_file.h"
+#include "consumers/vision/onnx_file.h"
 
 namespace millrace {
 namespace {

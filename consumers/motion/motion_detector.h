@@ -27,7 +27,7 @@
 
 #include "base/time.h"
 #include "consumers/motion/background_model.h"
-#include "consumers/motion/zone_map.h"
+#include "consumers/vision/zone_map.h"
 
 namespace millrace {
 

@@ -6,7 +6,7 @@
 #include <opencv2/imgproc.hpp>
 #include <utility>
 
-#include "consumers/faces/onnx_file.h"
+#include "consumers/vision/onnx_file.h"
 
 namespace millrace {
 namespace {

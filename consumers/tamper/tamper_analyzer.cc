@@ -9,7 +9,7 @@
 
 #include "consumers/analysis/option_reader.h"
 #include "consumers/analysis/result_members.h"
-#include "consumers/motion/zone_options.h"
+#include "consumers/vision/zone_options.h"
 
 namespace millrace {
 namespace {

@@ -26,9 +26,9 @@
 #include <vector>
 
 #include "base/time.h"
-#include "consumers/motion/zone_map.h"
 #include "consumers/tamper/stillness.h"
 #include "consumers/tamper/view_measures.h"
+#include "consumers/vision/zone_map.h"
 
 namespace millrace {
 

@@ -1,4 +1,4 @@
-#include "consumers/motion/zone_map.h"
+#include "consumers/vision/zone_map.h"
 
 #include <cmath>
 #include <opencv2/core.hpp>

@@ -1,4 +1,4 @@
-#include "consumers/motion/zone_options.h"
+#include "consumers/vision/zone_options.h"
 
 #include <algorithm>
 #include <set>

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "consumers/analysis/option_reader.h"
-#include "consumers/motion/zone_map.h"
+#include "consumers/vision/zone_map.h"
 
 namespace millrace {
 

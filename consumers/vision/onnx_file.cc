@@ -1,4 +1,4 @@
-#include "consumers/faces/onnx_file.h"
+#include "consumers/vision/onnx_file.h"
 
 #include <array>
 #include <boost/crc.hpp>
