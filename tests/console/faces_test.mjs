@@ -66,8 +66,13 @@ describe('faces', () => {
   });
 
   it('lie on the picture in a window of another shape', async () => {
-    await page.keyboard.press('Space');
-    await until('a pause', () => page.evaluate(() => document.querySelector('video').paused));
+    const isPaused = () => page.evaluate(() => document.querySelector('video').paused);
+    do { // a quarter of the time is without a face
+      if (await isPaused()) await page.keyboard.press('Space');
+      await boxes().first().waitFor();
+      await page.keyboard.press('Space');
+      await until('a pause', isPaused);
+    } while (await boxes().count() === 0);
     for (const size of [{ width: 1600, height: 620 }, { width: 760, height: 1200 }]) {
       await page.setViewportSize(size);
       await assertBoxInPlace();
@@ -108,9 +113,11 @@ describe('faces', () => {
   it('are not asked for without end', async () => {
     const before = server.requests.filter((line) => line.includes('/faces')).length;
     const from = (await state(page)).currentTime;
+    const began = Date.now();
     await until('4 s of picture', async () => (await state(page)).currentTime >= from + 4);
     const asked = server.requests.filter((line) => line.includes('/faces')).length - before;
-    assert.ok(asked <= 8, `${asked} requests in 4 s`);
+    const seconds = Math.max(4, (Date.now() - began) / 1000);
+    assert.ok(asked <= 2 * seconds, `${asked} requests in ${seconds} s`);
   });
 
   it('are none for a stream without them', async () => {

@@ -33,7 +33,7 @@ function makeFootage(directory) {
     '-f', 'hls', '-hls_time', '1', '-hls_list_size', '0', '-hls_playlist_type', 'vod', '-hls_segment_type', 'fmp4',
     '-hls_fmp4_init_filename', 'init.mp4', '-hls_segment_filename', path.join(directory, '%03d.m4s'),
     path.join(directory, 'index.m3u8'),
-  ], { encoding: 'utf8', timeout: 60_000 });
+  ], { encoding: 'utf8', timeout: 180_000 });
   if (made.status !== 0) throw new Error(`ffmpeg: ${made.stderr}`);
   const fragments = [];
   for (let i = 0; i < kLoopSeconds; i += 1) {

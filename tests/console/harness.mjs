@@ -36,7 +36,7 @@ export class Browser {
       colorScheme: 'dark', ...options,
     });
     const page = this.context.pages()[0] ?? await this.context.newPage();
-    page.setDefaultTimeout(20_000);
+    page.setDefaultTimeout(60_000);
     this.problems = [];
     watched = page;
     page.on('pageerror', (error) => this.problems.push(String(error?.stack ?? error)));
@@ -90,7 +90,7 @@ async function account() {
 }
 
 /** Asks `probe` until it answers something true, and returns that. `what` is said when it never does, and how the page is. */
-export async function until(what, probe, timeoutMs = 20_000) {
+export async function until(what, probe, timeoutMs = 60_000) {
   const deadline = Date.now() + timeoutMs;
   let last;
   for (;;) {
@@ -103,7 +103,10 @@ export async function until(what, probe, timeoutMs = 20_000) {
   }
 }
 
-/** What the page plays and says. `wall`: the time shown over the picture, ms; null while there is none. */
+/**
+ * What the page plays and says. `wall`: the time shown over the picture, ms; null while there is none. `toast`: what it said last, which
+ * is hidden after some seconds.
+ */
 export function state(page) {
   return page.evaluate(() => {
     const video = document.querySelector('video');
@@ -117,7 +120,7 @@ export function state(page) {
     return {
       currentTime: video.currentTime, frames: quality.totalVideoFrames, paused: video.paused, muted: video.muted,
       rate: video.playbackRate, badge: text('.badge'), wall: clock && date ? new Date(`${date}T${clock}`).getTime() : null,
-      behind: text('.behind'), message: text('.message'), banner: text('.banner'), toast: text('.toast'), facts: text('.facts'),
+      behind: text('.behind'), message: text('.message'), banner: text('.banner'), toast: document.querySelector('.toast')?.textContent ?? '', facts: text('.facts'),
       title: text('.stream-name'), hash: location.hash, scheme: getComputedStyle(document.documentElement).colorScheme,
     };
   });
@@ -133,7 +136,7 @@ export async function untilMoving(page, badge) {
     else if (first === null || now.currentTime < first.currentTime) first = now;
     else if (now.currentTime >= first.currentTime + 0.2 && now.frames > first.frames) return now;
     return null;
-  }, 30_000);
+  });
 }
 
 /** Keeps a screenshot where the build keeps its artifacts (or at `file`). */

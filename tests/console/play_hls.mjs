@@ -19,7 +19,7 @@ const play = (url) => new Promise((resolve) => {
     video.remove();
     resolve(result);
   };
-  setTimeout(() => end({ error: `nothing came to an end: ${video.currentTime} s, ready ${video.readyState}` }), 30_000);
+  setTimeout(() => end({ error: `nothing came to an end: ${video.currentTime} s, ready ${video.readyState}` }), 90_000);
   hls.on(window.Hls.Events.ERROR, (_, data) => {
     if (data.fatal) {
       end({ error: `${data.details}: ${data.error?.message ?? data.reason ?? ''}`, status: data.response?.code, text: data.networkDetails?.responseText });

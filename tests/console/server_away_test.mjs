@@ -19,7 +19,7 @@ describe('server away', () => {
     await untilMoving(page, 'LIVE');
     await server.away();
     await untilBanner();
-    await until('words in the player', async () => (await state(page)).message !== '' || (await state(page)).badge === '', 60_000);
+    await until('words in the player', async () => (await state(page)).message !== '' || (await state(page)).badge === '');
     await screenshot(page, 'server_away_dark');
     await server.listen(server.port);
     await untilNoBanner();
@@ -34,7 +34,7 @@ describe('server away', () => {
     await untilBanner();
     // A jump to what is not loaded, while nobody answers.
     await page.evaluate((t) => { location.hash = `#/stream/front-door?t=${new Date(t).toISOString()}`; }, wanted - 600_000);
-    await until('words in the player', async () => /goes on when the server is back/.test((await state(page)).message), 40_000);
+    await until('words in the player', async () => /goes on when the server is back/.test((await state(page)).message));
     await server.listen(server.port);
     await untilNoBanner();
     const shown = await untilMoving(page, 'RECORDED');

@@ -88,7 +88,7 @@ void ThroughH264(const Encoding& encoding, int count, const std::function<cv::Ma
                                                         std::to_string(encoding.kbps) + "k -bufsize " +
                                                         std::to_string(encoding.kbps) + "k";
       const std::string command =
-          "timeout 150 ffmpeg -v error -y -f rawvideo -pix_fmt bgr24 -s " + std::to_string(picture.cols) +
+          "timeout 600 ffmpeg -v error -y -f rawvideo -pix_fmt bgr24 -s " + std::to_string(picture.cols) +
           "x" + std::to_string(picture.rows) + " -r " + std::to_string(encoding.fps) +
           " -i - -c:v libx264 -preset veryfast -tune zerolatency -threads 1 -g " +
           std::to_string(encoding.key_frame_interval) + " -pix_fmt yuv420p " + rate + " " + path;

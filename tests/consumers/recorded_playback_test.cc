@@ -10,6 +10,7 @@
 #include "fragments/stream_recorder.h"
 #include "storage/embedded_log.h"
 #include "test_media.h"
+#include "tests/wait.h"
 
 namespace millrace {
 namespace {
@@ -49,7 +50,7 @@ void Record(FragmentStore& store, const testing::TestMedia& media) {
   ASSERT_TRUE(recorder.StartRun(media.tracks, ClockSource::kCamera));
   for (const Frame& frame : media.frames) ASSERT_TRUE(recorder.Push(frame));
   recorder.EndRun();
-  ASSERT_TRUE(recorder.Flush(std::chrono::seconds(30)));
+  ASSERT_TRUE(recorder.Flush(test::kPatience));
   EXPECT_EQ(recorder.counters().fragments_failed, 0U);
 }
 

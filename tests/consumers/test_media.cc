@@ -66,7 +66,7 @@ CommandResult RunCommand(const TemporaryDirectory& directory, const std::string&
   static int count = 0;
   const std::string name = directory.File("command" + std::to_string(count++));
   const std::string line =
-      "timeout 60 sh -c '" + command + "' >" + name + ".out 2>" + name + ".err </dev/null";
+      "timeout 300 sh -c '" + command + "' >" + name + ".out 2>" + name + ".err </dev/null";
   CommandResult result;
   const int status = std::system(line.c_str());
   result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;

@@ -47,6 +47,8 @@ class ClockStepTest : public testing::Test {
     store = std::move(*made);
     FleetOptions fleet_options;
     fleet_options.clock = &clock;
+    // All fall silent to who stood still.
+    fleet_options.silence_timeout = seconds(60);
     auto started = CameraFleet::Start(cameras, MakeRecorderSinks(*store, {.clock = &clock}), fleet_options);
     ASSERT_TRUE(started) << started.error().ToString();
     fleet = std::move(*started);

@@ -27,7 +27,7 @@ def test(directory):
         sim = CameraSim(directory, "--cameras", "2", "--width", "224", "--height", "128", "--fps", "100", "--gop", "100", "--bitrate", "200",
                         "--report-interval", "1", "--fault", "reset=0.03@1")
         stack.callback(sim.kill)
-        (directory / "millrace.yaml").write_text("cameras:\n  retry_min_s: 0.01\n  retry_max_s: 0.01\nlog:\n  level: error\n")
+        (directory / "millrace.yaml").write_text("cameras:\n  retry_min_s: 0.01\n  retry_max_s: 0.01\n  silence_timeout_s: 60\nlog:\n  level: error\n")
         server = Server(directory, "--config", directory / "millrace.yaml")
         stack.callback(server.kill)
         server.put_camera("steady", sim.url(2))
@@ -41,7 +41,7 @@ def test(directory):
             print(f"{connects} connections after {time.monotonic() - began:.0f} s more: {held}", flush=True)
             return held
 
-        before = resources_at(WARM, 60)
+        before = resources_at(WARM, 120)
         after = resources_at(RECONNECTS, 30 + RECONNECTS)
         check(after.memory_mib <= before.memory_mib + MEMORY_MIB_MAX, f"memory grew: {before} to {after}")
         check(after.threads <= before.threads + THREADS_MAX, f"threads grew: {before} to {after}")
@@ -51,7 +51,7 @@ def test(directory):
         sim.tell("clear 1")
         well = time.time()
         wait_for("the camera to be recorded", lambda: any(
-            seconds_of(f["start"]) > well for f in server.get("/v1/streams/shaky/fragments?last=2")["fragments"]), 30)
+            seconds_of(f["start"]) > well for f in server.get("/v1/streams/shaky/fragments?last=2")["fragments"]))
         check(server.camera("steady")["attempts"] == 1, "the other camera was lost")
         steady = server.fragments("steady")
         for one, following in zip(steady, steady[1:]):

@@ -102,7 +102,8 @@ def main():
     with contextlib.ExitStack() as stack:
         sim = CameraSim(directory, *options)
         stack.callback(sim.kill)
-        server = Server(directory)
+        (directory / "millrace.yaml").write_text("log: {level: info}\n")  # the limits of cameras as they are
+        server = Server(directory, "--config", directory / "millrace.yaml")
         stack.callback(server.kill)
         watched = []
         for number, scenario in enumerate(SCENARIOS.values(), 1):

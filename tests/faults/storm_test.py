@@ -150,7 +150,7 @@ def test(directory):
             return (now.memory_mib <= before.memory_mib + MEMORY_MIB_MAX and now.threads <= before.threads + THREADS_MAX
                     and now.descriptors <= before.descriptors + DESCRIPTORS_MAX)
         try:
-            wait_for("memory, threads and descriptors", back, 40, every=1)
+            wait_for("memory, threads and descriptors", back, every=1)
         finally:
             print(f"before {before}, after {server.resources()}; threads more or less: {threads_differ(server, threads)}")
 

@@ -39,11 +39,11 @@ class FootageTest : public testing::Test {
     log_ = std::move(log).value();
     OpenStore(*log_);
   }
-  void OpenStore(storage::RecordLog& log) {
+  void OpenStore(storage::RecordLog& log, Duration deletion_wait = test::kPatience) {
     FragmentStore::Options options;
     options.clock = &clock_;
     options.ring_bytes_max = 100'000;
-    options.deletion_wait = std::chrono::milliseconds(50);
+    options.deletion_wait = deletion_wait;
     options.retry_interval = std::chrono::milliseconds(5);
     auto store = FragmentStore::Open(log, options);
     ASSERT_TRUE(store) << store.error().ToString();
@@ -233,7 +233,7 @@ TEST_F(FootageTest, BadRangesAreRefused) {
 // ---- on its way to a disk that does not answer, or refuses
 
 TEST_F(FootageTest, WaitsForWhatIsBeingStored) {
-  OpenStore(memory_);
+  OpenStore(memory_, std::chrono::milliseconds(50));
   const VideoStream door = Create("door");
   memory_.HoldPuts();
   auto done = AppendAside(door, 0);

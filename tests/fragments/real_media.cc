@@ -41,7 +41,7 @@ TemporaryDirectory::~TemporaryDirectory() {
 CommandResult RunCommand(const std::string& command) {
   const TemporaryDirectory files;
   const std::string line =
-      "timeout 20 sh -c '" + command + "' >" + files.Path("out") + " 2>" + files.Path("err") + " </dev/null";
+      "timeout 60 sh -c '" + command + "' >" + files.Path("out") + " 2>" + files.Path("err") + " </dev/null";
   const int status = std::system(line.c_str());  // NOLINT: test tools, fixed commands
   return {.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1,
           .out = Slurp(files.Path("out")),
@@ -138,6 +138,8 @@ std::string ToolComplaints(const std::string& path) {
   // basesrc warns of filesrc's own start, whatever the file.
   const bool two_tracks = merge.out.find("\"type\": \"audio\"") != std::string::npos &&
                           merge.out.find("\"type\": \"video\"") != std::string::npos;
+  // The first program of a machine that uses GStreamer also says what it thinks of every plugin.
+  RunCommand("gst-inspect-1.0 filesrc");
   const CommandResult run =
       RunCommand("GST_DEBUG=2,basesrc:0 GST_DEBUG_NO_COLOR=1 gst-launch-1.0 -q filesrc location=" + path +
                  " ! matroskademux name=d ! queue ! fakesink sync=false" +

@@ -8,6 +8,7 @@
 #include "tests/fragments/frames.h"
 #include "tests/fragments/memory_log.h"
 #include "tests/fragments/real_media.h"
+#include "tests/wait.h"
 
 namespace millrace {
 namespace {
@@ -18,7 +19,7 @@ using test::BaselineTrack;
 using test::MemoryLog;
 using test::VideoFrame;
 
-constexpr Duration kLong = std::chrono::seconds(30);
+constexpr Duration kLong = test::kPatience;
 
 class RecorderTest : public testing::Test {
  protected:

@@ -28,9 +28,11 @@ CameraSettings Settings(const std::string& name, const std::string& url = "rtsp:
   return settings;
 }
 
+// A source that sends one frame is not silent but in tests of silence, however long the machine takes.
 FleetOptions Quick() {
   FleetOptions options;
   options.backoff = {std::chrono::milliseconds(20), std::chrono::milliseconds(100)};
+  options.silence_timeout = std::chrono::hours(1);
   return options;
 }
 
@@ -152,13 +154,14 @@ TEST_P(VerdictTest, DecidesStateAndRetry) {
   FleetOptions options = Quick();
   options.backoff = {std::chrono::hours(1), std::chrono::hours(1)};
   Rig rig(EndWith(GetParam().code), options);
+  const Timestamp begin = SystemClock().Now();
   ASSERT_TRUE(rig.fleet->Put(Settings("door"), std::nullopt));
   ASSERT_TRUE(rig.Reaches("door", GetParam().state));
   const CameraStatus status = *rig.fleet->Get("door");
   EXPECT_EQ(status.attempts, 1U);
   EXPECT_EQ(status.last_error, "as told");
   ASSERT_TRUE(status.next_retry);
-  EXPECT_GE(*status.next_retry - status.state_since, std::chrono::seconds(59));
+  EXPECT_GE(*status.next_retry - begin, std::chrono::seconds(60));
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -415,6 +418,7 @@ TEST(CameraFleetSimTest, ACameraThatRestartsComesBackAndTouchesNoOther) {
   };
   ASSERT_TRUE(one.Wait(has(0, 30)));
   ASSERT_TRUE(two.Wait(has(0, 30)));
+  const Received before = two.Get();
   rig.sim.Tell("stop 1");
   ASSERT_TRUE(WaitUntil([&] { return rig.fleet->Get("one")->state == CameraState::kWaiting; }));
   EXPECT_TRUE(rig.fleet->Get("one")->last_error);
@@ -433,7 +437,7 @@ TEST(CameraFleetSimTest, ACameraThatRestartsComesBackAndTouchesNoOther) {
   for (const Received::Run& run : one.Get().runs) check(run);
   const Received untouched = two.Get();
   EXPECT_EQ(untouched.runs.size(), 1U);
-  EXPECT_EQ(untouched.runs_ended, 0);
+  EXPECT_EQ(untouched.runs_ended, before.runs_ended);
   check(untouched.runs[0]);
 }
 
@@ -444,11 +448,14 @@ TEST(CameraFleetSimTest, ACameraThatGoesSilentIsDialledAnew) {
   ASSERT_TRUE(rig.fleet->Put(Settings("door", rig.sim.Url(1)), std::nullopt));
   ASSERT_TRUE(WaitUntil([&] { return rig.fleet->Get("door")->state == CameraState::kRecording; }));
   rig.sim.Tell("fault 1 silent");
+  // Another connection may have gone before, where the machine was silent for a second.
+  EXPECT_TRUE(WaitUntil(
+      [&] { return rig.fleet->Get("door")->last_error.value_or("").find("silent") != std::string::npos; }));
   ASSERT_TRUE(WaitUntil([&] { return rig.fleet->Get("door")->attempts >= 2; }));
-  EXPECT_NE(rig.fleet->Get("door")->last_error.value_or("").find("silent"), std::string::npos);
+  const std::uint64_t connects = rig.fleet->Get("door")->connects;
   rig.sim.Tell("clear 1");
   rig.sim.Tell("drop 1");
-  ASSERT_TRUE(WaitUntil([&] { return rig.fleet->Get("door")->connects >= 2; }));
+  ASSERT_TRUE(WaitUntil([&] { return rig.fleet->Get("door")->connects > connects; }));
 }
 
 TEST(CameraFleetSimTest, ReconnectsAreFlat) {

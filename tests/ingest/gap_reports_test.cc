@@ -65,6 +65,8 @@ class Notes final : public GapListener {
   Timestamp last_start_;
 };
 
+constexpr Duration kSoon = std::chrono::milliseconds(300);
+
 CameraSettings Settings(bool enabled = true) {
   CameraSettings settings;
   settings.name = "door";
@@ -79,14 +81,16 @@ void Send(RtspSourceEvents& events) {
   events.OnFrame(MakeFrame(1, true));
 }
 
-// Tries again after an hour, so that nothing follows what a test waits for.
+// Tries again after an hour, so that nothing follows what a test waits for. `silence_max`: also before the
+// first frame.
 struct Rig {
-  explicit Rig(FakeSource::OnStart on_start) : sources(std::move(on_start)) {
+  explicit Rig(FakeSource::OnStart on_start, Duration silence_max = std::chrono::hours(1))
+      : sources(std::move(on_start)) {
     FleetOptions options;
     options.backoff = {std::chrono::hours(1), std::chrono::hours(1)};
     options.gaps = &notes;
-    options.silence_timeout = std::chrono::milliseconds(300);
-    options.first_frame_timeout = std::chrono::seconds(1);
+    options.silence_timeout = silence_max;
+    options.first_frame_timeout = silence_max;
     fleet = *CameraFleet::Start(store, sinks.Factory(), options, sources.Factory());
   }
   Notes notes;
@@ -130,7 +134,7 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& each) { return std::string(each.param.name); });
 
 TEST(GapReportsTest, ACameraThatFallsSilentIsSilentSinceItsLastFrame) {
-  Rig rig([](const RtspSourceOptions&, RtspSourceEvents& events) { Send(events); });
+  Rig rig([](const RtspSourceOptions&, RtspSourceEvents& events) { Send(events); }, kSoon);
   ASSERT_TRUE(rig.fleet->Put(Settings(), std::nullopt));
   ASSERT_TRUE(rig.notes.Hears("door-stream silent"));
   EXPECT_THAT(rig.notes.lines(),
@@ -183,7 +187,7 @@ TEST(GapReportsTest, PicturesThatNobodyCanDecodeAreACause) {
 }
 
 TEST(GapReportsTest, ACameraThatNeverSendsIsSilent) {
-  Rig rig([](const RtspSourceOptions&, RtspSourceEvents&) {});
+  Rig rig([](const RtspSourceOptions&, RtspSourceEvents&) {}, kSoon);
   ASSERT_TRUE(rig.fleet->Put(Settings(), std::nullopt));
   ASSERT_TRUE(rig.notes.Hears("door-stream silent"));
   EXPECT_THAT(rig.notes.lines(), ElementsAre("door-stream connecting", "door-stream silent"));

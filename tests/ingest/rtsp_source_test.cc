@@ -18,6 +18,7 @@ RtspSourceOptions OptionsFor(const std::string& url) {
   RtspSourceOptions options;
   options.name = "test";
   options.url = url;
+  options.network_timeout = kPatience;
   return options;
 }
 
@@ -57,10 +58,14 @@ TEST_P(TransportTest, EveryFrameComesOnceWithTheCamerasTimes) {
   CollectingEvents events;
   RtspSourceOptions options = OptionsFor(sim.Url(1));
   options.transport = GetParam();
+  options.clock_difference_max = kPatience;  // a report that comes late looks like a clock that is wrong
   const auto source = MakeGstRtspSource(options, events);
+  const Timestamp begin = SystemClock().Now();
   ASSERT_TRUE(source->Start());
-  ASSERT_TRUE(events.inbox.Wait([](const Received& r) { return VideoFrames(r) >= 80; }));
+  ASSERT_TRUE(events.inbox.Wait(
+      [](const Received& r) { return VideoFrames(r) >= 80 && r.runs[0].Of(2).size() > 100; }));
   source->Stop();
+  const Timestamp end = SystemClock().Now();
 
   const Received received = events.inbox.Get();
   EXPECT_FALSE(received.ended);
@@ -83,8 +88,9 @@ TEST_P(TransportTest, EveryFrameComesOnceWithTheCamerasTimes) {
   for (const Frame& frame : run.Of(1)) {
     video.push_back(SlicesOf(frame.data.span()));
     times.push_back(frame.pts);
-    // Both run on one machine: the camera's clock and the server's are the same.
-    EXPECT_LT(std::abs((frame.arrival - frame.pts).count()), 10'000'000'000);
+    // Both run on one machine: the camera's clock and the server's are the same. However late it came.
+    EXPECT_GT(frame.pts, begin - std::chrono::seconds(5));
+    EXPECT_LT(frame.pts, end + std::chrono::seconds(5));
   }
   EXPECT_EQ(StretchFault(video, clip.video), "");
   EXPECT_TRUE(run.Of(1)[0].key_frame);
@@ -176,24 +182,24 @@ INSTANTIATE_TEST_SUITE_P(
                     FailureCase{"NoSuchPath", "9", CameraCredentials{"ann", "right"}, ErrorCode::kNotFound}),
     [](const auto& each) { return each.param.name; });
 
-// A listening socket that may take connections and never answers.
+// A listening socket that may take connections and never answers; or one that has its port and does not
+// listen.
 class DeafServer {
  public:
-  DeafServer() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  explicit DeafServer(bool listens = true) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof(address);
-    if (::bind(socket_, reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(socket_, 8) != 0)
+    if (::bind(socket_, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
+        (listens && ::listen(socket_, 8) != 0))
       std::abort();
     ::getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size);
     port_ = ntohs(address.sin_port);
   }
-  ~DeafServer() { Close(); }
-  void Close() {
-    if (socket_ >= 0) ::close(socket_);
-    socket_ = -1;
-  }
+  ~DeafServer() { ::close(socket_); }
+  DeafServer(const DeafServer&) = delete;
+  DeafServer& operator=(const DeafServer&) = delete;
   std::string Url() const { return "rtsp://127.0.0.1:" + std::to_string(port_) + "/cam"; }
 
  private:
@@ -226,11 +232,9 @@ TEST(RtspSourceTest, StopDoesNotWaitForAServerThatNeverAnswers) {
 }
 
 TEST(RtspSourceTest, AnUnreachablePortIsTold) {
-  DeafServer server;
-  const std::string url = server.Url();
-  server.Close();
+  const DeafServer server(false);  // a port that was let go of may be another program's by then
   CollectingEvents events;
-  const auto source = MakeGstRtspSource(OptionsFor(url), events);
+  const auto source = MakeGstRtspSource(OptionsFor(server.Url()), events);
   ASSERT_TRUE(source->Start());
   ASSERT_TRUE(events.inbox.Wait([](const Received& r) { return r.ended.has_value(); }));
   EXPECT_EQ(events.inbox.Get().ended->code, ErrorCode::kUnavailable);
@@ -241,13 +245,16 @@ TEST(RtspSourceTest, ACameraWithAWrongClockIsRecordedByArrival) {
   SimProcess sim({"--duration", "1", "--fault", "sr-shift=-1000000000"});
   CollectingEvents events;
   const auto source = MakeGstRtspSource(OptionsFor(sim.Url(1)), events);
+  const Timestamp begin = SystemClock().Now();
   ASSERT_TRUE(source->Start());
   ASSERT_TRUE(events.inbox.Wait([](const Received& r) { return VideoFrames(r) >= 30; }));
   source->Stop();
+  const Timestamp end = SystemClock().Now();
   const Received received = events.inbox.Get();
   EXPECT_EQ(received.runs[0].clock, ClockSource::kArrival);
   for (const Frame& frame : received.runs[0].frames) {
-    EXPECT_LT(std::abs((frame.arrival - frame.pts).count()), 5'000'000'000);
+    EXPECT_GT(frame.pts, begin - std::chrono::seconds(3));
+    EXPECT_LT(frame.pts, end + std::chrono::seconds(3));
   }
 }
 

@@ -14,6 +14,7 @@
 #include "parser/fragment_gatherer.h"
 #include "parser/frame_reader.h"
 #include "tests/parser/mkv_builder.h"
+#include "tests/wait.h"
 
 namespace millrace::testing {
 namespace {
@@ -129,7 +130,7 @@ TEST(DescriptorSource, ReadsASocketAsItsPeerWrites) {
     }
     close(ends[1]);
   });
-  DescriptorSource source(ends[0], std::chrono::seconds(30));
+  DescriptorSource source(ends[0], test::kPatience);
   EXPECT_EQ(Frames(source), kFrames);
   writer.join();
   close(ends[0]);

@@ -13,7 +13,6 @@
 #include <opencv2/imgcodecs.hpp>
 #include <optional>
 #include <set>
-#include <thread>
 
 #include "consumers/faces/collection_reader.h"
 #include "consumers/faces/face_recognizer.h"
@@ -209,11 +208,7 @@ class FaceCollectionCommands : public testing::CommandLineTest {
     return reader ? std::move(*reader) : nullptr;
   }
   static bool HasFaces(const GallerySource& source, std::size_t count) {
-    for (int i = 0; i < 2000; ++i) {
-      if (source.Current()->faces().size() == count) return true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    return false;
+    return test::WaitUntil([&] { return source.Current()->faces().size() == count; });
   }
 };
 

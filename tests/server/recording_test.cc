@@ -58,6 +58,11 @@ class RecordingTest : public ::testing::Test {
     return process->out();
   }
 
+  // Sooner or later: where the machine stands still for long, the camera is connected to anew.
+  bool Says(const std::vector<std::string>& arguments, const std::string& text) {
+    return test::WaitUntil([&] { return Run(arguments).find(text) != std::string::npos; });
+  }
+
   void Serve() {
     server_ = Start({MILLRACE_BINARY, "serve", "--listen", "127.0.0.1:0"});
     ASSERT_TRUE(server_->WaitForOutput("Console: http://")) << server_->err();
@@ -79,7 +84,7 @@ TEST_F(RecordingTest, FromACameraToAFileAndOnAfterARestart) {
   Run({"camera", "add", "door", url_, "--username", "viewer"});
   std::string lines = Run({"tail", "door", "--count", "3"});
   EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 3) << lines;
-  EXPECT_THAT(Run({"camera", "show", "door"}), HasSubstr("recording"));
+  EXPECT_TRUE(Says({"camera", "show", "door"}, "recording"));
   EXPECT_THAT(Run({"stream", "list"}), HasSubstr("door"));
   for (const char* name : {"clip.mp4", "clip.mkv"}) {
     Run({"export", "door", "--start", "0", "-o", (directory_ / name).string()});
@@ -97,7 +102,7 @@ TEST_F(RecordingTest, FromACameraToAFileAndOnAfterARestart) {
   EXPECT_THAT(after, HasSubstr("\"run\":1,"));
   EXPECT_EQ(after.find(lines.substr(lines.find("run 1  ") + 7, 47)) != std::string::npos, true);
   Run({"tail", "door", "--last", "1", "--count", "4"});
-  EXPECT_THAT(Run({"stream", "show", "door"}), HasSubstr("Live:       yes"));
+  EXPECT_TRUE(Says({"stream", "show", "door"}, "Live:       yes"));
   Run({"camera", "remove", "door", "--purge"});
   Run({"stream", "show", "door"}, 3);
   server_->Signal(SIGTERM);

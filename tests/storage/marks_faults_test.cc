@@ -8,6 +8,7 @@
 #include "storage/checker.h"
 #include "tests/storage/log_fixture.h"
 #include "tests/storage/simulated_file_system.h"
+#include "tests/wait.h"
 
 namespace millrace::storage {
 namespace {
@@ -248,7 +249,7 @@ TEST_F(MarksFaultsTest, ALongDeletionKeepsNoHoldWaiting) {
   hold.id = "h";
   hold.ranges = {Range(6, 7)};
   auto placed = std::async(std::launch::async, [&] { return log_->PlaceHold("s", "k", hold); });
-  EXPECT_EQ(placed.wait_for(std::chrono::seconds(30)), std::future_status::ready);
+  EXPECT_EQ(placed.wait_for(test::kPatience), std::future_status::ready);
   EXPECT_EQ(Stored(), (std::vector<std::uint64_t>{1, 6, 7}));
   go.set_value();
   EXPECT_OK(placed.get());

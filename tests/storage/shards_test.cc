@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "tests/storage/log_fixture.h"
+#include "tests/wait.h"
 
 namespace millrace::storage {
 namespace {
@@ -262,7 +263,7 @@ class Bell {
   }
   bool WaitFor(int rings) {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, std::chrono::seconds(20), [&] { return rings_ >= rings; });
+    return changed_.wait_for(lock, test::kPatience, [&] { return rings_ >= rings; });
   }
   int rings() {
     std::lock_guard lock(mutex_);

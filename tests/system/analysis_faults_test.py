@@ -61,7 +61,7 @@ def test(directory):
 
         tell("hang-once")
         hung = wait_for("the hang", lambda: said_of("hang-once"))
-        wait_for("the hang to be ended", lambda: analyzer(server)["ends"] == 7)
+        wait_for("the hang to be ended", lambda: analyzer(server)["ends"] == 7, 120)
         wait_for("the fragment that hung", lambda: hung in analysed(server))
 
         tell("leak")
@@ -70,6 +70,9 @@ def test(directory):
 
         tell("fail")
         wait_for("refused frames", lambda: of_status(server, "FAILED"))
+        for _ in range(2):  # what leaked may still be about to be ended: once it is looked at again
+            fragments = analyzer(server)["fragments"]
+            wait_for("the next fragment", lambda: analyzer(server)["fragments"] > fragments)
         ends = analyzer(server)["ends"]
         tell("rubbish")
 

@@ -67,7 +67,7 @@ def test(directory):
         def caught_up():
             recorded = {fragment["number"] for name in CAMERAS for fragment in server.fragments(name)}
             return recorded <= analysed(server)
-        wait_for("analysis to catch up", caught_up, 60, 0.3)
+        wait_for("analysis to catch up", caught_up, 120, 0.3)
         fragments, records = check_once(server, CAMERAS)
         pid = analyzer(server)["pid"]
         check(pid, "the analyzer runs")

@@ -119,12 +119,12 @@ def test(directory):
         def caught_up(stream):
             recorded = {fragment["number"] for name in CAMERAS for fragment in server.fragments(name)}
             return recorded <= {video_of(record)["FragmentNumber"] for record in results(server, stream)}
-        wait_for("analysis to catch up", lambda: caught_up("millrace-test"), 90, 0.3)
+        wait_for("analysis to catch up", lambda: caught_up("millrace-test"), 180, 0.3)
         fragments, records = check_once(server, CAMERAS)
 
         kinesis(server, "CreateStream", StreamName="again", ShardCount=2)
         workers.start("fifth", "again")
-        wait_for("everything to be analysed again", lambda: caught_up("again"), 90, 0.3)
+        wait_for("everything to be analysed again", lambda: caught_up("again"), 180, 0.3)
         check(findings(server, "again") == findings(server, "millrace-test"), "analysing again gives other results")
         check(server.terminate() == 0, "the server stops")
         print(f"{fragments} fragments, {records} results, '{victim}' was killed")

@@ -51,7 +51,7 @@ def check_video_wire(response_dict, event_name="", **_):
 
 def client(endpoint, service, attempts=6):
     made = boto3.client(service, endpoint_url=endpoint,
-                        config=botocore.config.Config(retries={"max_attempts": attempts}, read_timeout=30))
+                        config=botocore.config.Config(retries={"max_attempts": attempts}, read_timeout=60))
     if service == "kinesis":
         made.meta.events.register("response-received.kinesis", check_wire)
     else:

@@ -120,7 +120,7 @@ const { Consumer: consumer } = await send("RegisterStreamConsumer", { ...byArn, 
 for (let tries = 0; ; ++tries) {
   const { ConsumerDescription: told } = await send("DescribeStreamConsumer", { ConsumerARN: consumer.ConsumerARN });
   if (told.ConsumerStatus === "ACTIVE") break;
-  assert(tries < 100, "the consumer does not become active");
+  assert(tries < 600, "the consumer does not become active");
   await new Promise((resolve) => setTimeout(resolve, 100));
 }
 assert.equal((await send("ListStreamConsumers", byArn)).Consumers.length, 1);

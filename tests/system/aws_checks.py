@@ -15,7 +15,7 @@ import botocore
 
 import aws_stream_checks
 from aws_boto3 import checked, client, read_shard, refused
-from harness import check
+from harness import check, wait_for
 from service_model import MODEL
 
 ENDPOINT, PREFIX, STREAM, OUTPUT = sys.argv[1:5]
@@ -94,7 +94,12 @@ def video_streams():
     refused("ResourceNotFoundException", media.get_media, StreamName="nowhere", StartSelector={"StartSelectorType": "NOW"})
     refused("InvalidArgumentException", media.get_media, StreamName=STREAM,
             StartSelector={"StartSelectorType": "FRAGMENT_NUMBER"})
-    of_log.update({one["fragment_number"]: one for one in descriptors(client(ENDPOINT, "kinesis"))})
+
+    def described():  # what is watched live may come before it is durable
+        of_log.update({one["fragment_number"]: one for one in descriptors(client(ENDPOINT, "kinesis"))})
+        return set(numbers) <= set(of_log)
+
+    wait_for("the descriptors of all", described)
     frames = {kind: {number: sum(track["frames"] for track in of_log[number]["tracks"] if track["kind"] == kind)
                      for number in numbers} for kind in ("video", "audio")}
     return {"listed": listed, "numbers": numbers, "frames": frames}

@@ -82,7 +82,7 @@ def expect_packets(path, numbers, frames):
 
 def try_boto3(directory, label, python, endpoint):
     done = subprocess.run([*map(str, python), HERE / "aws_checks.py", endpoint, label, "door", directory],
-                          capture_output=True, text=True, timeout=180, env=ENVIRONMENT)
+                          capture_output=True, text=True, timeout=300, env=ENVIRONMENT)
     check(done.returncode == 0, f"boto3 ({label}):\n{done.stdout[-1000:]}{done.stderr[-3000:]}")
     found = json.loads(done.stdout)
     print(f"{label}: boto3 {found['boto3']}; checked against its models: {found['checked']}")
@@ -93,7 +93,7 @@ def try_boto3(directory, label, python, endpoint):
 
 
 def try_cbor(directory, python, endpoint):
-    done = subprocess.run([*map(str, python), HERE / "cbor_checks.py", endpoint], capture_output=True, text=True, timeout=120,
+    done = subprocess.run([*map(str, python), HERE / "cbor_checks.py", endpoint], capture_output=True, text=True, timeout=300,
                           env=ENVIRONMENT)
     check(done.returncode == 0, f"CBOR:\n{done.stdout[-1000:]}{done.stderr[-3000:]}")
     print(f"CBOR: {done.stdout.strip()}")
@@ -106,7 +106,7 @@ def try_js(directory, endpoint):
         return
     node = "/usr/bin/node" if pathlib.Path("/usr/bin/node").exists() else "node"
     done = subprocess.run([node, HERE / "aws_checks.mjs", packages, endpoint, "js", recording], capture_output=True, text=True,
-                          timeout=120, env=ENVIRONMENT)
+                          timeout=300, env=ENVIRONMENT)
     check(done.returncode == 0, f"JavaScript:\n{done.stdout[-1000:]}{done.stderr[-3000:]}")
     for line in recording.read_text().splitlines():
         answer = json.loads(line)
@@ -157,11 +157,11 @@ def use_cli(directory, label, command, endpoint, kinesis_endpoint, found):
     def aws(*words):
         url = kinesis_endpoint if words[0] == "kinesis" else endpoint
         full = [*map(str, command), "--endpoint-url", url, "--output", "json", *map(str, words)]
-        done = subprocess.run(full, capture_output=True, text=True, timeout=60, env=environment)
+        done = subprocess.run(full, capture_output=True, text=True, timeout=180, env=environment)
         check(done.returncode == 0, f"aws {' '.join(map(str, words))} ({label}):\n{done.stdout}{done.stderr[-2000:]}")
         return json.loads(done.stdout) if done.stdout.strip() else None
 
-    version = subprocess.run([*map(str, command), "--version"], capture_output=True, text=True, timeout=60)
+    version = subprocess.run([*map(str, command), "--version"], capture_output=True, text=True, timeout=180)
     print(f"{label}: {version.stdout.split()[0]}")
     name = f"{label}-cli"
     aws("kinesis", "create-stream", "--stream-name", name, "--shard-count", "1")
@@ -203,7 +203,7 @@ def use_cli(directory, label, command, endpoint, kinesis_endpoint, found):
     child = subprocess.Popen([*map(str, command), "--endpoint-url", endpoint, *map(str, words)], env=environment,
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wait_for("two chunks by the CLI", lambda: live.exists() and live.read_bytes().count(b"CONTINUATION_TOKEN") >= 2, 60)
+        wait_for("two chunks by the CLI", lambda: live.exists() and live.read_bytes().count(b"CONTINUATION_TOKEN") >= 2, 120)
     finally:
         child.kill()
         child.wait()
@@ -219,7 +219,7 @@ def test(directory):
         server.put_camera("door", camera.url(1), analyzers=["faces"])
         server.wait_recording("door")
         wait_for("three fragments", lambda: len(server.fragments("door")) >= 3)
-        wait_for("a record of the face analyzer", lambda: server.get("/v1/streams/door/faces?limit=1")["records"], 60)
+        wait_for("a record of the face analyzer", lambda: server.get("/v1/streams/door/faces?limit=1")["records"], 120)
         if clients[0][0] == "new":
             try_cbor(directory, clients[0][1], server.endpoint)
         try_js(directory, server.endpoint)

@@ -14,13 +14,13 @@ class Browser(Process):
 
     def do(self, **request):
         self.tell(json.dumps(request))
-        answer = json.loads(self.wait_line("{", 60))
+        answer = json.loads(self.wait_line("{", 120))
         check("failed" not in answer, f"{request}: {answer}")
         return answer
 
     def end(self):
         self.child.stdin.close()
-        self.child.wait(30)
+        self.child.wait(60)
 
 
 class WhipBrowser(Browser):
@@ -70,6 +70,6 @@ class SdkBrowser(Browser):
             seen = self.do(do="shown", name=name, page=name)
             return seen["frames"] > least and seen
 
-        first = wait_for(f"{name}'s pictures", lambda: shown(10), 40)
-        wait_for(f"more of {name}'s pictures", lambda: shown(first["frames"] + 20), 40)
+        first = wait_for(f"{name}'s pictures", lambda: shown(10))
+        wait_for(f"more of {name}'s pictures", lambda: shown(first["frames"] + 20))
         check(first["width"] == 640, first)

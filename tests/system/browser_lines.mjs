@@ -24,6 +24,7 @@ export async function serve(prepare, flags, options = {}) {
   const pageOf = async (name) => {
     if (!pages[name]) {
       pages[name] = name === 'first' ? context.pages()[0] : await context.newPage();
+      pages[name].setDefaultTimeout(60_000);
       await prepare(pages[name]);
     }
     return pages[name];

@@ -29,7 +29,7 @@ def test(directory):
                  lambda: (f := server.fragments("door")) and
                  seconds_of(f[-1]["end"]) - seconds_of(f[0]["start"]) >= 40, 120)
         ARTIFACTS.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(["node", os.environ["CONSOLE_TEST"]], timeout=180, env={
+        done = subprocess.run(["node", os.environ["CONSOLE_TEST"]], timeout=400, env={
             **os.environ, "MILLRACE_URL": server.endpoint, "MILLRACE_STREAM": "door",
             "MILLRACE_SCREENSHOT": str(ARTIFACTS / "console.png")})
         check(done.returncode == 0, "the console's checks failed")

@@ -55,7 +55,7 @@ class Checkpoints:
     def _post(server, what, **members):
         request = urllib.request.Request(f"{server.endpoint}/v1/applications/kill-test/{what}", method="POST",
                                          data=json.dumps(members).encode(), headers={"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return json.loads(answer.read())
 
     @staticmethod
@@ -143,7 +143,7 @@ def test(directory):
             except urllib.error.HTTPError as error:
                 raise Failure(f"a commit was refused: {error.code} {error.read()[:500]}") from error
             except AWAY:
-                servers[-1].child.wait(10)  # it was the kill
+                servers[-1].child.wait(60)  # it was the kill
             timer.join()
             run(MILLRACE, "check", "--data-dir", directory / "data")
             servers.append(Server(directory))
@@ -158,10 +158,10 @@ def test(directory):
             one.stop()
         for name, memory in streams.items():
             acknowledged = [one for producer in producers if producer.stream == name for one in producer.acknowledged]
-            readers[name].read_until(lambda: memory.count >= len(acknowledged), 60)
+            readers[name].read_until(lambda: memory.count >= len(acknowledged), 120)
             final = Memory()
             fresh = PollingReader(endpoint, name, final.take)
-            fresh.read_until(lambda: final.count >= memory.count, 60)
+            fresh.read_until(lambda: final.count >= memory.count, 120)
             readers[name].lineage.check_whole()
             check_stream(name, acknowledged, memory, final)
             check(final.count == memory.count, f"{name}: the reader was given {memory.count} of {final.count}")

@@ -88,7 +88,7 @@ class Subscription:
 class DataStreams:
     """One connection, kept open. Threads: one at a time. OSError, http.client.HTTPException: no answer came, or not all of it."""
 
-    def __init__(self, endpoint, encoding="json", seconds=30):
+    def __init__(self, endpoint, encoding="json", seconds=60):
         self.address = urllib.parse.urlsplit(endpoint).netloc
         self.encoding = encoding
         self.seconds = seconds
@@ -145,7 +145,7 @@ class DataStreams:
 
     def subscribe(self, consumer_arn, shard, **position):
         """SubscribeToShard, on a connection of its own: Type and, where it needs them, SequenceNumber or Timestamp."""
-        connection = http.client.HTTPConnection(self.address, timeout=15)  # an event comes every 5 s
+        connection = http.client.HTTPConnection(self.address, timeout=60)  # an event comes every 5 s
         connection.connect()
         sock = connection.sock  # http.client lets go of it where the server says that it closes
         response = self._send(connection, "SubscribeToShard",

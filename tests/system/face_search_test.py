@@ -49,7 +49,7 @@ def test(directory):
         check(match["Face"]["FaceId"] == server.get("/v1/face-collections/staff/faces")["faces"][0]["face_id"], f"{match}")
         listed = server.cli("faces", "list", "door")
         check(" ada " in listed.stdout, f"who it is, is not said: {listed.stdout[-600:]}{listed.stderr}")
-        wait_for("an id that stays", lambda: len([r for r in records() if names(r)]) >= 3, 60)
+        wait_for("an id that stays", lambda: len([r for r in records() if names(r)]) >= 3, 120)
         tracks = {r["FaceSearchResponse"][0]["DetectedFace"]["TrackId"] for r in records() if names(r)}
         check(len(tracks) <= 2, f"one person has the ids {tracks}")
 

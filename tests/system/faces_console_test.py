@@ -26,12 +26,12 @@ def test(directory):
         wait_for("30 s of footage",
                  lambda: (f := server.fragments("door")) and
                  seconds_of(f[-1]["end"]) - seconds_of(f[0]["start"]) >= 30, 120)
-        first = wait_for("faces", lambda: server.get("/v1/streams/door/faces?limit=1000")["records"], 60)
+        first = wait_for("faces", lambda: server.get("/v1/streams/door/faces?limit=1000")["records"], 120)
         found = sum(1 for record in first if record.get("FaceSearchResponse"))
         # How many of many are found, tests/consumers/faces measures; these are two dozen.
         check(found * 100 >= len(first) * 80, f"{found} of {len(first)} analysed frames show a face")
         ARTIFACTS.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(["node", os.environ["FACES_CONSOLE_TEST"]], timeout=240, env={
+        done = subprocess.run(["node", os.environ["FACES_CONSOLE_TEST"]], timeout=400, env={
             **os.environ, "MILLRACE_URL": server.endpoint, "MILLRACE_STREAM": "door", "CLIP_FPS": str(FPS),
             "CLIP_FRAMES": str(FPS * SECONDS), "MILLRACE_SCREENSHOT": str(ARTIFACTS / "faces.png")})
         check(done.returncode == 0, "the console's checks failed")

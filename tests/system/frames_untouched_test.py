@@ -37,7 +37,7 @@ def test(directory):
         fragments = wait_for(
             f"{RECORD_SECONDS} s of footage",
             lambda: (f := server.fragments("cam")) and
-            seconds_of(f[-1]["end"]) - seconds_of(f[0]["start"]) >= RECORD_SECONDS and f, RECORD_SECONDS + 90, 1)
+            seconds_of(f[-1]["end"]) - seconds_of(f[0]["start"]) >= RECORD_SECONDS and f, RECORD_SECONDS + 120, 1)
         check(len({f["run"] for f in fragments}) == 1, "the recording was interrupted")
 
         video = frame_hashes(clip, "v", True)

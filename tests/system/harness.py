@@ -25,6 +25,10 @@ MILLRACE = os.environ["MILLRACE_BIN"]
 CAMERA_SIM = os.environ["CAMERA_SIM_BIN"]
 ARTIFACTS = pathlib.Path(os.environ.get("MILLRACE_TEST_ARTIFACTS", "."))
 
+# Settings of servers whose machine may be busy, or stand still for a while.
+STOP = "stop_timeout_s: 60\n"  # after it the exit code is another
+PATIENT_WITH_CAMERAS = "cameras: {silence_timeout_s: 60}\n"
+
 
 class Failure(AssertionError):
     pass
@@ -85,7 +89,7 @@ class Process:
             self.child.kill()
         self.child.wait()
 
-    def terminate(self, seconds=30):
+    def terminate(self, seconds=90):
         if self.child.poll() is None:
             self.child.send_signal(signal.SIGTERM)
         return self.child.wait(seconds)
@@ -110,9 +114,13 @@ class Resources(NamedTuple):
 class Server(Process):
     def __init__(self, directory, *options, listen="127.0.0.1:0"):
         if "--config" not in options:
-            # Tests read and write shards faster than they let anybody; the limits have tests of their own.
-            (directory / "no-limits.yaml").write_text('data_streams: {limits: "off"}\n')
+            # Tests read and write shards faster than they let anybody; the limits have tests of their own. So has
+            # what happens to cameras that fall silent, as all do to who stood still.
+            (directory / "no-limits.yaml").write_text(f'data_streams: {{limits: "off"}}\n{PATIENT_WITH_CAMERAS}')
             options = ("--config", directory / "no-limits.yaml", *options)
+        config = pathlib.Path(options[options.index("--config") + 1])
+        if STOP not in (text := config.read_text()):
+            config.write_text(STOP + text)
         super().__init__([MILLRACE, "serve", "--data-dir", directory / "data", "--listen", listen, *options],
                          directory / "millrace.log")
         self.endpoint = self.wait_line("Console: ", 60).split()[1].rstrip("/")
@@ -122,8 +130,8 @@ class Server(Process):
         with contextlib.suppress(subprocess.TimeoutExpired):
             raise Failure(f"the server ended by itself, with {self.child.wait(max(0, seconds))}")
 
-    def get_bytes(self, path, seconds=60):
-        with urllib.request.urlopen(self.endpoint + path, timeout=seconds) as answer:
+    def get_bytes(self, path):
+        with urllib.request.urlopen(self.endpoint + path, timeout=60) as answer:
             return answer.read()
 
     def get(self, path):
@@ -133,7 +141,7 @@ class Server(Process):
         request = urllib.request.Request(f"{self.endpoint}/v1/cameras/{name}", method="PUT",
                                          data=json.dumps({"url": url, **settings}).encode(),
                                          headers={"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return json.loads(answer.read())
 
     def camera(self, name):
@@ -159,8 +167,11 @@ class Server(Process):
 
     def thread_names(self):
         """How many threads of which name there are."""
-        tasks = pathlib.Path(f"/proc/{self.child.pid}/task")
-        return collections.Counter((task / "comm").read_text().strip().rstrip("0123456789") for task in tasks.iterdir())
+        names = collections.Counter()
+        for task in pathlib.Path(f"/proc/{self.child.pid}/task").iterdir():
+            with contextlib.suppress(OSError):  # it has just ended
+                names[(task / "comm").read_text().strip().rstrip("0123456789")] += 1
+        return names
 
     def cli(self, *words, seconds=120):
         return subprocess.run([MILLRACE, "--endpoint", self.endpoint, *words], capture_output=True, text=True,
@@ -170,7 +181,7 @@ class Server(Process):
 def add_user(file, name, policy):
     """The key of a user who is new in the file of users."""
     made = subprocess.run([MILLRACE, "user", "add", name, "--file", file, "--policy", policy, "--json"], capture_output=True,
-                          text=True, timeout=30, check=True)
+                          text=True, timeout=60, check=True)
     return json.loads(made.stdout)
 
 

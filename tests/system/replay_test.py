@@ -54,7 +54,7 @@ def recorded(server, *streams):
 
 def check_refusals(server):
     def refused(code, said, *words, endpoint=server.endpoint):
-        done = subprocess.run([MILLRACE, "--endpoint", endpoint, "replay", *words], capture_output=True, text=True, timeout=60)
+        done = subprocess.run([MILLRACE, "--endpoint", endpoint, "replay", *words], capture_output=True, text=True, timeout=120)
         check(done.returncode == code and said in done.stderr and not done.stdout, f"{words}: {done}")
 
     refused(2, "name the streams, or say --all", *WHAT)
@@ -97,10 +97,12 @@ def interrupt(server, log_path, number, words, output, processes):
         lanes = subprocess.run(["pgrep", "-P", str(replay.pid)], capture_output=True, text=True).stdout.split()
         check(len(lanes) == processes, f"{processes} processes work: {lanes}")
         replay.send_signal(number)
-        code = replay.wait(60)
+        code = replay.wait(120)
     finally:
         replay.kill()
     wait_for("its processes to end", lambda: not any(is_running(pid) for pid in lanes))
+    # What they had asked for may still wait for the disk: it is there when this is.
+    check(server.cli("stream", "create", f"behind-{log_path.stem}").returncode == 0, "no stream")
     before = len(seen(server, output))
     check(0 < before < 2 * SECONDS, f"{before} of {2 * SECONDS} fragments were analysed before")
     return code, before

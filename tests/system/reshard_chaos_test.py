@@ -63,7 +63,12 @@ def test(directory):
         for thread in [*producers, resharder]:
             thread.start()
         deadline = time.monotonic() + SECONDS
-        while time.monotonic() < deadline:
+
+        def is_over():
+            late = time.monotonic() - deadline
+            return late >= 0 and (late >= 120 or (resharder.done["split"] and resharder.done["merge"]))
+
+        while not is_over():
             poller.round()
             time.sleep(0.02)
             subscriber.check()
@@ -75,7 +80,7 @@ def test(directory):
         for producer in producers:
             producer.stop()
         acknowledged = [one for producer in producers for one in producer.acknowledged]
-        poller.read_until(lambda: polled.count >= len(acknowledged), 60)
+        poller.read_until(lambda: polled.count >= len(acknowledged), 120)
         polled.compare("polling", acknowledged)
         poller.lineage.check_whole()
 
@@ -83,7 +88,7 @@ def test(directory):
             subscriber.check()
             return pushed.count >= len(acknowledged) and poller.lineage.open_shards() == subscriber.lineage.open_shards()
 
-        wait_for("all records by subscriptions", pushed_all, 60)
+        wait_for("all records by subscriptions", pushed_all, 120)
         subscriber.stop()
         subscriber.check()
         pushed.compare("pushed", acknowledged)

@@ -97,7 +97,7 @@ def check_record_consumer(server, directory):
     with contextlib.ExitStack() as stack:
         process = Process([*program, "printer", "orders", "push", "lengths"], directory / "record_consumer.log")
         stack.callback(process.kill)
-        lines = [process.wait_line("shardId-", 30).split() for _ in range(RECORDS)]
+        lines = [process.wait_line("shardId-", 60).split() for _ in range(RECORDS)]
         wait_for("their lengths", lambda: len(results(server, "lengths")) >= RECORDS)
         check(process.terminate() == 0, "it ends in order")
         check(sorted(line[2:] for line in lines) == sorted([f"key-{number}", "Hello"] for number in range(RECORDS)), "each record once")
@@ -110,7 +110,7 @@ def check_record_consumer(server, directory):
         stack.callback(again.kill)
         wait_for("its shards", lambda: taken("again") == 4)
         kinesis(server, "PutRecord", StreamName="orders", PartitionKey="last", Data="SGVsbG8=")
-        check(again.wait_line("shardId-", 30).endswith(" last Hello"), "it begins behind the others")
+        check(again.wait_line("shardId-", 60).endswith(" last Hello"), "it begins behind the others")
         check(again.terminate() == 0, "it ends in order")
 
 

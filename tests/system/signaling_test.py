@@ -21,9 +21,9 @@ class Control:
 
     def __call__(self, path, **members):
         done = subprocess.run(
-            ["curl", "-sS", "--noproxy", "*", "--max-time", "20", "--aws-sigv4", "aws:amz:us-east-1:kinesisvideo", "--user",
+            ["curl", "-sS", "--noproxy", "*", "--max-time", "60", "--aws-sigv4", "aws:amz:us-east-1:kinesisvideo", "--user",
              f"{self.key['access_key_id']}:{self.key['secret_access_key']}", "-H", "Content-Type: application/json", "-d",
-             json.dumps(members), self.server.endpoint + path], capture_output=True, text=True, timeout=30, check=True)
+             json.dumps(members), self.server.endpoint + path], capture_output=True, text=True, timeout=90, check=True)
         return json.loads(done.stdout or "{}")
 
 
@@ -48,14 +48,14 @@ def test(directory):
             browser.check_moving(viewer)
         # A master that comes again takes the place; viewers that come then find it.
         browser.start("master", "again", **asked)
-        wait_for("the first master's end", lambda: browser.is_closed("master"), 20)
+        wait_for("the first master's end", lambda: browser.is_closed("master"))
         browser.start("viewer", "third", **asked)
         browser.check_moving("third")
         refused = browser.start("viewer", "stranger", **{**asked, "secret": "0" * 40})
         check(refused["error"], refused)
         browser.check_moving("first")  # two peers, once connected, need us no more
         control("/deleteSignalingChannel", ChannelARN=arn)
-        wait_for("the channel's end", lambda: browser.is_closed("again"), 20)
+        wait_for("the channel's end", lambda: browser.is_closed("again"))
         browser.end()
         check(server.terminate() == 0, "the server did not end well")
     finally:

@@ -21,7 +21,7 @@ def by_boto3(server, what):
     clients = new_clients()
     check(clients, "boto3 is not to be had from PyPI")
     done = subprocess.run([*map(str, clients[1]), HERE / "storage_session.py", server.endpoint, "door", what], capture_output=True,
-                          text=True, timeout=120, env=ENVIRONMENT)
+                          text=True, timeout=180, env=ENVIRONMENT)
     check(done.returncode == 0, f"storage_session.py {what}:\n{done.stdout[-1000:]}{done.stderr[-3000:]}")
     return json.loads(done.stdout)
 
@@ -33,7 +33,7 @@ def check_recording(server, directory, runs):
         last = [one for one in listed if one["run"] == listed[-1]["run"]]
         return len(last) >= 3 and len({one["run"] for one in listed}) >= runs and listed
 
-    listed = wait_for(f"fragments of {runs} runs", recorded, 60)
+    listed = wait_for(f"fragments of {runs} runs", recorded)
     check(len({one["run"] for one in listed}) == runs, listed)
     for one, other in zip(listed, listed[1:]):
         gap = seconds_of(other["start"]) - seconds_of(one["end"])
@@ -66,11 +66,11 @@ def test(directory):
         check_recording(server, directory, 2)
         browser.check_moving("watcher")
         by_boto3(server, "end")
-        wait_for("the recording's end", lambda: not server.get("/v1/streams/kept")["live"], 20)
+        wait_for("the recording's end", lambda: not server.get("/v1/streams/kept")["live"])
         check(not browser.is_closed("camera"), "the master's signaling ended with the recording")
         browser.end()
         # webrtcbin's threads are gone; some of GLib's stay for good.
-        wait_for(f"{quiet} again, not {server.resources()}", lambda: server.resources().threads <= quiet.threads + 8, 20)
+        wait_for(f"{quiet} again, not {server.resources()}", lambda: server.resources().threads <= quiet.threads + 8)
         check(server.terminate() == 0, "the server did not end well")
     finally:
         browser.kill()

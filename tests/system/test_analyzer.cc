@@ -3,7 +3,7 @@
 //   crash-next   from now on the process aborts at the fragment that came first after this was said
 //   throw-next   an exception leaves it there instead
 //   hang-once    one frame never ends
-//   slow         a frame takes 20 ms
+//   slow         a frame takes 100 ms
 //   leak         64 MiB a frame are never given back
 //   fail         every frame is refused, which ends no process
 //   rubbish      results that make no record: no UTF-8, too deep, too large, no number
@@ -59,7 +59,7 @@ class TestStream final : public StreamAnalyzer {
       std::ofstream(marker) << frame.fragment_number << std::endl;
       std::promise<void>().get_future().wait();
     }
-    if (told == "slow") std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    if (told == "slow") std::this_thread::sleep_for(std::chrono::milliseconds(100));
     if (told == "leak") leaked_.emplace_back(std::size_t{64} << 20, static_cast<char>(leaked_.size() + 1));
     if (told == "fail") return Error{ErrorCode::kUnsupported, "told to fail"};
     if (told == "rubbish") return Rubbish(rubbish_++);

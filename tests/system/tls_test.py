@@ -20,7 +20,7 @@ def version_spoken(url, certificate, *options):
 
 
 def works(url, certificate):
-    return subprocess.run(["curl", "-s", "--noproxy", "*", "--max-time", "20", "--cacert", certificate, "-o", "/dev/null",
+    return subprocess.run(["curl", "-s", "--noproxy", "*", "--max-time", "60", "--cacert", certificate, "-o", "/dev/null",
                            f"{url}/healthz"], check=False).returncode == 0
 
 

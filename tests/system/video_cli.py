@@ -26,7 +26,7 @@ class Cli:
     def __call__(self, *words, service="kinesisvideo"):
         words = [service, *(json.dumps(word) if isinstance(word, dict) else str(word) for word in words)]
         done = subprocess.run([*self.command, "--endpoint-url", self.endpoint, "--output", "json", *words], capture_output=True,
-                              text=True, timeout=120, env=ENVIRONMENT)
+                              text=True, timeout=240, env=ENVIRONMENT)
         check(done.returncode == 0, f"aws {' '.join(words)} ({self.label}):\n{done.stdout}{done.stderr[-2000:]}")
         return json.loads(done.stdout) if done.stdout.strip() else {}
 

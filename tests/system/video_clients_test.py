@@ -38,13 +38,13 @@ def put_secret(server, name, value):
     """Where an edge configuration finds the address of a camera."""
     request = urllib.request.Request(f"{server.endpoint}/v1/secrets/{name}", json.dumps({"value": value}).encode(),
                                      {"Content-Type": "application/json"}, method="PUT")
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         check(answer.status == 200, name)
 
 
 def try_boto3(directory, label, python, endpoint):
     done = subprocess.run([*map(str, python), HERE / "video_checks.py", endpoint, label, "door", directory], capture_output=True,
-                          text=True, timeout=180, env=ENVIRONMENT)
+                          text=True, timeout=300, env=ENVIRONMENT)
     check(done.returncode == 0, f"boto3 ({label}):\n{done.stdout[-1000:]}{done.stderr[-3000:]}")
     found = json.loads(done.stdout)
     print(f"{label}: boto3 {found['boto3']}; checked against the models: {found['checked']}")

@@ -5,7 +5,10 @@ that die within a fragment, send again, send times that go back or feed a stream
 acknowledged; readers that are slow or read nothing hold little memory, and slow nobody down. Method: plain sockets (producers.py)
 against the real server, with footage of ffmpeg's.
 """
+import contextlib
+import http.client
 import json
+import queue
 import socket
 import threading
 import time
@@ -106,6 +109,23 @@ class NeverReads:
     def still_there(self):
         self.socket.setblocking(False)
         return len(self.socket.recv(256, socket.MSG_PEEK)) > 0
+
+
+class Reading:
+    """Takes an open answer as it comes, and gives it on."""
+
+    def __init__(self, media):
+        self.media, self.pieces = media, queue.Queue()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self):
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            while piece := self.media.read1(1 << 16):
+                self.pieces.put(piece)
+        self.pieces.put(b"")
+
+    def read1(self, _):
+        return self.pieces.get(timeout=120)
 
 
 class Steady(threading.Thread):
@@ -223,7 +243,7 @@ def test(directory):
         steady = Steady(server, source)
         steady.start()
         wait_for("the steady producer", lambda: steady.producer.timecodes("PERSISTED"))
-        steady.media = open_media(server, "steady")
+        steady.media = Reading(open_media(server, "steady"))
         before, never, slow = bad_readers(server, source)
         steady.goes_on()
         misbehaving_producers(server, source)

@@ -13,7 +13,7 @@ def test(directory):
     server = Server(directory, "--config", directory / "webrtc.yaml")
     try:
         ARTIFACTS.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(["node", os.environ["WEBRTC_CONSOLE_TEST"]], timeout=240, env={
+        done = subprocess.run(["node", os.environ["WEBRTC_CONSOLE_TEST"]], timeout=400, env={
             **os.environ, "MILLRACE_URL": server.endpoint, "MILLRACE_SCREENSHOT": str(ARTIFACTS / "webrtc.png")})
         check(done.returncode == 0, "the console's checks failed")
         check(server.terminate() == 0, "the server did not end well")

@@ -40,7 +40,7 @@ class User:
             headers["Authorization"] = f"Bearer {self.token}"
         request = urllib.request.Request(self.server.endpoint + path, method=method, data=body and body.encode(), headers=headers)
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 return Answer(answer)
         except urllib.error.HTTPError as error:
             return Answer(error)
@@ -63,7 +63,7 @@ def log_in(server, file, name, policy):
         answer = User(server).ask("POST", "/v1/session", json.dumps(asked), Content_Type="application/json")
         return answer.status == 200 and json.loads(answer.text)["token"]
 
-    return User(server, wait_for(f"{name}'s session", session, 20))
+    return User(server, wait_for(f"{name}'s session", session))
 
 
 def expect(wanted, answer, words=""):
@@ -121,12 +121,12 @@ def check_session(ann, eve):
         expect(404, ann.ask("DELETE", each))
         expect(404, ann.trickle(each, tag=tag))
     # Their places are given back.
-    wait_for("a place", lambda: (again := ann.publish("front")).status == 201 and ann.ask("DELETE", again.headers["Location"]), 20)
+    wait_for("a place", lambda: (again := ann.publish("front")).status == 201 and ann.ask("DELETE", again.headers["Location"]))
 
 
 def check_connects(server, ann):
     def connect():
-        session = wait_for("a place", lambda: (got := ann.publish("front")).status == 201 and got.headers["Location"], 20)
+        session = wait_for("a place", lambda: (got := ann.publish("front")).status == 201 and got.headers["Location"])
         expect(200, ann.ask("DELETE", session))
 
     def quiet():
@@ -134,10 +134,10 @@ def check_connects(server, ann):
 
     for _ in range(3):
         connect()
-    before = wait_for("quiet", quiet, 20)
+    before = wait_for("quiet", quiet)
     for _ in range(CONNECTS):
         connect()
-    wait_for(f"{before} again", lambda: server.resources().threads <= before.threads, 20)
+    wait_for(f"{before} again", lambda: server.resources().threads <= before.threads)
     after = server.resources()
     check(after.descriptors <= before.descriptors + 2, f"{before} became {after}")
     # What the allocator keeps is no more after the last than after the first ones.

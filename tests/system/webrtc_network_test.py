@@ -89,7 +89,7 @@ def check_headers(server):
              "Access-Control-Request-Headers": "authorization,content-type"}
     for path, allow in (("/whip/x", "POST, OPTIONS"), ("/whep/x", "POST, OPTIONS"), ("/whip/x/0123", "PATCH, DELETE, OPTIONS")):
         request = urllib.request.Request(server.endpoint + path, method="OPTIONS", headers=asked)
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             told = answer.headers
         for name, value in {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "POST", "Allow": allow,
                             "Access-Control-Allow-Headers": "authorization,content-type", "Accept-Post": "application/sdp",
@@ -103,7 +103,7 @@ def check_answer(stack, directory, server):
     offer = json.loads(sim.wait_line("{", 60))["offer"]
     request = urllib.request.Request(server.endpoint + "/whip/told", method="POST", data=offer.encode(),
                                      headers={"Content-Type": "application/sdp", "Origin": ORIGIN})
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         check(answer.status == 201 and answer.headers["Access-Control-Allow-Origin"] == "*", dict(answer.headers))
         exposed = answer.headers["Access-Control-Expose-Headers"].split(",")
         check({"Location", "ETag", "Link"} <= set(exposed), exposed)
@@ -115,7 +115,7 @@ def test(directory):
         def serve(name, settings, listen):
             place = directory / name
             place.mkdir()
-            (place / "webrtc.yaml").write_text(json.dumps({"webrtc": settings}))
+            (place / "webrtc.yaml").write_text(f"webrtc: {json.dumps(settings)}\n")
             server = Server(place, "--config", place / "webrtc.yaml", listen=listen)
             stack.callback(server.kill)
             return server

@@ -28,7 +28,7 @@ class WebrtcSim(Process):
                 offer = re.sub(r"a=candidate:.*\r\n", "", offer)
             request = urllib.request.Request(server.endpoint + path.format(number), method="POST", data=offer.encode(),
                                              headers={"Content-Type": "application/sdp"})
-            with urllib.request.urlopen(request, timeout=30) as response:
+            with urllib.request.urlopen(request, timeout=60) as response:
                 answer = response.read().decode()
                 self.sessions.append(response.headers["Location"])
                 self.answers.append(answer)
@@ -41,4 +41,4 @@ class WebrtcSim(Process):
 
     def stats(self):
         self.tell('{"do":"stats"}')
-        return json.loads(self.wait_line('{"connected"', 30))
+        return json.loads(self.wait_line('{"connected"', 60))

@@ -44,7 +44,7 @@ def beeps(file):
 
 def check_step(server, browser, directory, stream, codec):
     session = browser.publish(stream, codec, source="marks")
-    wait_for(f"{stream} live", lambda: any(each["name"] == stream and each["live"] for each in server.get("/v1/streams")["streams"]), 30)
+    wait_for(f"{stream} live", lambda: any(each["name"] == stream and each["live"] for each in server.get("/v1/streams")["streams"]))
     wait_for("enough of it", lambda: (f := server.fragments(stream)) and seconds_of(f[-1]["end"]) - seconds_of(f[0]["start"]) >= SECONDS, 90)
     own = browser.marks(session)
     browser.close(session)

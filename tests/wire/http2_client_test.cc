@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "tests/wait.h"
+
 namespace millrace::wire {
 namespace {
 
@@ -137,6 +139,7 @@ std::string CallsOf(const std::string& frames) {
   FrameServer server(frames);
   Http2Client::Options options;
   options.key.reset();
+  options.connect_timeout = options.silence = test::kPatience;
   Http2Client client(server.endpoint(), options);
   auto told = std::make_shared<Told>();
   client.Send({"GET", "/", {}, ""}, told);

@@ -39,7 +39,7 @@ ParsedFragment MakeClip(const std::string& options) {
     return {};
   }
   const std::string command =
-      "timeout 100 " CAMERA_SIM_BIN " --port 0 --no-audio --until-stdin-closes --dump " + directory +
+      "timeout 600 " CAMERA_SIM_BIN " --port 0 --no-audio --until-stdin-closes --dump " + directory +
       "/clip.mkv --background " + kBackground + " " + options + " </dev/null >" + directory + "/log 2>&1";
   EXPECT_EQ(std::system(command.c_str()), 0) << command;
   std::ifstream in(directory + "/clip.mkv", std::ios::binary);

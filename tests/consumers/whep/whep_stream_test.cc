@@ -67,19 +67,19 @@ TEST(WholeFragmentsTest, ALongFragmentIsTakenAtOnce) {
   sound.channels = 2;
   feed->Open(kNumber, 1, true, {sound});
   const auto last = std::make_shared<const Bytes>(Bytes(100));
-  for (int i = 0; i < 300; ++i) {  // 15 s
+  for (int i = 0; i < 2400; ++i) {  // 2 min: longer than it is waited for
     Frame frame;
     frame.track = 1;
     frame.pts = Timestamp::FromMillis(1'700'000'000'000 + i * 50);
     frame.key_frame = true;
-    frame.data = i < 299 ? SharedBytes(Bytes(100)) : SharedBytes(last, *last);
+    frame.data = i < 2399 ? SharedBytes(Bytes(100)) : SharedBytes(last, *last);
     feed->Add(kNumber, frame);
   }
   FragmentFacts facts;
   facts.number = kNumber;
   feed->Close(facts);
   // The test, the feed and the stream have it.
-  EXPECT_TRUE(WaitUntil([&] { return last.use_count() == 3; }, std::chrono::seconds(8)));
+  EXPECT_TRUE(WaitUntil([&] { return last.use_count() == 3; }));
   feed->SetPersisted(kNumber);
   EXPECT_TRUE(feed->Fragments().empty());
   EXPECT_EQ(last.use_count(), 2);

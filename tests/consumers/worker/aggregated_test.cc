@@ -24,8 +24,10 @@ class AggregatedTest : public WorkerTest {
   }
   WorkerRecord Next(Worker& worker) {
     std::optional<WorkerRecord> record;
-    for (int i = 0; i < 200 && !record; ++i) record = worker.Next(std::chrono::milliseconds(50));
-    EXPECT_TRUE(record) << worker.trouble();
+    EXPECT_TRUE(test::WaitUntil([&] {
+      record = worker.Next(std::chrono::milliseconds(50));
+      return record.has_value();
+    })) << worker.trouble();
     return record.value_or(WorkerRecord());
   }
   std::optional<std::uint64_t> CheckpointPart() {
@@ -40,11 +42,11 @@ TEST_F(AggregatedTest, ComeAsSingleRecords) {
   PutBytes({'p', 'l', 'a', 'i', 'n'});
   PutAggregate({"one", "two", "three"});
   PutBytes({0xf3, 0x89, 0x9a, 0xc2, 1, 2, 3});  // not one, though it begins like one
-  auto worker = Get(Worker::Start(Options("a")));
+  auto worker = Get(Worker::Start(Alone()));
   WorkerRecord plain = Next(*worker);
   EXPECT_EQ(AsText(plain.data), "plain");
   EXPECT_FALSE(plain.sub_sequence);
-  ASSERT_TRUE(worker->Commit(plain, {}));
+  ASSERT_TRUE(Commit(*worker, plain));
   std::string sequence_number;
   std::uint64_t index = 0;
   for (const char* text : {"one", "two", "three"}) {
@@ -55,7 +57,7 @@ TEST_F(AggregatedTest, ComeAsSingleRecords) {
     EXPECT_EQ(record.last_of_record, index == 2);
     EXPECT_TRUE(index == 0 || record.sequence_number == sequence_number);
     sequence_number = record.sequence_number;
-    ASSERT_TRUE(worker->Commit(record, {}));
+    ASSERT_TRUE(Commit(*worker, record));
     EXPECT_EQ(CheckpointPart(), index == 2 ? std::nullopt : std::optional(index));
     ++index;
   }
@@ -70,8 +72,8 @@ TEST_F(AggregatedTest, AnotherWorkerGoesOnInTheMiddleOfOne) {
     for (const char* text : {"0", "1"}) {
       WorkerRecord record = Next(*first);
       EXPECT_EQ(AsText(record.data), text);
-      ASSERT_TRUE(first->Commit(record, {}));
-      ASSERT_TRUE(first->Commit(record, {})) << "a commit may be said again";
+      ASSERT_TRUE(Commit(*first, record));
+      ASSERT_TRUE(Commit(*first, record)) << "a commit may be said again";
     }
     EXPECT_EQ(AsText(Next(*first).data), "2");  // not committed: comes again
   }
@@ -79,7 +81,7 @@ TEST_F(AggregatedTest, AnotherWorkerGoesOnInTheMiddleOfOne) {
   for (const char* text : {"2", "3", "4", "5"}) {
     WorkerRecord record = Next(*second);
     EXPECT_EQ(AsText(record.data), text);
-    ASSERT_TRUE(second->Commit(record, {}));
+    ASSERT_TRUE(Commit(*second, record));
   }
 }
 
@@ -91,14 +93,14 @@ TEST_F(AggregatedTest, WhatIsAnotherShardsIsLeftOut) {
       {"k", high, AsBytes("not here")}, {"k", low, AsBytes("here")}, {"k", high, AsBytes("nor this")}};
   PutBytes(wire::WriteAggregatedRecord(parts));
   PutAggregate({"after"});
-  auto worker = Get(Worker::Start(Options("a")));
+  auto worker = Get(Worker::Start(Alone()));
   WorkerRecord record = Next(*worker);
   EXPECT_EQ(AsText(record.data), "here");
   EXPECT_EQ(record.sub_sequence, 1u);
-  ASSERT_TRUE(worker->Commit(record, {}));
+  ASSERT_TRUE(Commit(*worker, record));
   record = Next(*worker);
   EXPECT_EQ(AsText(record.data), "after");
-  ASSERT_TRUE(worker->Commit(record, {}));
+  ASSERT_TRUE(Commit(*worker, record));
   EXPECT_EQ(CheckpointPart(), std::nullopt);
 }
 
@@ -116,14 +118,14 @@ TEST_F(AggregatedTest, NothingOfOneIsGivenOnceTheLeaseMayHaveRunOut) {
 TEST_F(AggregatedTest, UnwantedPartsAreNotComeBackTo) {
   PutAggregate({"skip", "skip", "take", "skip"});
   PutAggregate({"skip"});
-  WorkerOptions options = Options("a");
+  WorkerOptions options = Alone();
   options.wanted = [](const WorkerRecord& record) { return AsText(record.data) == "take"; };
   auto worker = Get(Worker::Start(options));
   WorkerRecord record = Next(*worker);
   EXPECT_EQ(record.sub_sequence, 2u);
-  EXPECT_EQ(Get(worker->Attempt(record, "x")), 1u);
+  Get(Attempt(*worker, record, 0));
   EXPECT_EQ(CheckpointPart(), 1u) << "those before it are passed over durably";
-  ASSERT_TRUE(worker->Commit(record, {ResultOf(record)}));
+  ASSERT_TRUE(Commit(*worker, record, {ResultOf(record)}));
   // All of both is passed over after a while.
   auto passed = [&] {
     const auto lease = Get(leases_->List("app")).at(0);
@@ -131,13 +133,15 @@ TEST_F(AggregatedTest, UnwantedPartsAreNotComeBackTo) {
            Get(log_->Read("in", {lease.shard, lease.checkpoint.value_or(storage::SequenceNumber())}, {}))
                .records.empty();
   };
-  for (int i = 0; i < 200 && !passed(); ++i) (void)worker->Next(std::chrono::milliseconds(50));
-  EXPECT_TRUE(passed());
+  EXPECT_TRUE(test::WaitUntil([&] {
+    (void)worker->Next(std::chrono::milliseconds(50));
+    return passed();
+  }));
 }
 
 TEST_F(AggregatedTest, ComeAsTheyAreStoredWhereAskedFor) {
   PutAggregate({"one", "two"});
-  WorkerOptions options = Options("a");
+  WorkerOptions options = Alone();
   options.deaggregate = false;
   auto worker = Get(Worker::Start(options));
   const WorkerRecord record = Next(*worker);
@@ -148,14 +152,14 @@ TEST_F(AggregatedTest, ComeAsTheyAreStoredWhereAskedFor) {
 
 TEST_F(AggregatedTest, CheckpointsWithinARecordDoNotGoBack) {
   PutAggregate({"0", "1", "2"});
-  auto worker = Get(Worker::Start(Options("a")));
+  auto worker = Get(Worker::Start(Alone()));
   std::vector<WorkerRecord> records;
   for (int i = 0; i < 3; ++i) {
     records.push_back(Next(*worker));
-    ASSERT_TRUE(worker->Commit(records.back(), {}));
+    ASSERT_TRUE(Commit(*worker, records.back()));
   }
   for (int i : {0, 1}) {
-    auto back = worker->Commit(records[static_cast<std::size_t>(i)], {});
+    auto back = Commit(*worker, records[static_cast<std::size_t>(i)]);
     ASSERT_FALSE(back);
     EXPECT_EQ(back.error().code, ErrorCode::kInvalidArgument);
   }

@@ -41,7 +41,7 @@ class LibraryTest : public WorkerTest {
 
 TEST_F(LibraryTest, WhatIsNotedIsCommittedAfterAWhile) {
   Put(0, 30);
-  WorkerOptions options = Options("a");
+  WorkerOptions options = Alone();
   options.checkpoint_interval = std::chrono::milliseconds(100);
   auto worker = Get(Worker::Start(options));
   for (const WorkerRecord& record : Take(*worker, 30)) worker->Done(record);
@@ -78,11 +78,11 @@ TEST_F(LibraryTest, CloseCommitsWhatIsNotedAndHandsTheShardsOver) {
 TEST_F(LibraryTest, CommittingTheLastOfABatchCommitsAll) {
   Put(0, 40);
   {
-    auto worker = Get(Worker::Start(Options("a")));
+    auto worker = Get(Worker::Start(Alone()));
     std::map<std::string, WorkerRecord> last;
     for (const WorkerRecord& record : Take(*worker, 40, 5)) last[record.shard] = record;
     EXPECT_EQ(last.size(), 2u);
-    for (const auto& [shard, record] : last) EXPECT_TRUE(worker->Commit(record));
+    for (const auto& [shard, record] : last) EXPECT_TRUE(Commit(*worker, record));
   }
   EXPECT_EQ(NotDone(), 0u);
 }
@@ -99,7 +99,10 @@ TEST_F(LibraryTest, WhatIsNotDoneComesAgain) {
       worker->Done(record);
       done.insert(record.sequence_number);
     }
-    worker->Flush();
+    EXPECT_TRUE(test::WaitUntil([&] {
+      worker->Flush();
+      return NotDone() == 20 - done.size();
+    }));
   }
   auto worker = Get(Worker::Start(Options("b")));
   const auto again = Take(*worker, 20 - done.size(), 20);
@@ -110,7 +113,7 @@ TEST_F(LibraryTest, WhatIsNotDoneComesAgain) {
 TEST_F(LibraryTest, AShardEndsOnlyWhenAllOfItIsDone) {
   Put(0, 10);
   std::vector<ShardEvent> events;
-  WorkerOptions options = Options("a");
+  WorkerOptions options = Alone();
   options.shard_event = [&](const ShardEvent& event) { events.push_back(event); };
   auto worker = Get(Worker::Start(options));
   auto records = Take(*worker, 10, 10);
@@ -150,22 +153,24 @@ TEST_F(LibraryTest, ALostLeaseIsTold) {
 }
 
 TEST_F(LibraryTest, TakesNoMoreLeasesThanItMay) {
-  WorkerOptions options = Options("a");
+  WorkerOptions options = Alone();
   options.leases_max = 1;
   auto worker = Get(Worker::Start(options));
   EXPECT_TRUE(test::WaitUntil([&] { return worker->shards() == 1; }));
-  auto other = Get(Worker::Start(Options("b")));
+  options.owner = "b";
+  options.leases_max = 2;
+  auto other = Get(Worker::Start(options));
   EXPECT_TRUE(test::WaitUntil([&] { return other->shards() == 1; }));
   EXPECT_EQ(worker->shards(), 1u);
 }
 
 TEST_F(LibraryTest, MetricsSayWhatWasDone) {
   Put(0, 30);
-  WorkerOptions options = Options("a");
+  WorkerOptions options = Alone();
   options.wanted = [](const WorkerRecord& record) { return record.partition_key != "key-0"; };
   auto worker = Get(Worker::Start(options));
   for (const WorkerRecord& record : Take(*worker, 25))
-    ASSERT_TRUE(worker->Commit(record, {ResultOf(record)}));
+    ASSERT_TRUE(Commit(*worker, record, {ResultOf(record)}));
   EXPECT_TRUE(test::WaitUntil([&] {  // the last ones that are not wanted
     (void)worker->Next(std::chrono::milliseconds(20));
     return worker->metrics().records_passed == 5;
@@ -188,7 +193,7 @@ TEST_F(LibraryTest, MetricsSayWhatWasDone) {
 }
 
 TEST_F(LibraryTest, BehindGrowsWhileRecordsWait) {
-  auto worker = Get(Worker::Start(Options("a")));
+  auto worker = Get(Worker::Start(Alone()));
   EXPECT_TRUE(test::WaitUntil([&] { return worker->metrics().behind.size() == 2; }));
   EXPECT_EQ(worker->metrics().behind_max(), Duration{0});
   Put(0, 10);
@@ -210,16 +215,16 @@ TEST_F(LibraryTest, SaysWhatIsWrong) {
 
 TEST_F(LibraryTest, RefusesResultsThatTheServerRefuses) {
   Put(0, 1);
-  auto worker = Get(Worker::Start(Options("a")));
+  auto worker = Get(Worker::Start(Alone()));
   const auto records = Take(*worker, 1);
   ASSERT_EQ(records.size(), 1u);
   WorkerResult result = ResultOf(records.front());
   result.partition_key = "";
-  EXPECT_EQ(worker->Commit(records.front(), {result}).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(Commit(*worker, records.front(), {result}).error().code, ErrorCode::kInvalidArgument);
   result = ResultOf(records.front());
   result.stream = "nowhere";
-  EXPECT_EQ(worker->Commit(records.front(), {result}).error().code, ErrorCode::kNotFound);
-  EXPECT_TRUE(worker->Commit(records.front(), {ResultOf(records.front())}));
+  EXPECT_EQ(Commit(*worker, records.front(), {result}).error().code, ErrorCode::kNotFound);
+  EXPECT_TRUE(Commit(*worker, records.front(), {ResultOf(records.front())}));
   EXPECT_EQ(Results().size(), 1u);
 }
 

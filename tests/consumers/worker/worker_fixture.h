@@ -2,7 +2,11 @@
 // one.
 #pragma once
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <map>
@@ -17,6 +21,7 @@
 #include "api/v1/application_service.h"
 #include "api/v1/services.h"
 #include "consumers/worker/worker.h"
+#include "consumers/worker/worker_state.h"
 #include "storage/embedded_log.h"
 #include "tests/wait.h"
 
@@ -30,6 +35,32 @@ T Get(Result<T> result) {
   }
   return std::move(*result);
 }
+
+// A port of its own: bound and never listened on, so that nobody else is given it while no server is there.
+class KeptPort {
+ public:
+  KeptPort() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    const int on = 1;  // servers may bind it too
+    ::setsockopt(socket_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    if (::bind(socket_, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
+        ::getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+      std::abort();
+    }
+    number_ = ntohs(address.sin_port);
+  }
+  ~KeptPort() { ::close(socket_); }
+  KeptPort(const KeptPort&) = delete;
+  KeptPort& operator=(const KeptPort&) = delete;
+  std::uint16_t number() const { return number_; }
+
+ private:
+  int socket_;
+  std::uint16_t number_ = 0;
+};
 
 class WorkerTest : public ::testing::Test {
  protected:
@@ -71,7 +102,6 @@ class WorkerTest : public ::testing::Test {
     server.port = port_;
     server.threads = 1;
     server_ = Get(api::Server::Start(*dispatcher_, server));
-    port_ = server_->port();
   }
   void Close() {
     server_.reset();
@@ -91,6 +121,38 @@ class WorkerTest : public ::testing::Test {
     options.read_ahead_records = 3;
     return options;
   }
+  // Of a worker that shares with nobody: it keeps its leases however long the machine stands still.
+  WorkerOptions Alone() {
+    WorkerOptions options = Options("a");
+    options.lease_length = std::chrono::minutes(10);
+    return options;
+  }
+  // Until the server has answered: what it was too slow to answer is said again, as programs do.
+  static Result<void> Commit(Worker& worker, const WorkerRecord& record,
+                             const std::vector<WorkerResult>& results = {}) {
+    Result<void> committed;
+    test::WaitUntil([&] {
+      committed = worker.Commit(record, results);
+      return committed || !consumer::ServerIsAway(committed.error().code);
+    });
+    return committed;
+  }
+  // Likewise. How often it is noted now; `before`: how often it was. A call without an answer may count.
+  static Result<std::uint64_t> Attempt(Worker& worker, const WorkerRecord& record, std::uint64_t before) {
+    Result<std::uint64_t> attempts = std::uint64_t{0};
+    std::uint64_t unanswered = 0;
+    test::WaitUntil([&] {
+      attempts = worker.Attempt(record, "x");
+      if (attempts || !consumer::ServerIsAway(attempts.error().code)) return true;
+      ++unanswered;
+      return false;
+    });
+    if (attempts) {
+      EXPECT_GT(*attempts, before);
+      EXPECT_LE(*attempts, before + 1 + unanswered);
+    }
+    return attempts;
+  }
   void Put(int from, int to) {
     for (int i = from; i < to; ++i) {
       storage::PutRecord record;
@@ -109,10 +171,10 @@ class WorkerTest : public ::testing::Test {
   }
   // Works until there are so many results.
   void WorkUntil(Worker& worker, std::size_t results) {
-    auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    const auto deadline = std::chrono::steady_clock::now() + test::kPatience;
     while (Results().size() < results && std::chrono::steady_clock::now() < deadline) {
       auto record = worker.Next(std::chrono::milliseconds(50));
-      if (record) (void)worker.Commit(*record, {ResultOf(*record)});
+      if (record) (void)Commit(worker, *record, {ResultOf(*record)});
     }
   }
   // The numbers in the order of their results.
@@ -143,7 +205,8 @@ class WorkerTest : public ::testing::Test {
   }
 
   std::filesystem::path directory_;
-  std::uint16_t port_ = 0;
+  const KeptPort kept_port_;
+  const std::uint16_t port_ = kept_port_.number();
   api::ByteBudget budget_{64 << 20};
   std::unique_ptr<storage::EmbeddedLog> log_;
   std::unique_ptr<api::DataStreamCatalog> catalog_;

@@ -38,7 +38,7 @@ TEST_P(WorkerReadsTest, TwoWorkersShareAndOneTakesOver) {
     auto second = Get(Worker::Start(Reading("b")));
     while (!stop) {
       auto record = second->Next(std::chrono::milliseconds(20));
-      if (record) (void)second->Commit(*record, {ResultOf(*record)});
+      if (record) (void)Commit(*second, *record, {ResultOf(*record)});
     }
     // Goes with a record in its hands: it was not committed, and comes again.
     auto held = second->Next(std::chrono::milliseconds(200));
@@ -58,15 +58,17 @@ TEST_P(WorkerReadsTest, LateWorkerCommitsNothing) {
   Put(0, 4);
   auto late = Get(Worker::Start(Reading("late")));
   std::optional<WorkerRecord> record;
-  for (int i = 0; i < 200 && !record; ++i) record = late->Next(std::chrono::milliseconds(50));
-  ASSERT_TRUE(record);
+  ASSERT_TRUE(test::WaitUntil([&] {
+    record = late->Next(std::chrono::milliseconds(50));
+    return record.has_value();
+  }));
   // Everything is taken from it while it works.
   for (const api::ShardLease& lease : Get(leases_->List("app"))) {
     if (lease.owner == "late") {
       Get(leases_->Take("app", "in", lease.shard, "thief", std::chrono::seconds(1), lease.counter));
     }
   }
-  auto committed = late->Commit(*record, {ResultOf(*record)});
+  auto committed = Commit(*late, *record, {ResultOf(*record)});
   ASSERT_FALSE(committed);
   EXPECT_EQ(committed.error().code, ErrorCode::kFailedPrecondition);
   EXPECT_TRUE(Results().empty());
@@ -110,8 +112,10 @@ TEST_P(WorkerReadsTest, PassesOverWhatIsNotWantedAndDoesNotComeBackToIt) {
       }
       return all;
     };
-    for (int i = 0; i < 200 && !passed(); ++i) (void)worker->Next(std::chrono::milliseconds(50));
-    EXPECT_TRUE(passed());
+    EXPECT_TRUE(test::WaitUntil([&] {
+      (void)worker->Next(std::chrono::milliseconds(50));
+      return passed();
+    }));
   }
   const int before = asked;
   auto again = Get(Worker::Start(options));
@@ -125,12 +129,15 @@ TEST_P(WorkerReadsTest, WhatComesAfterAnOwnerThatWasLostIsSuspect) {
   auto worker = Get(Worker::Start(Reading("a")));
   auto next = [&](Worker& of) {
     std::optional<WorkerRecord> record;
-    for (int i = 0; i < 200 && !record; ++i) record = of.Next(std::chrono::milliseconds(50));
-    EXPECT_TRUE(record);
-    return *record;
+    EXPECT_TRUE(test::WaitUntil([&] {
+      record = of.Next(std::chrono::milliseconds(50));
+      return record.has_value();
+    }));
+    return record.value();
   };
   WorkerRecord record = next(*worker);
-  EXPECT_FALSE(record.suspect);
+  // Where the answer to the first try was too long in coming, the lease was taken anew already.
+  EXPECT_EQ(record.suspect, record.lease > 1);
   worker->GiveUp(record);  // as if it had ended: the lease is taken anew without having been released
   std::optional<WorkerRecord> suspect;
   while (!suspect) {
@@ -138,14 +145,14 @@ TEST_P(WorkerReadsTest, WhatComesAfterAnOwnerThatWasLostIsSuspect) {
     if (each.sequence_number == record.sequence_number) {
       suspect = each;
     } else {
-      ASSERT_TRUE(worker->Commit(each, {}));
+      ASSERT_TRUE(Commit(*worker, each));
     }
   }
   ASSERT_TRUE(suspect);
   EXPECT_TRUE(suspect->suspect);
-  EXPECT_EQ(Get(worker->Attempt(*suspect, "x")), 1u);
-  EXPECT_EQ(Get(worker->Attempt(*suspect, "x")), 2u);
-  ASSERT_TRUE(worker->Commit(*suspect, {}));
+  const std::uint64_t first = Get(Attempt(*worker, *suspect, 0));
+  Get(Attempt(*worker, *suspect, first));
+  ASSERT_TRUE(Commit(*worker, *suspect));
 }
 
 TEST_P(WorkerReadsTest, StreamMadeAgainIsReadFromItsBeginning) {

@@ -40,15 +40,16 @@ TEST(NameServerTest, ACloseDoesNotWaitForIt) {
   settings.addresses = {"127.0.0.1"};
   settings.stun_servers = {"stun:slow.invalid:3478"};
   settings.turn_servers = {{"turn:slow.invalid:3478?transport=udp", "ann", "secret"}};
+  WebrtcTimes times = PatientTimes();
+  times.gathering_max = WebrtcTimes().gathering_max;  // which the lookup would hold up
   {
     WebrtcSessions sessions(4);
     Peer peer;
     const auto offer = SdpOffer::Read(peer.Offer(), {.receive = true, .video = {{Codec::kVp8}}, .audio = {}});
     ASSERT_TRUE(offer) << offer.error().message;
     std::atomic<bool> answered = false;
-    const auto name =
-        sessions.Open(std::make_shared<CountingSession>(settings, WebrtcTimes(), "door"), *offer,
-                      [&](Result<std::string> answer) { answered = answer.has_value(); });
+    const auto name = sessions.Open(std::make_shared<CountingSession>(settings, times, "door"), *offer,
+                                    [&](Result<std::string> answer) { answered = answer.has_value(); });
     ASSERT_TRUE(name);
     ASSERT_TRUE(WaitUntil([] {
       const std::lock_guard lock(Slow().mutex);

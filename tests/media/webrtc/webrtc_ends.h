@@ -11,12 +11,17 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
 #include "media/webrtc/webrtc_session.h"
+#include "tests/wait.h"
 
 namespace millrace::test {
+
+// A connection that is meant to come about has the time that a test has.
+inline WebrtcTimes PatientTimes() { return {.gathering_max = kPatience, .connecting_max = kPatience}; }
 
 class CountingSession final : public WebrtcSession {
  public:
@@ -25,6 +30,7 @@ class CountingSession final : public WebrtcSession {
   std::atomic<int> stopped = 0;
   std::atomic<int> received = 0;
   guint senders_max = 0;
+  std::function<void()> on_stopped;  // set before it is opened
 
  private:
   Result<void> Prepare(WebrtcPeer& peer) override {
@@ -50,7 +56,10 @@ class CountingSession final : public WebrtcSession {
   }
   void Connected() override {}
   std::optional<Error> LookAtMedia(SteadyTime) override { return std::nullopt; }
-  void Stopped() override { ++stopped; }
+  void Stopped() override {
+    ++stopped;
+    if (on_stopped) on_stopped();
+  }
 };
 
 // A peer that sends a test picture.
@@ -92,7 +101,8 @@ class Peer {
     gst_pad_add_probe(
         out.get(), static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST),
         [](GstPad*, GstPadProbeInfo* info, gpointer self) {
-          guint32 ssrc = GUINT32_TO_BE(1000 + static_cast<Peer*>(self)->rewritten_++ / 8);
+          const guint32 sender = 1000 + static_cast<Peer*>(self)->rewritten_++ / 8;
+          guint32 ssrc = GUINT32_TO_BE(sender);
           const auto rewrite = [](GstBuffer** buffer, guint, gpointer to) -> gboolean {
             *buffer = gst_buffer_make_writable(*buffer);
             gst_buffer_fill(*buffer, 8, to, 4);  // RFC 3550 section 5.1
