@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <future>
 #include <memory>
 #include <optional>
 
@@ -241,11 +242,16 @@ class Service {
   void Stop(Duration grace) {
     webhooks_.RequestStop();
     analyzers_.Stop();  // they need the server to commit
-    if (server_) server_->Stop(grace);
-    // Those who record first: a viewer that is slow to go must not cost them the fragments they have open.
+    // Those who record first: a request or a viewer that is slow to go must not cost them the fragments they
+    // have open.
+    const auto requests = std::async(std::launch::async, [&] {
+      if (server_) server_->Stop(grace);
+    });
+    requests.wait_for(2 * grace);
     if (publishers_) publishers_->Stop();
     if (edge_) edge_->Stop();
     if (fleet_) fleet_->Stop();
+    requests.wait();
     if (whep_) whep_->Stop();
     webhooks_.Stop();  // a receiver that takes its time costs nobody's footage
     Log(LogLevel::kInfo, "cameras are stopped");

@@ -25,8 +25,6 @@ namespace {
 using boost::system::error_code;
 using net::ip::tcp;
 
-constexpr auto kHandlersEndWithin = std::chrono::minutes(1);  // when they are cut off
-
 prometheus::Gauge& ConnectionsGauge() {
   static auto& gauge = GetGauge("millrace_api_connections", "Connections that are open");
   return gauge;
@@ -95,10 +93,11 @@ class Server::Impl {
       ForEach([](Connection& connection) { connection.Abort(); });
       // What is left are handlers on their way to their next read or write. A pool's thread may
       // work in the frame of one of them, as long as the disk takes.
-      WaitForNone(kHandlersEndWithin);
+      WaitForNone();
     }
+    // Not stopped: a pool's thread that has given its result back holds the context for a moment longer, and
+    // the threads go on until nobody does.
     work_.reset();
-    io_.stop();
     for (std::thread& thread : threads_) thread.join();
     threads_.clear();
   }
@@ -188,6 +187,10 @@ class Server::Impl {
     }
   }
 
+  void WaitForNone() {
+    std::unique_lock lock(mutex_);
+    none_open_.wait(lock, [&] { return open_.empty(); });
+  }
   bool WaitForNone(Duration at_most) {
     std::unique_lock lock(mutex_);
     return none_open_.wait_for(lock, at_most, [&] { return open_.empty(); });

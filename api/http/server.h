@@ -47,7 +47,8 @@ class Server {
   std::size_t connections() const;
 
   // Takes no more connections and no more requests; lets those under way finish for at most `grace`, then
-  // cuts them off. Afterwards no handler runs. Calling it again does nothing.
+  // cuts them off, and waits for their handlers: one that a disk holds up ends when the disk lets it.
+  // Afterwards no handler runs. Calling it again does nothing.
   void Stop(Duration grace);
 
  private:

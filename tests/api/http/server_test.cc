@@ -222,6 +222,14 @@ TEST_F(ServerTest, StopCutsOffWhatDoesNotEnd) {
   EXPECT_EQ(server_->connections(), 0U);
 }
 
+TEST_F(ServerTest, EndsRightAfterAnAnswerThatThePoolMade) {
+  // The thread that gave it back may still be on its way out of the server's context.
+  for (int i = 0; i < 100; ++i) {
+    Start();
+    EXPECT_EQ(Ask("GET /work/x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").body, "worked");
+  }
+}
+
 TEST_F(ServerTest, APortThatIsTakenIsAnError) {
   ServerOptions same = options_;
   same.port = server_->port();
