@@ -21,6 +21,10 @@ using SteadyTime = FleetCamera::SteadyTime;
 using Phase = FleetCamera::Phase;
 
 constexpr std::chrono::seconds kRateInterval{1};
+// The supervisor looks at its cameras every second. Where it is later by so much, the process stood still,
+// and has the same time to read what cameras sent meanwhile. By the machine's clock: that of the options may
+// be set.
+constexpr std::chrono::milliseconds kStoodStillMin{500};
 constexpr char kNoKeyFrame[] = "no key frame has come yet";
 constexpr char kSwitchedOff[] = "the camera is switched off";
 
@@ -76,6 +80,7 @@ class CameraFleet::Impl {
   double dial_tokens_ = 1;
   SteadyTime tokens_at_{};
   SteadyTime rates_at_{};
+  SteadyTime patient_until_{};  // no camera is silent before
 
   std::mutex wake_mutex_;  // innermost
   std::condition_variable wake_changed_;
@@ -109,11 +114,17 @@ void CameraFleet::Impl::Wake() {
 }
 
 void CameraFleet::Impl::Supervise() {
+  auto looked = std::chrono::steady_clock::now();
   for (;;) {
     SteadyTime next;
     {
       const std::lock_guard lock(mutex_);
-      next = StepAll(options_.clock->SteadyNow());
+      const SteadyTime now = options_.clock->SteadyNow();
+      const auto before = std::exchange(looked, std::chrono::steady_clock::now());
+      if (const Duration lost = looked - before - kRateInterval; lost > kStoodStillMin) {
+        patient_until_ = options_.clock->SteadyNow() + std::min(lost, options_.silence_timeout);
+      }
+      next = StepAll(now);
     }
     std::unique_lock lock(wake_mutex_);
     // Not later than a second: the clock may be one that tests set.
@@ -210,12 +221,12 @@ SteadyTime CameraFleet::Impl::StepRunning(FleetCamera& camera, SteadyTime now) {
       camera.TellRecording();
     }
   }
-  if (const std::optional<Error> fault = camera.Fault(now)) {
+  if (const std::optional<Error> fault = camera.Fault(now, patient_until_)) {
     Settle(camera, *fault, now);
     BeginStop(camera);
     return SteadyTime::max();
   }
-  return camera.NextCheck();
+  return camera.NextCheck(patient_until_);
 }
 
 // The connection is over: says so, and decides when the next one is tried.

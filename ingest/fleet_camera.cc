@@ -57,25 +57,25 @@ FleetCamera::FleetCamera(StoredCamera camera, const FleetOptions& options, std::
   if (!stored.settings.enabled) state_ = CameraState::kDisabled;
 }
 
-std::optional<Error> FleetCamera::Fault(SteadyTime now) {
+std::optional<Error> FleetCamera::Fault(SteadyTime now, SteadyTime patient_until) {
   {
     const std::lock_guard lock(mutex_);
     if (ended_) return ended_;
   }
-  if (!has_frames()) {
-    if (now - dialled_at < options_.first_frame_timeout) return std::nullopt;
+  const bool connected = has_frames();
+  if (now < NextCheck(patient_until)) return std::nullopt;
+  if (!connected) {
     return Error{ErrorCode::kDeadlineExceeded,
                  "no frame within " + Seconds(options_.first_frame_timeout) + " of connecting"};
   }
-  if (now - FromNs(alive_ns_) < options_.silence_timeout) return std::nullopt;
   return Error{ErrorCode::kUnavailable, std::string("the camera fell silent: no ") +
                                             (has_video_ ? "video" : "frame") + " for " +
                                             Seconds(options_.silence_timeout)};
 }
 
-FleetCamera::SteadyTime FleetCamera::NextCheck() const {
-  return has_frames() ? FromNs(alive_ns_) + options_.silence_timeout
-                      : dialled_at + options_.first_frame_timeout;
+FleetCamera::SteadyTime FleetCamera::NextCheck(SteadyTime patient_until) const {
+  return std::max(patient_until, has_frames() ? FromNs(alive_ns_) + options_.silence_timeout
+                                              : dialled_at + options_.first_frame_timeout);
 }
 
 FleetCamera::Verdict FleetCamera::Judge(const Error& error, SteadyTime now) {

@@ -46,10 +46,11 @@ class FleetCamera final : public RtspSourceEvents {
   std::optional<Error> job_error;  // of the job that ended
   bool job_done = false;
 
-  // What ended the connection, or nothing: an end that the source told, no first frame, or silence.
-  std::optional<Error> Fault(SteadyTime now);
+  // What ended the connection, or nothing: an end that the source told, no first frame, or silence, which are
+  // none before `patient_until`.
+  std::optional<Error> Fault(SteadyTime now, SteadyTime patient_until);
   // When Fault should be asked again if nothing happens until then.
-  SteadyTime NextCheck() const;
+  SteadyTime NextCheck(SteadyTime patient_until) const;
   bool has_frames() const { return frames_ > frames_at_dial_; }
   // Pictures come, and none of them can be decoded before a key frame does.
   bool lacks_key_frame() const { return lacks_key_frame_; }
