@@ -207,19 +207,21 @@ void FragmentAppender::Retry() {
     }
     Result<bool> stored = false;
     if (first->in_doubt) stored = IsStored(*first);
-    if (stored && !*stored) {
-      first->in_doubt = false;
-      PutFirst(key);
-      continue;
-    }
+    bool over = false;
     {
       const std::lock_guard lock(mutex_);
-      lanes_.at(key).busy = false;
+      if (stored && !*stored) first->in_doubt = false;
+      over = stored && (*stored || first->dropped);
+      if (!stored || over) lanes_.at(key).busy = false;
       if (!stored) continue;  // the log does not even read: later
-      TakeFirst(key);
-      again_ = true;
+      if (over) TakeFirst(key);
+      again_ = again_ || over;
     }
-    Finish(first, {});
+    if (over) {
+      Finish(first, {});
+    } else {
+      PutFirst(key);
+    }
   }
 }
 

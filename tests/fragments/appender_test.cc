@@ -137,8 +137,14 @@ TEST_F(AppenderTest, WhatIsDroppedDuringARoundOfRetriesIsNotPut) {
 }
 
 // Goal: what is dropped while it is being put is let go when the disk refuses it once more.
-TEST_F(AppenderTest, WhatIsDroppedWhileItIsPutIsNotTriedAgain) {
-  log_->FailPuts(Error{ErrorCode::kNoSpace, "full"});
+// Where the log refuses it, and where it does not say whether it was stored.
+class DroppedWhilePutTest : public AppenderTest, public testing::WithParamInterface<ErrorCode> {};
+
+INSTANTIATE_TEST_SUITE_P(Errors, DroppedWhilePutTest,
+                         testing::Values(ErrorCode::kNoSpace, ErrorCode::kUnavailable));
+
+TEST_P(DroppedWhilePutTest, IsNotTriedAgain) {
+  log_->FailPuts(Error{GetParam(), "not now"});
   Append("a", 1);
   Append("a", 2);
   log_->HoldPuts();
