@@ -67,12 +67,13 @@ describe('faces', () => {
 
   it('lie on the picture in a window of another shape', async () => {
     const isPaused = () => page.evaluate(() => document.querySelector('video').paused);
-    do { // a quarter of the time is without a face
+    await until('a pause while a face is seen', async () => { // a quarter of the time is without one
       if (await isPaused()) await page.keyboard.press('Space');
       await boxes().first().waitFor();
       await page.keyboard.press('Space');
       await until('a pause', isPaused);
-    } while (await boxes().count() === 0);
+      return await boxes().count() > 0;
+    });
     for (const size of [{ width: 1600, height: 620 }, { width: 760, height: 1200 }]) {
       await page.setViewportSize(size);
       await assertBoxInPlace();

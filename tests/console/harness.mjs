@@ -19,6 +19,15 @@ const kArguments = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-fir
 
 let watched = null; // the page that a wait in vain tells about
 
+/** In the page: what it said last for all to see, which it hides after some seconds, as `shownToast`. */
+function keepToasts() {
+  window.shownToast = '';
+  new MutationObserver(() => {
+    const toast = document.querySelector('.toast');
+    if (toast && !toast.hidden) window.shownToast = toast.textContent;
+  }).observe(document, { subtree: true, childList: true, characterData: true, attributeFilter: ['hidden'] });
+}
+
 export class Browser {
   static async launch() {
     const { chromium } = require('playwright-core');
@@ -39,6 +48,7 @@ export class Browser {
     page.setDefaultTimeout(60_000);
     this.problems = [];
     watched = page;
+    await page.addInitScript(keepToasts);
     page.on('pageerror', (error) => this.problems.push(String(error?.stack ?? error)));
     page.on('console', (message) => {
       // Chromium's own note of a failed request is no fault of the page; a refusal by the security policy is.
@@ -103,10 +113,7 @@ export async function until(what, probe, timeoutMs = 60_000) {
   }
 }
 
-/**
- * What the page plays and says. `wall`: the time shown over the picture, ms; null while there is none. `toast`: what it said last, which
- * is hidden after some seconds.
- */
+/** What the page plays and says. `wall`: the time shown over the picture, ms; null while there is none. `toast`: what it said last. */
 export function state(page) {
   return page.evaluate(() => {
     const video = document.querySelector('video');
@@ -120,7 +127,7 @@ export function state(page) {
     return {
       currentTime: video.currentTime, frames: quality.totalVideoFrames, paused: video.paused, muted: video.muted,
       rate: video.playbackRate, badge: text('.badge'), wall: clock && date ? new Date(`${date}T${clock}`).getTime() : null,
-      behind: text('.behind'), message: text('.message'), banner: text('.banner'), toast: document.querySelector('.toast')?.textContent ?? '', facts: text('.facts'),
+      behind: text('.behind'), message: text('.message'), banner: text('.banner'), toast: window.shownToast, facts: text('.facts'),
       title: text('.stream-name'), hash: location.hash, scheme: getComputedStyle(document.documentElement).colorScheme,
     };
   });

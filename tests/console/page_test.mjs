@@ -62,7 +62,7 @@ describe('page', () => {
     assert.ok(share > 0.7 && share < 0.85, `${share}`);
     // As soon as it is known which streams there are.
     const waited = await page.evaluate(() => {
-      const first = (part) => performance.getEntriesByType('resource').find((entry) => entry.name.includes(part));
+      const first = (path) => performance.getEntriesByType('resource').find((entry) => new URL(entry.name).pathname.endsWith(path));
       return first('/coverage').startTime - first('/v1/streams').responseEnd;
     });
     assert.ok(waited < 3000, `${waited} ms`);
