@@ -10,6 +10,7 @@
 #include "tests/ingest/clip_reader.h"
 #include "tests/ingest/collectors.h"
 #include "tests/ingest/sim_process.h"
+#include "tests/kept_port.h"
 
 namespace millrace::test {
 namespace {
@@ -182,17 +183,15 @@ INSTANTIATE_TEST_SUITE_P(
                     FailureCase{"NoSuchPath", "9", CameraCredentials{"ann", "right"}, ErrorCode::kNotFound}),
     [](const auto& each) { return each.param.name; });
 
-// A listening socket that may take connections and never answers; or one that has its port and does not
-// listen.
+// A listening socket that may take connections and never answers.
 class DeafServer {
  public:
-  explicit DeafServer(bool listens = true) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  DeafServer() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof(address);
-    if (::bind(socket_, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-        (listens && ::listen(socket_, 8) != 0))
+    if (::bind(socket_, reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(socket_, 8) != 0)
       std::abort();
     ::getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size);
     port_ = ntohs(address.sin_port);
@@ -232,9 +231,10 @@ TEST(RtspSourceTest, StopDoesNotWaitForAServerThatNeverAnswers) {
 }
 
 TEST(RtspSourceTest, AnUnreachablePortIsTold) {
-  const DeafServer server(false);  // a port that was let go of may be another program's by then
+  const KeptPort port;  // one that was let go of may be another program's by then
   CollectingEvents events;
-  const auto source = MakeGstRtspSource(OptionsFor(server.Url()), events);
+  const auto source =
+      MakeGstRtspSource(OptionsFor("rtsp://127.0.0.1:" + std::to_string(port.number()) + "/cam"), events);
   ASSERT_TRUE(source->Start());
   ASSERT_TRUE(events.inbox.Wait([](const Received& r) { return r.ended.has_value(); }));
   EXPECT_EQ(events.inbox.Get().ended->code, ErrorCode::kUnavailable);

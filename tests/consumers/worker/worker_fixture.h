@@ -2,11 +2,7 @@
 // one.
 #pragma once
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <map>
@@ -23,6 +19,7 @@
 #include "consumers/worker/worker.h"
 #include "consumers/worker/worker_state.h"
 #include "storage/embedded_log.h"
+#include "tests/kept_port.h"
 #include "tests/wait.h"
 
 namespace millrace {
@@ -35,32 +32,6 @@ T Get(Result<T> result) {
   }
   return std::move(*result);
 }
-
-// A port of its own: bound and never listened on, so that nobody else is given it while no server is there.
-class KeptPort {
- public:
-  KeptPort() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    const int on = 1;  // servers may bind it too
-    ::setsockopt(socket_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(address);
-    if (::bind(socket_, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-        ::getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-      std::abort();
-    }
-    number_ = ntohs(address.sin_port);
-  }
-  ~KeptPort() { ::close(socket_); }
-  KeptPort(const KeptPort&) = delete;
-  KeptPort& operator=(const KeptPort&) = delete;
-  std::uint16_t number() const { return number_; }
-
- private:
-  int socket_;
-  std::uint16_t number_ = 0;
-};
 
 class WorkerTest : public ::testing::Test {
  protected:
@@ -205,7 +176,7 @@ class WorkerTest : public ::testing::Test {
   }
 
   std::filesystem::path directory_;
-  const KeptPort kept_port_;
+  const test::KeptPort kept_port_;
   const std::uint16_t port_ = kept_port_.number();
   api::ByteBudget budget_{64 << 20};
   std::unique_ptr<storage::EmbeddedLog> log_;
