@@ -44,8 +44,9 @@ class FragmentAppender {
 
   // `done` is called once, when it is stored or lost; never within this call.
   void Append(storage::PutRecord record, Done done);
-  // Lets go of those held ones of the key of which `drop` says so, as if they were stored; one that is just
-  // being put is left to the log, and let go of where that refuses it.
+  // Lets go of those held ones of the key of which `drop` says so, as if they were stored. One that is just
+  // being put again is left to the log, and let go of where that does not store it; one that is put for the
+  // first time is not held yet.
   void Drop(const std::string& partition_key, const std::function<bool(const storage::PutRecord&)>& drop);
 
  private:

@@ -184,8 +184,9 @@ gboolean GstRtspSource::OnSelectStream(GstElement*, guint, GstCaps* caps, gpoint
   }
   bool& has = plan->kind == TrackKind::kVideo ? source->has_video_ : source->has_audio_;
   if (std::exchange(has, true)) return FALSE;  // one of each kind
-  // Before any track has come. Its pads come from several threads, and the word that there are no more from
-  // one of them, ahead of another's pad.
+  // Before any track has come. Pads come from several threads, and the word that there are no more from one
+  // of them, ahead of another's pad. One that the camera then refuses to set up is waited for in vain: that
+  // delays the first run, and loses nothing.
   source->reception_.Expect(++source->wanted_);
   return TRUE;
 }
